@@ -1,0 +1,1 @@
+"""Plain Python behind the pipelines: rules, configuration, templates, the stand-in cluster. Never imports airflow."""

@@ -1,0 +1,1 @@
+"""Controllers: each compares what is asked with what is, and writes the difference."""

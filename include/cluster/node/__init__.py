@@ -1,0 +1,1 @@
+"""The node: runs containers as local process groups and reports their status."""

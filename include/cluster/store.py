@@ -1,0 +1,157 @@
+"""Objects on disk with one growing resourceVersion, and the recent changes for watches.
+
+One SQLite file holds every object. A write is committed before anybody hears of it, so a killed stand-in comes back
+with all that it had answered for. Objects handed out are shared: **never change one, copy it first**.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Object = dict[str, Any]
+Key = tuple[str, str, str]
+"""plural, namespace ("" for cluster-scoped), name"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One committed change. ``type`` is ADDED, MODIFIED or DELETED; ``old`` is the object before it, if any.
+
+    A DELETED change carries the last state with the resourceVersion of the deletion, as Kubernetes does.
+    """
+
+    type: str
+    revision: int
+    key: Key
+    object: Object
+    old: Object | None
+
+
+class Stale(Exception):
+    """The object's resourceVersion is not the one the writer had read, or the object is gone."""
+
+
+class Store:
+    """All objects of one stand-in.
+
+    Args:
+        path: the SQLite file; made when absent.
+        history: how many changes are kept for watches; a watch from before them is answered with 410.
+    """
+
+    def __init__(self, path: Path, history: int = 20_000) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS objects (plural TEXT, namespace TEXT, name TEXT, body TEXT NOT NULL,"
+            " PRIMARY KEY (plural, namespace, name))"
+        )
+        self._db.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+        row = self._db.execute("SELECT value FROM meta WHERE name='revision'").fetchone()
+        self.revision: int = row[0] if row else 1
+        self._objects: dict[str, dict[tuple[str, str], Object]] = {}
+        for plural, namespace, name, body in self._db.execute(
+            "SELECT plural, namespace, name, body FROM objects"
+        ):
+            self._objects.setdefault(plural, {})[(namespace, name)] = json.loads(body)
+        self.history: deque[Change] = deque(maxlen=history)
+        self._started_at = self.revision
+        self._listeners: list[Callable[[Change], None]] = []
+
+    @property
+    def oldest(self) -> int:
+        """Changes after this revision are still in the history; a watch from an earlier one is 410."""
+        if self.history and len(self.history) == self.history.maxlen:
+            return self.history[0].revision - 1
+        return self._started_at
+
+    def listen(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Calls ``callback`` after each commit, in order. Returns the function that ends it."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def get(self, plural: str, namespace: str, name: str) -> Object | None:
+        """The object, or None. Shared: copy before changing."""
+        return self._objects.get(plural, {}).get((namespace, name))
+
+    def list(self, plural: str, namespace: str | None = None) -> list[Object]:
+        """All objects of a kind (of one namespace, when given), ordered by namespace and name. Shared."""
+        objects = self._objects.get(plural, {})
+        keys = sorted(objects if namespace is None else (key for key in objects if key[0] == namespace))
+        return [objects[key] for key in keys]
+
+    def put(self, plural: str, obj: Object, *, expect: str | None = None) -> Object:
+        """Writes an object whole and gives it the next resourceVersion. Returns the stored object (shared).
+
+        Args:
+            plural: the kind.
+            obj: the object; copied.
+            expect: ``None`` writes whatever is there; ``""`` only if it is absent; else only at this resourceVersion.
+
+        Raises:
+            Stale: what is there is not what ``expect`` says.
+        """
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        old = self._objects.get(plural, {}).get(key)
+        if expect is not None:
+            found = old["metadata"]["resourceVersion"] if old else ""
+            if found != expect:
+                raise Stale(f"{plural} {key}: expected resourceVersion {expect!r}, found {found!r}")
+        stored = copy.deepcopy(obj)
+        revision = self.revision + 1
+        stored["metadata"]["resourceVersion"] = str(revision)
+        self._commit(
+            revision,
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)",
+            (plural, *key, json.dumps(stored, separators=(",", ":"))),
+        )
+        self._objects.setdefault(plural, {})[key] = stored
+        self._publish(Change("MODIFIED" if old else "ADDED", revision, (plural, *key), stored, old))
+        return stored
+
+    def remove(self, plural: str, namespace: str, name: str) -> Object | None:
+        """Removes an object. Returns its last state with the deletion's resourceVersion, or None if it was absent."""
+        old = self.get(plural, namespace, name)
+        if old is None:
+            return None
+        revision = self.revision + 1
+        self._commit(
+            revision,
+            "DELETE FROM objects WHERE plural=? AND namespace=? AND name=?",
+            (plural, namespace, name),
+        )
+        del self._objects[plural][(namespace, name)]
+        last = copy.deepcopy(old)
+        last["metadata"]["resourceVersion"] = str(revision)
+        self._publish(Change("DELETED", revision, (plural, namespace, name), last, old))
+        return last
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def _commit(self, revision: int, sql: str, values: tuple[Any, ...]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute(sql, values)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('revision', ?)", (revision,))
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        self.revision = revision
+
+    def _publish(self, change: Change) -> None:
+        self.history.append(change)
+        for listener in list(self._listeners):
+            listener(change)
