@@ -34,7 +34,7 @@ class Change:
     old: Object | None
 
 
-class Stale(Exception):
+class StaleError(Exception):
     """The object's resourceVersion is not the one the writer had read, or the object is gone."""
 
 
@@ -98,7 +98,7 @@ class Store:
             expect: ``None`` writes whatever is there; ``""`` only if it is absent; else only at this resourceVersion.
 
         Raises:
-            Stale: what is there is not what ``expect`` says.
+            StaleError: what is there is not what ``expect`` says.
         """
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta["name"])
@@ -106,7 +106,7 @@ class Store:
         if expect is not None:
             found = old["metadata"]["resourceVersion"] if old else ""
             if found != expect:
-                raise Stale(f"{plural} {key}: expected resourceVersion {expect!r}, found {found!r}")
+                raise StaleError(f"{plural} {key}: expected resourceVersion {expect!r}, found {found!r}")
         stored = copy.deepcopy(obj)
         revision = self.revision + 1
         stored["metadata"]["resourceVersion"] = str(revision)
