@@ -1,0 +1,1 @@
+"""The sample shop: the programs, images and manifests that the procedures work on."""

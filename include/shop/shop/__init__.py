@@ -1,0 +1,1 @@
+"""Programs of the sample shop. Standard library only; this package is `/app/shop` in every image."""

@@ -1,0 +1,1 @@
+"""What only builds of release 2 have."""
