@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -50,7 +49,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2)."""
+    """Puts a file system or a directory somewhere, or changes how it is there."""
     result = _libc.mount(
         source.encode() or None,
         target.encode(),
@@ -127,7 +126,12 @@ def enter_user_namespace(uid: int, gid: int) -> None:
     """New user, mount, PID and UTS namespaces in which this process is ``uid``:``gid``."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {outer_uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {outer_gid} 1")
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {outer_uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
     mount("", "/", flags=MS_REC | MS_PRIVATE)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)

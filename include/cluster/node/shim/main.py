@@ -7,6 +7,7 @@ When standard input ends, the node is gone, and the container is killed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -56,10 +57,8 @@ class Shim:
 
     def tell(self, **message: Any) -> None:
         """Sends one line to the node; a node that is gone does not matter."""
-        try:
+        with contextlib.suppress(OSError):
             os.write(1, json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass  # noqa: S110 - end of input follows and ends the container
 
     def start(self) -> bool:
         """Makes the root and starts the program. Returns whether it runs."""
@@ -218,7 +217,9 @@ class Shim:
             _kill_one(victim)
         elif victim == 1:
             self._kill(signal.SIGKILL)
-        elif (helper := os.fork()) == 0:  # a child is born into the namespace where the number means something
+        elif (
+            helper := os.fork()
+        ) == 0:  # a child is born into the namespace where the number means something
             _kill_one(victim)
             os._exit(0)
         else:

@@ -125,6 +125,26 @@ def _devices(root: str) -> None:
         os.symlink("pts/ptmx", f"{place}/ptmx")
 
 
+def _python(root: str, prefixes: list[str], programs: dict[str, str]) -> None:
+    for prefix in prefixes:
+        if not os.path.isdir(inside(root, prefix)):
+            os.makedirs(inside(root, prefix))
+            linux.bind(prefix, inside(root, prefix), read_only=True)
+    for path, link in programs.items():
+        place = inside(root, path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if not os.path.lexists(place):
+            os.symlink(link, place)
+
+
+def _mount(entry: dict[str, Any], place: str, is_directory: bool) -> None:
+    if is_directory:
+        os.makedirs(place, exist_ok=True)
+    elif not os.path.exists(place):
+        _touch(place)
+    linux.bind(entry["source"], place, read_only=entry["read_only"])
+
+
 def build(spec: dict[str, Any]) -> None:
     """Makes the root directory and moves this process's mount namespace into it.
 
@@ -149,22 +169,9 @@ def build(spec: dict[str, Any]) -> None:
         os.makedirs(f"{root}/{name}", exist_ok=True)
         linux.bind(f"/{name}", f"{root}/{name}")
     _devices(root)
-    for prefix in spec["prefixes"]:
-        if not os.path.isdir(inside(root, prefix)):
-            os.makedirs(inside(root, prefix))
-            linux.bind(prefix, inside(root, prefix), read_only=True)
-    for path, link in spec["programs"].items():
-        place = inside(root, path)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        if not os.path.lexists(place):
-            os.symlink(link, place)
+    _python(root, spec["prefixes"], spec["programs"])
     for entry, (target, is_directory) in zip(mounts, wanted, strict=True):
-        place = inside(root, target)
-        if is_directory:
-            os.makedirs(place, exist_ok=True)
-        elif not os.path.exists(place):
-            _touch(place)
-        linux.bind(entry["source"], place, read_only=entry["read_only"])
+        _mount(entry, inside(root, target), is_directory)
     if not os.path.lexists(inside(root, spec["cwd"])):
         os.makedirs(inside(root, spec["cwd"]))
     if spec["read_only_root"]:

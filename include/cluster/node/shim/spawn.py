@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -56,9 +57,7 @@ def _go_text(number: int | None) -> str:
     return os.strerror(number or errno.EIO).lower()
 
 
-def spawn(
-    argv: list[str], spec: dict[str, Any], *, stdout: int, stderr: int, first: bool
-) -> int:
+def spawn(argv: list[str], spec: dict[str, Any], *, stdout: int, stderr: int, first: bool) -> int:
     """Starts ``argv`` and returns its process id once it runs.
 
     Args:
@@ -101,23 +100,20 @@ def _become(argv: list[str], spec: dict[str, Any], stdout: int, stderr: int, fir
     os.dup2(stderr, 2)
     _reset_signals()
     if first and spec["namespaces"]:
-        try:
+        # a masked /proc may not be mounted anew; the host's, bound before, stays
+        with contextlib.suppress(OSError):
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-        except OSError:
-            pass  # noqa: S110 - a masked /proc may not be mounted anew; the host's, bound before, stays
     cwd: str = spec["cwd"]
     try:
         os.chdir(cwd)
     except OSError as error:
         why = _go_text(error.errno)
-        raise SpawnError(
-            f'{_PREFIX}chdir to cwd ("{cwd}") set in config.json failed: {why}'
-        ) from error
+        raise SpawnError(f'{_PREFIX}chdir to cwd ("{cwd}") set in config.json failed: {why}') from error
     env: dict[str, str] = spec["env"]
     program = _find(argv[0], env.get("PATH", os.defpath))
     linux.no_new_privileges()
     linux.die_with_parent(signal.SIGKILL)
     try:
-        os.execve(program, argv, env)
+        os.execve(program, argv, env)  # noqa: S606 - this is what it is for
     except OSError as error:
         raise SpawnError(f'{_PREFIX}exec: "{argv[0]}": {_go_text(error.errno)}') from error
