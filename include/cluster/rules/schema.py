@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -233,29 +233,22 @@ def _scalar(type_: Type, value: Any, model: str, names: list[str]) -> Any:
     shape = type_.shape
     if shape == "any":
         return value
-    if shape == "string" and isinstance(value, str):
-        return value
-    if shape == "bool" and isinstance(value, bool):
-        return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if shape in ("int32", "int64") and number:
         return _integer(type_, value, model, names)
-    if shape == "float" and number:
+    if (shape == "bool" and isinstance(value, bool)) or (shape == "float" and number):
         return value
-    if shape == "quantity" and (number or isinstance(value, str)):
+    if shape == "quantity" and number:
         return quantity.canonical(value)
-    if shape == "intorstring" and (isinstance(value, str) or (number and isinstance(value, int))):
+    if shape == "intorstring" and number and isinstance(value, int):
         return value
-    if shape == "bytes" and isinstance(value, str):
-        return _bytes(value)
-    if shape in ("time", "microtime") and isinstance(value, str):
-        return _time(value, micro=shape == "microtime")
-    if shape in ("time", "microtime") and isinstance(value, datetime):  # YAML knows timestamps
-        return _time(value.replace(tzinfo=value.tzinfo or UTC).isoformat(), micro=shape == "microtime")
-    if shape == "intorstring":
-        raise bad_request(f"json: cannot unmarshal {_go_kind(value)} into Go value of type int32")
-    if shape in ("time", "microtime"):
-        raise bad_request(f"json: cannot unmarshal {_go_kind(value)} into Go value of type string")
+    if isinstance(value, datetime) and shape in ("time", "microtime"):  # YAML knows timestamps
+        value = value.replace(tzinfo=value.tzinfo or UTC).isoformat()
+    if isinstance(value, str) and shape in _TEXTS:
+        return _TEXTS[shape](value)
+    if shape in ("intorstring", "time", "microtime"):
+        wanted = "int32" if shape == "intorstring" else "string"
+        raise bad_request(f"json: cannot unmarshal {_go_kind(value)} into Go value of type {wanted}")
     raise _wrong(type_, value, model, names)
 
 
@@ -296,3 +289,14 @@ def _time(text: str, *, micro: bool) -> str:
         raise bad_request(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"')
     moment = moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
+
+
+# Readers of the shapes that are texts in JSON.
+_TEXTS: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "intorstring": str,
+    "quantity": quantity.canonical,
+    "bytes": _bytes,
+    "time": lambda text: _time(text, micro=False),
+    "microtime": lambda text: _time(text, micro=True),
+}
