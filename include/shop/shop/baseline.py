@@ -11,9 +11,39 @@ from .common.db import MIGRATION_LOCK, Connection, Database, DatabaseError
 from .common.logs import say
 from .schema import BASELINE, applied, create_ledger, record, users_columns
 
-FIRST_NAMES = "Ada Ben Carla Dmitri Esther Farid Grace Hugo Ines Jonas Katya Liam Maya Noor Olga Pedro".split()
-LAST_NAMES = "Abbott Baptiste Chen Duong Eriksen Fischer Garcia Haddad Ito Jensen Kowalski Lopez Moreau".split()
-CITIES = [("Lisbon", "PT", "1100-148"), ("Hanoi", "VN", "11013"), ("Oslo", "NO", "0150"), ("Boston", "US", "02108")]
+FIRST_NAMES = [
+    "Ada",
+    "Ben",
+    "Carla",
+    "Dmitri",
+    "Esther",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Katya",
+    "Liam",
+]
+LAST_NAMES = [
+    "Abbott",
+    "Baptiste",
+    "Chen",
+    "Duong",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ito",
+    "Jensen",
+    "Lopez",
+]
+CITIES = [
+    ("Lisbon", "PT", "1100-148"),
+    ("Hanoi", "VN", "11013"),
+    ("Oslo", "NO", "0150"),
+    ("Boston", "US", "02108"),
+]
 PLANTS = [
     ("Bird of paradise", 3900),
     ("Fiddle-leaf fig", 4500),
@@ -54,8 +84,11 @@ def create(connection: Connection) -> None:
         connection.execute(
             "INSERT INTO users (first_name, last_name, email, password_hash, street, city, postcode, country, phone, "
             "newsletter, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (first, last, email, f"old${secret}", f"{index + 1} Garden Row", city, postcode, country)
-            + (f"+1 555 {index:04d}", index % 2, CREATED),
+            (
+                *(first, last, email, f"old${secret}"),
+                *(f"{index + 1} Garden Row", city, postcode, country, f"+1 555 {index:04d}"),
+                *(index % 2, CREATED),
+            ),
         )
     for name, price in PLANTS:
         connection.execute("INSERT INTO plants (name, price_cents) VALUES (?, ?)", (name, price))
@@ -74,7 +107,9 @@ def main() -> int:
         with database.transaction(lock=MIGRATION_LOCK) as connection:
             create_ledger(connection)
             if BASELINE in applied(connection):
-                say(f"baseline: there already, since {applied(connection)[BASELINE]['applied_at']}; nothing done")
+                say(
+                    f"baseline: there already, since {applied(connection)[BASELINE]['applied_at']}; nothing done"
+                )
                 return 0
             create(connection)
             tables = ("users", "plants", "orders")

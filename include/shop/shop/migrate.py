@@ -21,7 +21,7 @@ from .schema import BASELINE, applied, create_ledger, record
 FAILED, WRONG_USE, REFUSED = 1, 2, 3
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The migration may not be done now; the message says why and what to do."""
 
 
@@ -29,22 +29,26 @@ def up(database: Database, listed: Listed, pause: float) -> None:
     """Apply one migration, unless the ledger says that it is applied."""
     migration = listed.migration
     started = time.monotonic()
-    say(f"up {migration.id} (release {migration.release}, ticket {migration.ticket}): {migration.description}")
+    say(
+        f"up {migration.id} (release {migration.release}, ticket {migration.ticket}): {migration.description}"
+    )
     with database.transaction(lock=MIGRATION_LOCK) as connection:
         create_ledger(connection)
         there = applied(connection)
         if migration.id in there:
             entry = there[migration.id]
             if entry["checksum"] != listed.checksum:
-                raise Refused(
+                raise RefusedError(
                     f"{migration.id} is applied since {entry['applied_at']}, but with another text than this build's "
                     f"(build {entry['build'][:12]}): put a change of it into a new migration"
                 )
-            say(f"  applied already, since {entry['applied_at']} by build {entry['build'][:12]}; nothing done")
+            say(
+                f"  applied already, since {entry['applied_at']} by build {entry['build'][:12]}; nothing done"
+            )
             return
         lacking = [other for other in (BASELINE, *migration.requires) if other not in there]
         if lacking:
-            raise Refused(f"{migration.id} needs {', '.join(lacking)}, not applied: apply that first")
+            raise RefusedError(f"{migration.id} needs {', '.join(lacking)}, not applied: apply that first")
         migration.up(Work(connection, pause))
         entry_number = record(connection, migration.id, "up", build.build_id(), listed.checksum)
     say(f"  applied in {time.monotonic() - started:.2f} s, entry {entry_number} of the ledger")
@@ -54,7 +58,9 @@ def down(database: Database, listed: Listed, known: dict[str, Listed], pause: fl
     """Take one migration back, unless the ledger says that it is not applied."""
     migration = listed.migration
     started = time.monotonic()
-    say(f"down {migration.id} (release {migration.release}, ticket {migration.ticket}): {migration.description}")
+    say(
+        f"down {migration.id} (release {migration.release}, ticket {migration.ticket}): {migration.description}"
+    )
     with database.transaction(lock=MIGRATION_LOCK) as connection:
         create_ledger(connection)
         there = applied(connection)
@@ -62,14 +68,18 @@ def down(database: Database, listed: Listed, known: dict[str, Listed], pause: fl
             say("  not applied; nothing done")
             return
         if migration.down is None:
-            raise Refused(f"{migration.id} has no way down: it was written to stay")
+            raise RefusedError(f"{migration.id} has no way down: it was written to stay")
         if there[migration.id]["checksum"] != listed.checksum:
-            raise Refused(f"{migration.id} was applied with another text than this build's: use the build that did")
+            raise RefusedError(
+                f"{migration.id} was applied with another text than this build's: use the build that did"
+            )
         holding = [
-            other for other, entry in known.items() if migration.id in entry.migration.requires and other in there
+            other
+            for other, entry in known.items()
+            if migration.id in entry.migration.requires and other in there
         ]
         if holding:
-            raise Refused(f"{migration.id} is needed by {', '.join(holding)}: take that back first")
+            raise RefusedError(f"{migration.id} is needed by {', '.join(holding)}: take that back first")
         for table, rows in lost_rows(connection, listed).items():
             say(f"  destroys {rows} rows: {table}")
         migration.down(Work(connection, pause))
@@ -119,14 +129,20 @@ def listing(known: dict[str, Listed], as_json: bool) -> None:
         return
     for line in declarations:
         way = "no way down" if not line["has_down"] else "down drops data" if line["drops_data"] else "down"
-        print(f"{line['id']:24} release {line['release']}, ticket {line['ticket']}: {line['description']} ({way})")
+        print(
+            f"{line['id']:24} release {line['release']}, ticket {line['ticket']}: {line['description']} ({way})"
+        )
 
 
 def parse(arguments: Optional[list[str]]) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="shop.migrate", description=(__doc__ or "").partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, helps in (("up", "apply one"), ("down", "take one back"), ("lost", "count what down would destroy")):
+    for name, helps in (
+        ("up", "apply one"),
+        ("down", "take one back"),
+        ("lost", "count what down would destroy"),
+    ):
         command = commands.add_parser(name, help=helps)
         command.add_argument("id")
         if name == "lost":
@@ -145,7 +161,9 @@ def main(arguments: Optional[list[str]] = None) -> int:
         return 0
     listed = known.get(getattr(options, "id", ""))
     if options.command != "status" and listed is None:
-        say(f"no migration {options.id!r} in build {build.build_file()['version']}: it has {', '.join(known)}")
+        say(
+            f"no migration {options.id!r} in build {build.build_file()['version']}: it has {', '.join(known)}"
+        )
         return WRONG_USE
     pause = settings.number("MIGRATE_STEP_SECONDS", 0)
     try:
@@ -160,8 +178,12 @@ def main(arguments: Optional[list[str]] = None) -> int:
         else:
             with database.connection() as connection:
                 rows = lost_rows(connection, listed)
-            print(json.dumps(rows) if options.json else "\n".join(f"{n:8} {t}" for t, n in rows.items()) or "nothing")
-    except Refused as error:
+            print(
+                json.dumps(rows)
+                if options.json
+                else "\n".join(f"{n:8} {t}" for t, n in rows.items()) or "nothing"
+            )
+    except RefusedError as error:
         say(f"  refused: {error}")
         return REFUSED
     except DatabaseError as error:

@@ -29,7 +29,7 @@ class DatabaseError(Exception):
     """The database refused a statement or does not answer."""
 
 
-class Conflict(DatabaseError):
+class ConflictError(DatabaseError):
     """A statement broke a uniqueness or other integrity rule."""
 
 
@@ -73,7 +73,9 @@ class Connection:
         """Whether a table or a view of this name exists."""
         if self.dialect == POSTGRESQL:
             return bool(self.rows("SELECT 1 AS yes WHERE to_regclass(?) IS NOT NULL", (name,)))
-        return bool(self.rows("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?", (name,)))
+        return bool(
+            self.rows("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ?", (name,))
+        )
 
     def lock_tables(self, *tables: str) -> None:
         """Hold writers off these tables until the transaction ends; SQLite's transaction does so already."""
@@ -104,7 +106,7 @@ class Connection:
         try:
             return self._raw.execute(statement, tuple(parameters))
         except self._errors.IntegrityError as error:
-            raise Conflict(str(error).strip()) from error
+            raise ConflictError(str(error).strip()) from error
         except self._errors.Error as error:
             self.broken = True
             raise DatabaseError(str(error).strip()) from error
@@ -195,7 +197,11 @@ class Database:
         try:
             # No prepared statements: their plans would outlive a schema change.
             raw = psycopg.connect(
-                self._url, autocommit=True, row_factory=rows.dict_row, connect_timeout=5, prepare_threshold=None
+                self._url,
+                autocommit=True,
+                row_factory=rows.dict_row,
+                connect_timeout=5,
+                prepare_threshold=None,
             )
         except psycopg.Error as error:
             raise DatabaseError(str(error).strip()) from error

@@ -67,7 +67,9 @@ class _Exchange(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY:
             self.close_connection = True
-            return Response(413 if length.isdigit() else 400, {"error": f"Content-Length {length} is not accepted"})
+            return Response(
+                413 if length.isdigit() else 400, {"error": f"Content-Length {length} is not accepted"}
+            )
         body = self.rfile.read(int(length))
         method = "GET" if self.command == "HEAD" else self.command
         try:
@@ -78,7 +80,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = _serve  # noqa: N815 - names http.server looks for
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - signature of http.server
+    def log_message(self, format: str, *args: Any) -> None:
         """The access log is written by the server, after the response."""
 
 
@@ -95,7 +97,9 @@ class Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], router: Router, access_log: Optional[AccessLog] = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], router: Router, access_log: Optional[AccessLog] = None
+    ) -> None:
         self.router = router
         self.draining = threading.Event()
         self.counts: dict[int, int] = {}
@@ -145,6 +149,11 @@ class Server(socketserver.ThreadingTCPServer):
             client = exchange.client_address[0]
             request = f"{exchange.command} {exchange.path} {exchange.request_version}"
             self._access_log(f'{now()} {client} "{request}" {status} {size} {seconds * 1000:.1f}ms')
+
+    def place(self) -> str:
+        """Return the address and port it listens on."""
+        host, port = self.server_address[:2]
+        return f"{host!s}:{port}"
 
     def start(self) -> None:
         """Begin to accept connections, in a thread."""
@@ -201,7 +210,7 @@ def run(server: Server, name: str, on_end: Callable[[], None] = lambda: None) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     server.start()
-    say(f"{name}: serving on {server.server_address[0]}:{server.server_address[1]}")
+    say(f"{name}: serving on {server.place()}")
     # Waiting with a timeout lets the interpreter run the signal handler on every platform.
     while not ending.wait(1):
         pass

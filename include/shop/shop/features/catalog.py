@@ -25,7 +25,9 @@ def add(router: Router, database: Database) -> None:
 
     def plant(request: Request) -> Response:
         with database.connection() as connection:
-            row = connection.row("SELECT id, name, price_cents FROM plants WHERE id = ?", (request.number("id"),))
+            row = connection.row(
+                "SELECT id, name, price_cents FROM plants WHERE id = ?", (request.number("id"),)
+            )
         if row is None:
             raise HttpError(404, f"no plant {request.values['id']}")
         return Response(200, row)

@@ -11,6 +11,8 @@ def add(router: Router, database: Database) -> None:
 
     def menu(_: Request) -> Response:
         with database.connection() as connection:
-            return Response(200, {"menu": connection.rows("SELECT title, path FROM menu_items ORDER BY position, id")})
+            return Response(
+                200, {"menu": connection.rows("SELECT title, path FROM menu_items ORDER BY position, id")}
+            )
 
     router.add("GET", "/menu", menu)

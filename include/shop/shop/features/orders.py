@@ -40,7 +40,9 @@ def add(router: Router, database: Database) -> None:
 
     def summary(_: Request) -> Response:
         with database.connection() as connection:
-            rows = connection.rows("SELECT status, count(*) AS orders FROM orders GROUP BY status ORDER BY status")
+            rows = connection.rows(
+                "SELECT status, count(*) AS orders FROM orders GROUP BY status ORDER BY status"
+            )
         return Response(200, {row["status"]: row["orders"] for row in rows})
 
     router.add("POST", "/orders", create)

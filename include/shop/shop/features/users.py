@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..common.db import Conflict, Database
+from ..common.db import ConflictError, Database
 from ..common.logs import now
 from ..common.web import HttpError, Request, Response, Router
 from . import passwords
@@ -39,7 +39,7 @@ def add(router: Router, database: Database) -> None:
                     (names["first_name"], middle, names["last_name"], email, secret, now()),
                 )
                 connection.execute("INSERT INTO profiles (account_id) VALUES (?)", (user,))
-        except Conflict:
+        except ConflictError:
             raise HttpError(409, "there is a user with this e-mail address") from None
         return Response(201, {"id": user}, {"Location": f"/users/{user}"})
 

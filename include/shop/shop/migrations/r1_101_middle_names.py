@@ -19,7 +19,9 @@ def down(work: Work) -> None:
         return
     # SQLite before 3.35 cannot drop a column: build the table again without it.
     before = work.connection.count("users")
-    columns = ", ".join(("id", "first_name", "last_name", "email", "password_hash", *PROFILE_COLUMNS, "created_at"))
+    columns = ", ".join(
+        ("id", "first_name", "last_name", "email", "password_hash", *PROFILE_COLUMNS, "created_at")
+    )
     declarations = users_columns(work.connection, middle_name=False)
     work.step("create users_without", f"CREATE TABLE users_without ({declarations})")
     copy = f"INSERT INTO users_without ({columns}) SELECT {columns} FROM users"  # noqa: S608 - names from the code

@@ -23,7 +23,9 @@ DEFAULTS = {"newsletter": "coalesce(NEW.newsletter, 0)"}
 ACCOUNT_VALUES = ", ".join(f"NEW.{c}" for c in ACCOUNT)
 PROFILE_VALUES = ", ".join(DEFAULTS.get(c, f"NEW.{c}") for c in PROFILE)
 UPDATE_ACCOUNT = f"UPDATE accounts SET {', '.join(f'{c} = NEW.{c}' for c in ACCOUNT)} WHERE id = OLD.id;"  # noqa: S608
-UPDATE_PROFILE = f"UPDATE profiles SET {', '.join(f'{c} = NEW.{c}' for c in PROFILE)} WHERE account_id = OLD.id;"  # noqa: S608
+UPDATE_PROFILE = (
+    f"UPDATE profiles SET {', '.join(f'{c} = NEW.{c}' for c in PROFILE)} WHERE account_id = OLD.id;"  # noqa: S608
+)
 DELETE = "DELETE FROM profiles WHERE account_id = OLD.id; DELETE FROM accounts WHERE id = OLD.id;"
 
 SQLITE_TRIGGERS = {
@@ -58,7 +60,8 @@ def up(work: Work) -> None:
     database.lock_tables("users")  # no row may be written between the copy and the drop
     before = database.count("users")
     account_columns = f"{database.identity()}, " + ", ".join(
-        f"{c} TEXT" if c == "middle_name" else f"{c} TEXT NOT NULL{' UNIQUE' if c == 'email' else ''}" for c in ACCOUNT
+        f"{c} TEXT" if c == "middle_name" else f"{c} TEXT NOT NULL{' UNIQUE' if c == 'email' else ''}"
+        for c in ACCOUNT
     )
     profile_columns = "account_id BIGINT PRIMARY KEY, " + ", ".join(
         f"{c} INTEGER NOT NULL DEFAULT 0" if c == "newsletter" else f"{c} TEXT" for c in PROFILE
@@ -81,7 +84,9 @@ def up(work: Work) -> None:
         )
     else:
         for event, body in SQLITE_TRIGGERS.items():
-            trigger = f"CREATE TRIGGER users_view_{event} INSTEAD OF {event.upper()} ON users BEGIN {body} END"
+            trigger = (
+                f"CREATE TRIGGER users_view_{event} INSTEAD OF {event.upper()} ON users BEGIN {body} END"
+            )
             work.step(f"create the view's trigger for {event}", trigger)
     work.same("users through the view", database.count("users"), before)
 

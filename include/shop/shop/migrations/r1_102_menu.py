@@ -5,7 +5,13 @@ from __future__ import annotations
 from ..common.db import Connection
 from . import Migration, Work
 
-ENTRIES = [("Home", "/"), ("Plants", "/catalog"), ("My orders", "/orders"), ("My account", "/users"), ("Help", "/help")]
+ENTRIES = [
+    ("Home", "/"),
+    ("Plants", "/catalog"),
+    ("My orders", "/orders"),
+    ("My account", "/users"),
+    ("Help", "/help"),
+]
 
 
 def up(work: Work) -> None:

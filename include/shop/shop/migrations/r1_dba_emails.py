@@ -13,8 +13,12 @@ def up(work: Work) -> None:
         "SELECT lower(trim(email)) AS address FROM users GROUP BY lower(trim(email)) HAVING count(*) > 1"
     )
     if shared:
-        raise DatabaseError(f"{len(shared)} addresses belong to more than one user once corrected: merge them first")
-    untidy = database.rows("SELECT id, lower(trim(email)) AS address FROM users WHERE email <> lower(trim(email))")
+        raise DatabaseError(
+            f"{len(shared)} addresses belong to more than one user once corrected: merge them first"
+        )
+    untidy = database.rows(
+        "SELECT id, lower(trim(email)) AS address FROM users WHERE email <> lower(trim(email))"
+    )
     for row in untidy:
         database.execute("UPDATE users SET email = ? WHERE id = ?", (row["address"], row["id"]))
     work.did(f"corrected the address of {len(untidy)} of {database.count('users')} users")

@@ -28,10 +28,14 @@ def up(work: Work) -> None:
             "INSERT INTO name_corrections (user_id, before, first_name, middle_name) VALUES (?, ?, ?, ?)",
             (row["id"], row["first_name"], first, middle),
         )
-        database.execute("UPDATE users SET first_name = ?, middle_name = ? WHERE id = ?", (first, middle, row["id"]))
+        database.execute(
+            "UPDATE users SET first_name = ?, middle_name = ? WHERE id = ?", (first, middle, row["id"])
+        )
         moved += 1
     work.did(f"moved the initial of {moved} of {len(candidates)} users without a middle name")
-    corrected = database.count("users u JOIN name_corrections c ON c.user_id = u.id", "u.middle_name = c.middle_name")
+    corrected = database.count(
+        "users u JOIN name_corrections c ON c.user_id = u.id", "u.middle_name = c.middle_name"
+    )
     work.same("corrected users", corrected, moved)
 
 

@@ -19,7 +19,9 @@ def add(router: Router, database: Database) -> None:
 
     def catalog(_: Request) -> Response:
         with database.connection() as connection:
-            return Response(200, {"plants": [shown(row) for row in connection.rows(f"{PLANTS} ORDER BY e.name")]})
+            return Response(
+                200, {"plants": [shown(row) for row in connection.rows(f"{PLANTS} ORDER BY e.name")]}
+            )
 
     def plant(request: Request) -> Response:
         with database.connection() as connection:

@@ -20,6 +20,8 @@ def add(router: Router, database: Database) -> None:
         sections: dict[str, list[Any]] = {}
         for row in rows:
             sections.setdefault(row["section"], []).append({"title": row["title"], "path": row["path"]})
-        return Response(200, {"menu": [{"section": name, "entries": entries} for name, entries in sections.items()]})
+        return Response(
+            200, {"menu": [{"section": name, "entries": entries} for name, entries in sections.items()]}
+        )
 
     router.add("GET", "/menu", menu)

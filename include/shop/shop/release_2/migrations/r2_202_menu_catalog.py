@@ -32,7 +32,11 @@ def up(work: Work) -> None:
     }
     items = database.rows("SELECT title, path FROM menu_items ORDER BY position, id")
     placed = [
-        (next((title for title, paths in SECTIONS.items() if item["path"] in paths), OTHER), item["title"], item["path"])
+        (
+            next((title for title, paths in SECTIONS.items() if item["path"] in paths), OTHER),
+            item["title"],
+            item["path"],
+        )
         for item in items
     ]
     for position, (section, title, path) in enumerate([*placed, *NEW], 1):

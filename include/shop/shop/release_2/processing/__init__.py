@@ -1,0 +1,1 @@
+"""The order processor (ticket 201, Design Doc 5247)."""
