@@ -10,7 +10,7 @@ from pathlib import Path
 class Settings:
     """Settings of one stand-in. Times are in seconds, sizes in bytes.
 
-    The back-off starts at 1 s and ends at 30 s; a real kubelet goes from 10 s to 300 s
+    The back-off starts at 1 s and ends at 30 s; a real kubelet goes from 10 s to 300 s, a real Job from 10 s to 600 s
     (``include/config`` of the caller may ask for those).
     """
 
@@ -23,6 +23,8 @@ class Settings:
     crash_backoff_max: float = 30.0
     image_backoff_initial: float = 2.0
     image_backoff_max: float = 30.0
+    job_backoff_initial: float = 1.0
+    job_backoff_max: float = 30.0
     default_grace_period: int = 30
     allocatable_cpu: str = "8"
     allocatable_memory: str = "16Gi"

@@ -60,6 +60,9 @@ def prepare_update(resource: Resource, new: Object, old: Object, subresource: st
     if subresource == "status":
         _status_update(resource, new, old)
         return
+    if subresource == "binding":
+        # The scheduler's write: the node and the PodScheduled condition; what is wanted stays the same.
+        return
     if "status" in resource.subresources or resource.plural in _FIRST_STATUS:
         _put_back(new, old, "status")
     if resource.plural == "namespaces" and subresource != "finalize":
