@@ -1,0 +1,75 @@
+# Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
+# Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
+# KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest).
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test test-all lint types imports unit conformance e2e images deps requirements clean venv venv-dev
+
+export PYTHON PORT ONCE KEEP
+ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
+BIN := .venv/bin
+# Temporary files stay in the checkout; a KUBECONFIG of the user's shell is not a wish to test on that cluster.
+TESTENV := env -u KUBECONFIG -u IMAGE TMPDIR=$(CURDIR)/.test/tmp
+PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest $(ARGS)
+
+help: ## list the targets
+	@awk -F ":.*## " "/^[a-z0-9-]+:.*## / {printf \"  make %-13s %s\\n\", \$$1, \$$2}" Makefile
+
+demo: venv ## embedded cluster, Airflow, release 1, release 2; up until Ctrl-C (PORT=, ONCE=1, KEEP=1)
+	@$(BIN)/python -m tools.demo
+
+test: venv-dev ## lint, types, import rules, unit, conformance and end-to-end tests
+	@$(MAKE) lint types imports
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(PYTEST) -m "not long" tests
+
+test-all: venv-dev ## make test and what takes longer
+	@$(MAKE) lint types imports
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(PYTEST) tests
+
+lint: venv-dev ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: venv-dev ## mypy, strict
+	@$(BIN)/mypy
+
+imports: venv-dev ## dags -> plugins -> include, and include without Airflow
+	@$(BIN)/lint-imports
+
+unit: venv-dev ## tests of single modules
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(PYTEST) -m "not long" --ignore=tests/conformance --ignore=tests/e2e tests
+
+conformance: venv-dev ## tests of the cluster's behaviour; KUBECONFIG= IMAGE= runs them on a real cluster
+	@mkdir -p .test/tmp
+ifeq ($(origin KUBECONFIG),command line)
+	@TMPDIR=$(CURDIR)/.test/tmp KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) tests/conformance
+else
+	@$(TESTENV) $(PYTEST) tests/conformance
+endif
+
+e2e: venv-dev ## the demo as a newcomer runs it
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(PYTEST) tests/e2e
+
+images: venv ## build the shop's images into .images/
+	@$(BIN)/python -m include.shop.build --images-dir .images
+
+deps: ## Debian packages that some tests need (root or sudo)
+	@sh tools/deps.sh
+
+requirements: ## pin requirements*.in again (needs uv)
+	@sh tools/pin.sh
+
+clean: ## remove everything that was made here, .venv too
+	@rm -rf .venv .venv.lock .venv.log .demo .test .images .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@$(if $(ANY_PYTHON),$(ANY_PYTHON) tools/bootstrap.py base,echo "error: no python3 found; needs Python 3.11 to 3.13" >&2; exit 1)
+
+venv-dev:
+	@$(if $(ANY_PYTHON),$(ANY_PYTHON) tools/bootstrap.py dev,echo "error: no python3 found; needs Python 3.11 to 3.13" >&2; exit 1)

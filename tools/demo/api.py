@@ -1,0 +1,133 @@
+"""Airflow's REST API, as the on-call user would use it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from tools.demo.options import DemoError
+
+DAG = "release"
+FINISHED = {"success", "failed"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a run."""
+
+    name: str
+    map_index: int
+    state: str
+    seconds: float | None
+    try_number: int
+    started: str
+
+    @property
+    def label(self) -> str:
+        """Its name, with the index of a mapped task."""
+        return self.name if self.map_index < 0 else f"{self.name} [{self.map_index}]"
+
+
+class Airflow:
+    """A client with one user's token."""
+
+    def __init__(self, base: str, user: str, password: str) -> None:
+        self.base = base
+        self._credentials = {"username": user, "password": password}
+        self._session = requests.Session()
+
+    def login(self) -> None:
+        """Get a token."""
+        answer = self._session.post(f"{self.base}/auth/token", json=self._credentials, timeout=30)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _get(self, path: str, **params: Any) -> Any:
+        """GET, once more with a new token when the old one has expired; None for 404."""
+        for attempt in (1, 2):
+            answer = self._session.get(f"{self.base}/api/v2{path}", params=params, timeout=30)
+            if answer.status_code == 401 and attempt == 1:
+                self.login()
+                continue
+            break
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return answer.json()
+
+    def wait_for_dag(self, watch: Callable[[], None], seconds: float = 60.0) -> None:
+        """Wait until the release DAG is parsed.
+
+        Raises:
+            DemoError: it cannot be parsed (with the reason), or not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            watch()
+            if self._get(f"/dags/{DAG}") is not None:
+                return
+            errors = (self._get("/importErrors") or {}).get("import_errors") or []
+            if errors:
+                stack = errors[0]["stack_trace"].strip().splitlines()
+                raise DemoError(f"{errors[0]['filename']} cannot be imported: {stack[-1]}")
+            time.sleep(0.3)
+        raise DemoError(f"the DAG {DAG} is not there after {seconds:.0f} s; see .demo/logs/dag-processor.log")
+
+    def run_state(self, run_id: str) -> str | None:
+        """State of a run, None when there is none of that id."""
+        run = self._get(f"/dags/{DAG}/dagRuns/{run_id}")
+        return str(run["state"]) if run else None
+
+    def trigger(self, run_id: str, conf: dict[str, Any]) -> None:
+        """Start a run.
+
+        Raises:
+            DemoError: Airflow refuses it; the text has its reason.
+        """
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        answer = self._session.post(f"{self.base}/api/v2/dags/{DAG}/dagRuns", json=body, timeout=30)
+        if not answer.ok:
+            raise DemoError(f"Airflow refuses the run {run_id}: {answer.status_code} {answer.text[:500]}")
+
+    def tasks(self, run_id: str) -> list[Task]:
+        """The tasks of a run, in the order in which they started; those to come last."""
+        found = self._get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances", limit=100)
+        rows = [
+            Task(
+                item["task_id"],
+                item["map_index"],
+                item["state"] or "",
+                _seconds(item["start_date"], item["end_date"]),
+                item["try_number"],
+                item["start_date"] or "",
+            )
+            for item in (found or {}).get("task_instances") or []
+        ]
+        return sorted(rows, key=lambda task: (not task.started, task.started, task.map_index))
+
+    def log(self, run_id: str, task: Task, lines: int = 20) -> list[str]:
+        """The last lines of a task's log."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task.name}/logs/{max(task.try_number, 1)}"
+        found = self._get(path, map_index=task.map_index, full_content="true") or {}
+        content = found.get("content") or []
+        texts = [entry.get("event", "") if isinstance(entry, dict) else str(entry) for entry in content]
+        return [line for text in texts for line in str(text).splitlines()][-lines:]
+
+    def result(self, run_id: str, task: str, key: str = "return_value") -> Any:
+        """What a task handed on (XCom), None when nothing."""
+        path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
+        found = self._get(path, deserialize="false", stringify="false")
+        return found["value"] if found else None
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    if not start:
+        return None
+    begun = datetime.fromisoformat(start)
+    ended = datetime.fromisoformat(end) if end else datetime.now(begun.tzinfo)
+    return (ended - begun).total_seconds()

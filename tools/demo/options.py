@@ -1,0 +1,75 @@
+"""What can be set from outside, read from the environment (make passes its variables on)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = "production"
+RELEASES = ("1", "2")
+NAMESPACES = ("course4", "course4-qa", "sre")
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text is what the user reads, without a traceback."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run the demo, and where its files are."""
+
+    home: Path = ROOT / ".demo"
+    port: int | None = None
+    once: bool = False
+    keep: bool = False
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's own directory: metadata database, task logs."""
+        return self.home / "airflow"
+
+    @property
+    def cluster_dir(self) -> Path:
+        """State of the embedded cluster, its kubeconfig too."""
+        return self.home / "cluster"
+
+    @property
+    def images_dir(self) -> Path:
+        """The image store; it is addressed by content, so a clean start keeps it."""
+        return ROOT / ".images"
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.home / "logs"
+
+    @property
+    def documents(self) -> Path:
+        """Where the release pipeline puts its as-built documents."""
+        return self.home / "documents"
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value in ("", "0", "no", "false"):
+        return False
+    if value in ("1", "yes", "true"):
+        return True
+    raise DemoError(f"{name}={environ[name]} is neither 1 nor 0")
+
+
+def read(environ: Mapping[str, str]) -> Options:
+    """Options from PORT, ONCE, KEEP and DEMO_DIR.
+
+    Raises:
+        DemoError: a value cannot be used.
+    """
+    port: int | None = None
+    if text := environ.get("PORT", "").strip():
+        if not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise DemoError(f"PORT={text} is no port number (1 to 65535)")
+        port = int(text)
+    home = Path(environ.get("DEMO_DIR") or ROOT / ".demo").resolve()
+    return Options(home, port, _flag(environ, "ONCE"), _flag(environ, "KEEP"))

@@ -1,0 +1,141 @@
+"""A release run, followed task by task in the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tools.demo.api import FINISHED, Airflow, Task
+from tools.demo.options import ENVIRONMENT, DemoError
+
+COLOURS = {
+    "success": "green",
+    "failed": "red",
+    "upstream_failed": "red",
+    "up_for_retry": "yellow",
+    "skipped": "dim",
+}
+WORKING = {"running", "deferred", "queued", "scheduled", "awaiting_input"}
+RUN_WITHIN = 600.0
+LAST_LINES = 20
+
+
+def task_table(title: str, tasks: list[Task]) -> Table:
+    """Task, state, seconds."""
+    table = Table("task", "state", "seconds", title=title, title_justify="left")
+    table.columns[2].justify = "right"
+    for task in tasks:
+        colour = COLOURS.get(task.state, "cyan" if task.state in WORKING else "dim")
+        seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
+        table.add_row(task.label, f"[{colour}]{task.state or 'waiting'}[/]", seconds)
+    return table
+
+
+class View:
+    """Shows the tasks: a live table on a terminal, else a line for each change."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.console, self.title = console, title
+        self.seen: dict[str, str] = {}
+        self.live = (
+            Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> View:
+        if self.live:
+            self.live.start()
+        else:
+            self.console.print(self.title)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def show(self, tasks: list[Task]) -> None:
+        """Show the state of now."""
+        if self.live:
+            self.live.update(task_table(self.title, tasks))
+            return
+        for task in tasks:
+            if task.state and self.seen.get(task.label) != task.state:
+                self.seen[task.label] = task.state
+                if task.state in ("queued", "scheduled"):
+                    continue
+                after = f" after {task.seconds:.1f} s" if task.seconds and task.state not in WORKING else ""
+                self.console.print(f"  {task.label}: {task.state}{after}", highlight=False)
+
+
+def conf_of(release: str) -> dict[str, Any]:
+    """The params of a run, as the form in the UI would send them."""
+    return {
+        "release": release,
+        "environment": ENVIRONMENT,
+        "dry_run": False,
+        "reason": f"demo: release {release} goes out",
+    }
+
+
+def begin(airflow: Airflow, release: str) -> str:
+    """Trigger the release, or take up a run of an earlier demo that has not failed; returns its id."""
+    number = 1
+    while True:
+        run_id = f"demo-release-{release}" + (f"-{number}" if number > 1 else "")
+        state = airflow.run_state(run_id)
+        if state is None:
+            airflow.trigger(run_id, conf_of(release))
+            return run_id
+        if state != "failed":
+            return run_id
+        number += 1
+
+
+def follow(
+    airflow: Airflow, run_id: str, title: str, console: Console, watch: Callable[[], None]
+) -> list[Task]:
+    """Show the run until it ends; returns its tasks.
+
+    Raises:
+        DemoError: it failed (with the last log lines of what failed), or does not end.
+    """
+    deadline = time.monotonic() + RUN_WITHIN
+    silent = 0
+    with View(console, title) as view:
+        while time.monotonic() < deadline:
+            watch()
+            try:
+                state, tasks = airflow.run_state(run_id), airflow.tasks(run_id)
+            except requests.RequestException as error:
+                silent += 1
+                if silent > 20:
+                    raise DemoError(f"Airflow's API does not answer: {error}") from error
+                time.sleep(0.5)
+                continue
+            silent = 0
+            view.show(tasks)
+            if state in FINISHED:
+                break
+            time.sleep(0.4)
+        else:
+            raise DemoError(f"{run_id} has not ended after {RUN_WITHIN:.0f} s")
+    if console.is_terminal:
+        console.print(task_table(title, tasks))
+    if state != "success":
+        raise DemoError(f"{run_id} failed\n{failure(airflow, run_id, tasks)}")
+    return tasks
+
+
+def failure(airflow: Airflow, run_id: str, tasks: list[Task]) -> str:
+    """The last log lines of each failed task."""
+    parts = []
+    for task in tasks:
+        if task.state == "failed":
+            parts.append(f"--- task {task.label}, last lines of its log")
+            parts += airflow.log(run_id, task, LAST_LINES)
+    return "\n".join(parts) or "no task failed; see .demo/logs/scheduler.log"
