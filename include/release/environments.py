@@ -1,0 +1,79 @@
+"""Where a release can go: the models behind ``include/config/environments.yaml``, and what is allowed there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from include.release.problems import Problem
+from include.release.spec import Name, Strict, Text
+
+ANYONE = "*"
+
+
+class RolloutPolicy(Strict):
+    """When a rollout that does not get on is given up before its progress deadline."""
+
+    crash_restarts: Annotated[int, Field(ge=1)] = Field(
+        default=3, title="Restarts of a new container that are a crash loop"
+    )
+    image_grace_seconds: Annotated[int, Field(ge=0)] = Field(
+        default=20, title="Seconds an image may not be found"
+    )
+    config_grace_seconds: Annotated[int, Field(ge=0)] = Field(
+        default=20, title="Seconds a container may lack its ConfigMap, Secret or volume"
+    )
+    quota_grace_seconds: Annotated[int, Field(ge=0)] = Field(
+        default=30, title="Seconds a quota may refuse pods"
+    )
+    timeout_seconds: Annotated[int, Field(ge=10)] = Field(
+        default=1800, title="Seconds the whole rollout may take"
+    )
+
+
+class Environment(Strict):
+    """One place to release to."""
+
+    name: Name = Field(title="Name, as the form offers it")
+    title: Text = Field(title="What it is for")
+    connection: Text = Field(title="Airflow connection (type kubernetes) of its cluster")
+    namespace: Name = Field(title="Namespace")
+    image_lock: Text = Field(title="Lock file in include/config/images: registry and digests")
+    may_trigger: list[Text] = Field(min_length=1, title="Users who may release here; '*' is everybody")
+    may_approve: list[Text] = Field(min_length=1, title="Users who may approve a release here")
+    documents: Text = Field(
+        title="Where as-built documents go: a path in the project, file:// or s3://connection@bucket/path"
+    )
+    take_over_fields: bool = Field(
+        default=False, title="Take fields that somebody else set by hand, instead of stopping"
+    )
+    keep_config_maps: Annotated[int, Field(ge=1)] = Field(
+        default=5, title="Versions of each ConfigMap to keep"
+    )
+    rollout: RolloutPolicy = Field(default=RolloutPolicy(), title="When a rollout is given up early")
+
+
+class Environments(Strict):
+    """All environments."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Environments")
+
+    environments: list[Environment] = Field(min_length=1, title="Environments")
+
+    def find(self, name: str) -> Environment | None:
+        """The environment of that name."""
+        return next((each for each in self.environments if each.name == name), None)
+
+
+def may_trigger(environment: Environment, user: str | None) -> Problem | None:
+    """None when ``user`` may release to ``environment``, else why not."""
+    if ANYONE in environment.may_trigger or (user is not None and user in environment.may_trigger):
+        return None
+    return Problem(
+        "include/config/environments.yaml",
+        f"{environment.name}.may_trigger",
+        f"triggered by {user}" if user else "triggered by nobody (a schedule or an asset)",
+        f"one of {', '.join(environment.may_trigger)}",
+        "ask one of them to trigger it, or have the list changed and reviewed",
+    )

@@ -1,0 +1,175 @@
+"""The frozen release: everything that the tasks after the first one act on. None of them reads a file again."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from include.release.environments import Environment
+from include.release.images import ImageLock
+from include.release.loading import LoadedRelease
+from include.release.manifests import KINDS
+from include.release.pods import containers, templates, uses
+from include.release.problems import Problem, RejectedError
+from include.release.spec import ConfigMapSpec, Release
+from include.release.yamlfile import path_text
+
+FIELD_MANAGER = "plan-reduce-repeat"
+MANAGED_BY = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
+LABEL_APP = f"{FIELD_MANAGER}/app"
+LABEL_BASE = f"{FIELD_MANAGER}/base-name"
+NOTE_RELEASE = f"{FIELD_MANAGER}/release"
+NOTE_DIGEST = f"{FIELD_MANAGER}/spec-digest"
+NOTE_RUN = f"{FIELD_MANAGER}/run"
+CHANGE_CAUSE = "kubernetes.io/change-cause"
+
+
+class Frozen(BaseModel):
+    """A release as it will be applied in one environment: images as digests, names filled in.
+
+    ``digest`` covers the release, the environment's name and everything that is applied; not who asked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    release: Release
+    environment: Environment
+    config_maps: list[dict[str, Any]]
+    objects: list[dict[str, Any]]
+    images: dict[str, str]
+    builds: dict[str, str]
+    digest: str
+    source: str
+
+    def to_json(self) -> str:
+        """The text that travels between tasks and is kept in the namespace."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Frozen:
+        """The frozen release of a text that ``to_json`` made. Raises ValueError when it was changed since."""
+        frozen = cls.model_validate_json(text)
+        if frozen.digest != _digest(
+            frozen.release, frozen.environment, frozen.images, frozen.config_maps, frozen.objects
+        ):
+            raise ValueError(
+                f"the frozen release says digest {frozen.digest[:12]}, but its content has another"
+            )
+        return frozen
+
+    @property
+    def title(self) -> str:
+        """How texts name it: ``release-2 (shop) in production``."""
+        return f"{self.release.name} ({self.release.app}) in {self.environment.name}"
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """The Deployments among the objects."""
+        return [manifest for manifest in self.objects if manifest["kind"] == "Deployment"]
+
+
+def freeze(loaded: LoadedRelease, environment: Environment, lock: ImageLock) -> Frozen:
+    """Resolve a release for an environment. Raises RejectedError when an image is not locked."""
+    release = loaded.release
+    config_maps = {each.name: config_map(each, release.app) for each in release.configuration.config_maps}
+    images: dict[str, str] = {}
+    problems: list[Problem] = []
+    objects = []
+    for index, manifest in enumerate(release.objects):
+        frozen = copy.deepcopy(manifest)
+        for pod, keys in templates(frozen, ("objects", index)):
+            name_configuration(pod, {name: each["metadata"]["name"] for name, each in config_maps.items()})
+            for container, place in containers(pod, keys):
+                at = (loaded.document.where((*place, "image")), path_text((*place, "image")))
+                container["image"] = _resolve(container["image"], lock, environment, images, problems, at)
+        objects.append(frozen)
+    if release.migrations is not None:
+        at = (loaded.document.where(("migrations", "image")), "migrations.image")
+        _resolve(release.migrations.image, lock, environment, images, problems, at)
+    if problems:
+        raise RejectedError(problems, subject=f"the images of {release.name}")
+    order = list(KINDS)
+    objects.sort(key=lambda manifest: order.index(manifest["kind"]))
+    maps = list(config_maps.values())
+    objects = [_noted(each, release, environment) for each in objects]
+    builds = {resolved: build for short, resolved in images.items() if (build := lock.build_of(short))}
+    return Frozen(
+        release=release,
+        environment=environment,
+        config_maps=maps,
+        objects=objects,
+        images=images,
+        builds=builds,
+        digest=_digest(release, environment, images, maps, objects),
+        source=loaded.document.name,
+    )
+
+
+def config_map(spec: ConfigMapSpec, app: str) -> dict[str, Any]:
+    """The immutable ConfigMap for a release's configuration; its name ends with the digest of its data."""
+    digest = hashlib.sha256(json.dumps(spec.data, sort_keys=True).encode()).hexdigest()[:10]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"{spec.name}-{digest}",
+            "labels": {**MANAGED_BY, LABEL_APP: app, LABEL_BASE: spec.name},
+        },
+        "data": dict(spec.data),
+        "immutable": True,
+    }
+
+
+def name_configuration(pod: dict[str, Any], names: dict[str, str]) -> None:
+    """Put the digest names in place of the spec's names of ConfigMaps, in ``pod`` itself."""
+    for use in list(uses(pod)):
+        if use.kind == "ConfigMap" and use.name in names:
+            use.holder[use.key] = names[use.name]
+
+
+def _noted(manifest: dict[str, Any], release: Release, environment: Environment) -> dict[str, Any]:
+    """The manifest with namespace, labels and the note of the release that brought it."""
+    metadata = dict(manifest["metadata"])
+    metadata["namespace"] = environment.namespace
+    metadata["labels"] = {**metadata.get("labels", {}), **MANAGED_BY, LABEL_APP: release.app}
+    metadata["annotations"] = {**metadata.get("annotations", {}), NOTE_RELEASE: release.name}
+    return {**manifest, "metadata": metadata}
+
+
+def _resolve(
+    image: str,
+    lock: ImageLock,
+    environment: Environment,
+    images: dict[str, str],
+    problems: list[Problem],
+    at: tuple[str, str],
+) -> str:
+    resolved = lock.resolve(image)
+    if resolved is None:
+        expected = f"one of {', '.join(sorted(lock.images)) or 'none is locked'}"
+        fix = f"build it (make images), or correct the tag; the builds of {environment.name} are in {environment.image_lock}"
+        problems.append(Problem(*at, f"{image}, which is not in the lock file", expected, fix))
+        return image
+    images[image] = resolved
+    return resolved
+
+
+def _digest(
+    release: Release,
+    environment: Environment,
+    images: dict[str, str],
+    config_maps: list[dict[str, Any]],
+    objects: list[dict[str, Any]],
+) -> str:
+    content = [
+        release.model_dump(mode="json"),
+        environment.name,
+        environment.namespace,
+        images,
+        config_maps,
+        objects,
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,283 @@
+"""A small client of the Kubernetes API: plain dicts in and out, errors that an operator understands.
+
+Built on the ``ApiClient`` of the official Python client, which the caller connects (an Airflow hook does).
+The package itself is not imported here: it costs over a second, and its error is known by its fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import tenacity
+import urllib3
+
+APPLY = "application/apply-patch+yaml"
+CONNECT_SECONDS, READ_SECONDS = 5, 30
+
+_PATHS = {
+    "Namespace": ("/api/v1", "namespaces"),
+    "Pod": ("/api/v1", "pods"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Secret": ("/api/v1", "secrets"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Event": ("/api/v1", "events"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "Job": ("/apis/batch/v1", "jobs"),
+}
+
+
+def path_of(kind: str, namespace: str | None = None, name: str | None = None, sub: str = "") -> str:
+    """The path of a kind, an object or one of its subresources."""
+    prefix, plural = _PATHS[kind]
+    path = f"{prefix}/namespaces/{namespace}/{plural}" if namespace else f"{prefix}/{plural}"
+    if name:
+        path += f"/{quote(name, safe='')}"
+    return f"{path}/{sub}" if sub else path
+
+
+@dataclass
+class KubeError(Exception):
+    """The API server's refusal, or that it cannot be reached (``status`` 0)."""
+
+    status: int
+    message: str
+    request: str
+    reason: str = ""
+    causes: list[dict[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        code = f" ({self.status} {self.reason})".replace(" )", ")") if self.status else ""
+        return f"{self.request}: {self.message}{code}"
+
+    @property
+    def unreachable(self) -> bool:
+        """No answer at all."""
+        return self.status == 0
+
+    @property
+    def transient(self) -> bool:
+        """Worth another try. A plain 500 is not: server-side apply answers it to an unknown field."""
+        return self.status in (0, 429, 502, 503, 504)
+
+
+class ApiClient(Protocol):
+    """What is used of ``kubernetes.client.ApiClient``."""
+
+    configuration: Any
+
+    def call_api(self, resource_path: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send one request."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An object as the server answered it, with its warnings."""
+
+    object: dict[str, Any]
+    status: int
+    warnings: list[str]
+
+
+def error_of(status: int, body: bytes | str | None, request: str) -> KubeError:
+    """The error that an answer carries."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = {}
+    if not isinstance(parsed, dict) or parsed.get("kind") != "Status":
+        return KubeError(status, text.strip()[:500] or "no message", request)
+    causes = (parsed.get("details") or {}).get("causes") or []
+    return KubeError(
+        status, str(parsed.get("message", "")).strip(), request, str(parsed.get("reason", "")), causes
+    )
+
+
+class Cluster:
+    """One cluster. Methods raise KubeError; reads answer None for what is not there."""
+
+    def __init__(self, client: ApiClient, *, attempts: int = 4) -> None:
+        self._client = client
+        self._attempts = attempts
+
+    @property
+    def address(self) -> str:
+        """The API server's URL."""
+        return str(self._client.configuration.host)
+
+    def version(self) -> str:
+        """The server's version, such as v1.36.2."""
+        return str(self._json("GET", "/version")[0].get("gitVersion", "?"))
+
+    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """The object, or None."""
+        try:
+            return self._json("GET", path_of(kind, namespace, name))[0]
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def find(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind that match the selectors."""
+        query = [("labelSelector", labels), ("fieldSelector", fields)]
+        found = self._json("GET", path_of(kind, namespace), query=[pair for pair in query if pair[1]])[0]
+        return list(found.get("items") or [])
+
+    def create(self, manifest: dict[str, Any], namespace: str, *, dry_run: bool = False) -> Answer:
+        """Create an object; unknown fields are refused."""
+        query = [("fieldValidation", "Strict"), ("fieldManager", "plan-reduce-repeat"), *_dry(dry_run)]
+        return self._write("POST", path_of(manifest["kind"], namespace), query, manifest)
+
+    def apply(
+        self,
+        manifest: dict[str, Any],
+        namespace: str,
+        *,
+        manager: str,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Answer:
+        """Server-side apply."""
+        query = [("fieldManager", manager), ("force", "true" if force else "false"), *_dry(dry_run)]
+        path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
+        return self._write("PATCH", path, query, manifest, APPLY)
+
+    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Delete an object with what it owns; nothing happens when it is gone or another one (``uid``)."""
+        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._json("DELETE", path_of(kind, namespace, name), body=options)
+        except KubeError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail: int | None = None
+    ) -> str:
+        """A container's log. Raises KubeError 400 when it has none yet."""
+        query = [("container", container), ("previous", "true" if previous else "")]
+        query.append(("tailLines", str(tail) if tail else ""))
+        raw = self._raw(
+            "GET", path_of("Pod", namespace, pod, "log"), query=[pair for pair in query if pair[1]]
+        )
+        return str(raw.data.decode("utf-8", "replace"))
+
+    def follow_log(self, namespace: str, pod: str, container: str, *, timeout: float) -> Iterator[str]:
+        """The lines of a container's log as they are written, to its end (or ``timeout`` seconds of silence)."""
+        query = [("container", container), ("follow", "true")]
+        raw = self._raw("GET", path_of("Pod", namespace, pod, "log"), query=query, read_seconds=timeout)
+        rest = b""
+        try:
+            for chunk in raw.stream(amt=None):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode("utf-8", "replace") for line in lines)
+        except urllib3.exceptions.HTTPError as error:
+            raise KubeError(0, str(error), f"log of pod {pod}") from error
+        finally:
+            raw.release_conn()
+        if rest:
+            yield rest.decode("utf-8", "replace")
+
+    def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> tuple[int, str]:
+        """GET a path of a pod through the API server's proxy: HTTP status and body."""
+        where, _, query = path.partition("?")
+        url = path_of("Pod", namespace, f"{pod}:{port}", "proxy") + where
+        pairs = [tuple(pair.partition("=")[::2]) for pair in query.split("&")] if query else []
+        try:
+            raw = self._raw("GET", url, query=pairs, retry=False, accept="*/*")
+        except KubeError as error:
+            if error.unreachable:
+                raise
+            return error.status, error.message
+        return raw.status, raw.data.decode("utf-8", "replace")
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        body: Any,
+        content_type: str = "application/json",
+    ) -> Answer:
+        found, raw = self._json(method, path, query=query, body=body, content_type=content_type)
+        warnings = [_warning_text(value) for value in raw.headers.getlist("Warning")]
+        return Answer(found, raw.status, warnings)
+
+    def _json(self, method: str, path: str, **options: Any) -> tuple[dict[str, Any], Any]:
+        raw = self._raw(method, path, **options)
+        body = raw.data
+        return (json.loads(body) if body else {}), raw
+
+    def _raw(self, method: str, path: str, *, retry: bool = True, **options: Any) -> Any:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, KubeError) and error.transient),
+            stop=tenacity.stop_after_attempt(self._attempts if retry else 1),
+            wait=tenacity.wait_exponential(multiplier=0.3, max=3),
+            reraise=True,
+        )
+        return retrying(self._once, method, path, **options)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        read_seconds: float = READ_SECONDS,
+        accept: str = "application/json, */*",
+    ) -> Any:
+        follow = ("follow", "true") in (query or [])
+        request = f"{method} {path}"
+        try:
+            raw = self._client.call_api(
+                path,
+                method,
+                query_params=query or [],
+                header_params={"Accept": accept, "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=(CONNECT_SECONDS, read_seconds),
+            )
+            if not follow:
+                _ = raw.data  # read it, so that the connection goes back to the pool
+        except urllib3.exceptions.HTTPError as error:
+            raise KubeError(0, f"{self.address} does not answer: {_cause(error)}", request) from error
+        except Exception as error:
+            status = getattr(error, "status", None)
+            if not isinstance(status, int):
+                raise
+            raise error_of(status, getattr(error, "body", ""), request) from error
+        return raw
+
+
+def _dry(dry_run: bool) -> list[tuple[str, str]]:
+    return [("dryRun", "All")] if dry_run else []
+
+
+def _warning_text(header: str) -> str:
+    """The text of ``299 - "text"``."""
+    text = header.partition('"')[2].rpartition('"')[0]
+    return text.replace('\\"', '"') or header
+
+
+def _cause(error: BaseException) -> str:
+    """The part of urllib3's nested message that says what happened."""
+    reason = getattr(error, "reason", None)
+    text = str(reason or error)
+    for part in ("Connection refused", "timed out", "Name or service not known", "certificate verify failed"):
+        if part in text:
+            return part.lower()
+    return text.rpartition(": ")[2] if reason else text

@@ -1,0 +1,82 @@
+"""Does every serving pod answer as the release says? Requests go through the API server's proxy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from include.release.spec import HttpCheck
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The result of one request to one pod. ``fault`` is empty when it was as expected."""
+
+    pod: str
+    path: str
+    status: int
+    fault: str
+
+
+def check_answer(pod: str, check: HttpCheck, status: int, body: str, build: str | None) -> Answered:
+    """Compare an answer with what was expected of it.
+
+    Args:
+        pod: who answered.
+        check: what was asked and is expected.
+        status: HTTP status of the answer.
+        body: its text.
+        build: the build id that the image in the lock file has; None when it is not known.
+    """
+    return Answered(pod, check.path, status, _fault(check, status, body, build))
+
+
+def _fault(check: HttpCheck, status: int, body: str, build: str | None) -> str:
+    if status != check.status:
+        return f"status {status} instead of {check.status}: {body.strip()[:200]}"
+    if not check.json_fields and not check.build:
+        return ""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return f"no JSON: {body.strip()[:200]}"
+    if not isinstance(answer, dict):
+        return f"no JSON object: {body.strip()[:200]}"
+    for name, wanted in check.json_fields.items():
+        if answer.get(name) != wanted:
+            return f"{name} is {_shown(answer.get(name))} instead of {_shown(wanted)}"
+    if check.build and build is not None and answer.get("build") != build:
+        return (
+            f"build is {_shown(answer.get('build'))} instead of {_shown(build)}: the pod runs another program"
+        )
+    return ""
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 30 else text[:14] + '..."'
+
+
+def serving_pods(pods: list[dict[str, Any]]) -> list[str]:
+    """Names of the pods that take traffic: ready and not on their way out."""
+    return sorted(pod["metadata"]["name"] for pod in pods if _ready(pod))
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+    return ready and not pod["metadata"].get("deletionTimestamp")
+
+
+def failure_text(title: str, answers: list[Answered]) -> str:
+    """The error of a failed check: every answer that was not as expected."""
+    wrong = [answer for answer in answers if answer.fault]
+    lines = [f"  {answer.pod} {answer.path}: {answer.fault}" for answer in wrong]
+    return "\n".join(
+        [
+            f"{title} is rolled out, but {len(wrong)} of {len(answers)} answers are not as they should be:",
+            *lines,
+            "What now: the new pods serve already. Release the previous release again, or put the cause right and clear this task.",
+        ]
+    )

@@ -1,0 +1,31 @@
+"""Small helpers for text that an operator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns padded to their widest cell, as a task log shows them."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)
+
+
+def indented(text: str, by: str = "    ") -> str:
+    """Every line of a text, moved to the right."""
+    return "\n".join(by + line if line else line for line in text.splitlines())
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 pod``, ``2 pods``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def last_lines(text: str, count: int = 20) -> str:
+    """The last lines of a log."""
+    return "\n".join(text.rstrip().splitlines()[-count:])
