@@ -12,6 +12,8 @@ import yaml
 from include.cluster.images import BuildError, Image, ImageStore
 
 IMAGES = Path(__file__).with_name("images.yaml")
+REGISTRY = "standin.local"
+"""What image references of the embedded cluster begin with, so that no real registry is taken for the source."""
 
 
 def build_all(store: ImageStore, declared: Path = IMAGES) -> Iterator[tuple[str, Image]]:
@@ -32,6 +34,7 @@ def build_all(store: ImageStore, declared: Path = IMAGES) -> Iterator[tuple[str,
             folder / content["dockerfile"], folder / content["context"], args, entry["target"]
         )
         store.tag(image, reference)
+        store.tag(image, f"{REGISTRY}/{reference}")
         yield reference, image
 
 

@@ -73,6 +73,12 @@ def down(database: Database, listed: Listed, known: dict[str, Listed], pause: fl
             raise RefusedError(
                 f"{migration.id} was applied with another text than this build's: use the build that did"
             )
+        newer = [other for other in there if other not in known and other != BASELINE]
+        if newer:
+            raise RefusedError(
+                f"the ledger has {', '.join(newer)}, which build {build.build_file()['version']} does not know and which "
+                f"may need {migration.id}: take it back with the build that applied it, or take that build for this"
+            )
         holding = [
             other
             for other, entry in known.items()

@@ -26,10 +26,21 @@ def why(request: Request) -> str:
     return given.strip()
 
 
-def add_payment_pages(router: Router, queue: PaymentQueue) -> None:
-    """Serve single payments."""
+class PaymentPages:
+    """The pages of single payments."""
 
-    def add(request: Request) -> Response:
+    def __init__(self, queue: PaymentQueue) -> None:
+        self._queue = queue
+
+    def add_to(self, router: Router) -> None:
+        """Serve the pages."""
+        router.add("POST", "/payments", self.create)
+        router.add("GET", "/payments", self.listing)
+        router.add("GET", "/payments/{id}", self.show)
+        router.add("POST", "/payments/{id}/rollback", self.roll_back)
+
+    def create(self, request: Request) -> Response:
+        """Queue the payment of an order: 201, or 200 with the payment that the order has already."""
         given = request.json()
         order, amount = given.get("order"), given.get("amount_cents")
         if not isinstance(order, str) or not 0 < len(order) <= 200 or "\0" in order:
@@ -37,37 +48,35 @@ def add_payment_pages(router: Router, queue: PaymentQueue) -> None:
         if type(amount) is not int or not 0 < amount < 10**12:
             raise HttpError(422, "amount_cents: expected a number above 0")
         try:
-            payment, new = queue.add(order, amount)
+            payment, new = self._queue.add(order, amount)
         except ConflictError as error:
             raise HttpError(409, str(error)) from None
         return Response(201 if new else 200, payment)
 
-    def show(request: Request) -> Response:
-        payment = queue.find(request.number("id"))
+    def show(self, request: Request) -> Response:
+        """Show one payment."""
+        payment = self._queue.find(request.number("id"))
         if payment is None:
             raise HttpError(404, f"no payment {request.values['id']}")
         return Response(200, payment)
 
-    def listing(request: Request) -> Response:
+    def listing(self, request: Request) -> Response:
+        """List the payments in a state, or all."""
         state = request.query.get("state")
         if state is not None and state not in STATES:
             raise HttpError(400, f"state: expected one of {', '.join(STATES)}")
-        return Response(200, {"payments": queue.list(state)})
+        return Response(200, {"payments": self._queue.list(state)})
 
-    def roll_back(request: Request) -> Response:
+    def roll_back(self, request: Request) -> Response:
+        """Roll one payment back: 409 when it is paid or in flight."""
         payment = request.number("id")
         try:
-            queue.roll_back(payment, why(request))
+            self._queue.roll_back(payment, why(request))
         except KeyError:
             raise HttpError(404, f"no payment {payment}") from None
         except StateError as error:
             raise HttpError(409, str(error)) from None
-        return Response(200, queue.find(payment))
-
-    router.add("POST", "/payments", add)
-    router.add("GET", "/payments", listing)
-    router.add("GET", "/payments/{id}", show)
-    router.add("POST", "/payments/{id}/rollback", roll_back)
+        return Response(200, self._queue.find(payment))
 
 
 def add_queue_pages(router: Router, queue: PaymentQueue) -> None:
@@ -93,7 +102,7 @@ def serve() -> int:
     queue = PaymentQueue(database)
     queue.create_tables()
     router = Router()
-    add_payment_pages(router, queue)
+    PaymentPages(queue).add_to(router)
     add_queue_pages(router, queue)
     server = Server((settings.listen_host(), settings.whole("PORT", 5000)), router)
 
