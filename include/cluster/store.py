@@ -6,7 +6,6 @@ with all that it had answered for. Objects handed out are shared: **never change
 
 from __future__ import annotations
 
-import copy
 import json
 import sqlite3
 from collections import deque
@@ -25,6 +24,7 @@ class Change:
     """One committed change. ``type`` is ADDED, MODIFIED or DELETED; ``old`` is the object before it, if any.
 
     A DELETED change carries the last state with the resourceVersion of the deletion, as Kubernetes does.
+    ``text`` is ``object`` as JSON, written once for the file and for every watch.
     """
 
     type: str
@@ -32,6 +32,7 @@ class Change:
     key: Key
     object: Object
     old: Object | None
+    text: str
 
 
 class StaleError(Exception):
@@ -58,14 +59,16 @@ class Store:
         self._db.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
         row = self._db.execute("SELECT value FROM meta WHERE name='revision'").fetchone()
         self.revision: int = row[0] if row else 1
-        self._objects: dict[str, dict[tuple[str, str], Object]] = {}
+        self._objects: dict[str, dict[str, dict[str, Object]]] = {}
+        self._texts: dict[Key, str] = {}
         for plural, namespace, name, body in self._db.execute(
             "SELECT plural, namespace, name, body FROM objects"
         ):
-            self._objects.setdefault(plural, {})[(namespace, name)] = json.loads(body)
+            self._keep((plural, namespace, name), json.loads(body), body)
         self.history: deque[Change] = deque(maxlen=history)
         self._started_at = self.revision
         self._listeners: list[Callable[[Change], None]] = []
+        self._unheard: deque[Change] = deque()
 
     @property
     def oldest(self) -> int:
@@ -81,13 +84,23 @@ class Store:
 
     def get(self, plural: str, namespace: str, name: str) -> Object | None:
         """The object, or None. Shared: copy before changing."""
-        return self._objects.get(plural, {}).get((namespace, name))
+        return self._objects.get(plural, {}).get(namespace, {}).get(name)
+
+    def text(self, plural: str, namespace: str, name: str) -> str:
+        """The object as JSON, as it was written.
+
+        Raises:
+            KeyError: there is no such object.
+        """
+        return self._texts[(plural, namespace, name)]
 
     def list(self, plural: str, namespace: str | None = None) -> list[Object]:
         """All objects of a kind (of one namespace, when given), ordered by namespace and name. Shared."""
-        objects = self._objects.get(plural, {})
-        keys = sorted(objects if namespace is None else (key for key in objects if key[0] == namespace))
-        return [objects[key] for key in keys]
+        kind = self._objects.get(plural, {})
+        if namespace is not None:
+            objects = kind.get(namespace, {})
+            return [objects[name] for name in sorted(objects)]
+        return [kind[space][name] for space in sorted(kind) for name in sorted(kind[space])]
 
     def put(self, plural: str, obj: Object, *, expect: str | None = None) -> Object:
         """Writes an object whole and gives it the next resourceVersion. Returns the stored object (shared).
@@ -101,44 +114,46 @@ class Store:
             StaleError: what is there is not what ``expect`` says.
         """
         meta = obj["metadata"]
-        key = (meta.get("namespace", ""), meta["name"])
-        old = self._objects.get(plural, {}).get(key)
+        key: Key = (plural, meta.get("namespace", ""), meta["name"])
+        old = self.get(*key)
         if expect is not None:
             found = old["metadata"]["resourceVersion"] if old else ""
             if found != expect:
-                raise StaleError(f"{plural} {key}: expected resourceVersion {expect!r}, found {found!r}")
-        stored = copy.deepcopy(obj)
+                raise StaleError(f"{key}: expected resourceVersion {expect!r}, found {found!r}")
         revision = self.revision + 1
-        stored["metadata"]["resourceVersion"] = str(revision)
-        self._commit(
-            revision,
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)",
-            (plural, *key, json.dumps(stored, separators=(",", ":"))),
-        )
-        self._objects.setdefault(plural, {})[key] = stored
-        self._publish(Change("MODIFIED" if old else "ADDED", revision, (plural, *key), stored, old))
+        text = _dump(_at(obj, revision))
+        # Reading the text back is the quickest deep copy, and what a restart would give.
+        stored: Object = json.loads(text)
+        self._commit(revision, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (*key, text))
+        self._keep(key, stored, text)
+        self._publish(Change("MODIFIED" if old else "ADDED", revision, key, stored, old, text))
         return stored
 
     def remove(self, plural: str, namespace: str, name: str) -> Object | None:
         """Removes an object. Returns its last state with the deletion's resourceVersion, or None if it was absent."""
-        old = self.get(plural, namespace, name)
+        key: Key = (plural, namespace, name)
+        old = self.get(*key)
         if old is None:
             return None
         revision = self.revision + 1
-        self._commit(
-            revision,
-            "DELETE FROM objects WHERE plural=? AND namespace=? AND name=?",
-            (plural, namespace, name),
-        )
-        del self._objects[plural][(namespace, name)]
-        last = copy.deepcopy(old)
-        last["metadata"]["resourceVersion"] = str(revision)
-        self._publish(Change("DELETED", revision, (plural, namespace, name), last, old))
+        self._commit(revision, "DELETE FROM objects WHERE plural=? AND namespace=? AND name=?", key)
+        space = self._objects[plural][namespace]
+        del space[name], self._texts[key]
+        if not space:
+            del self._objects[plural][namespace]
+        text = _dump(_at(old, revision))
+        last: Object = json.loads(text)
+        self._publish(Change("DELETED", revision, key, last, old, text))
         return last
 
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
+
+    def _keep(self, key: Key, obj: Object, text: str) -> None:
+        plural, namespace, name = key
+        self._objects.setdefault(plural, {}).setdefault(namespace, {})[name] = obj
+        self._texts[key] = text
 
     def _commit(self, revision: int, sql: str, values: tuple[Any, ...]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -153,5 +168,20 @@ class Store:
 
     def _publish(self, change: Change) -> None:
         self.history.append(change)
-        for listener in list(self._listeners):
-            listener(change)
+        self._unheard.append(change)
+        if len(self._unheard) > 1:
+            return  # a listener is writing: the loop below comes to this change when all have heard the one before
+        while self._unheard:
+            try:
+                for listener in list(self._listeners):
+                    listener(self._unheard[0])
+            finally:
+                self._unheard.popleft()
+
+
+def _at(obj: Object, revision: int) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
+
+
+def _dump(obj: Object) -> str:
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False)

@@ -1,1 +1,1 @@
-"""The HTTP face of the stand-in: routes, content types, watch streams, tables, proxy."""
+"""The Kubernetes HTTP API in front of the registry."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -95,7 +95,7 @@ class Registry:
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = stamp()
         admission.namespace_open(self, resource, namespace, name)
-        pipeline.prepare_create(self, resource, obj)
+        pipeline.prepare_create(resource, obj)
         admission.complete(self, resource, obj)
         pipeline.check_create(resource, obj, options)
         if self.store.get(plural, meta.get("namespace", ""), name) is not None:
@@ -171,7 +171,7 @@ class Registry:
             ApiError: 404 when the object is gone.
         """
         old = self.get(plural, namespace, name)
-        new = copy.deepcopy(old)
+        new: Object = json.loads(json.dumps(old))
         change(new)
         options = WriteOptions(manager=manager, subresource=subresource, trusted=True)
         return self._write(RESOURCES[plural], old, new, options)

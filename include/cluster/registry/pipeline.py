@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import copy
+import json
 from dataclasses import replace as replaced
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from include.cluster.errors import ApiError, Cause, bad_request, invalid
+from include.cluster.errors import ApiError, Cause, invalid
 from include.cluster.registry.options import WriteOptions
 from include.cluster.resources import Resource
+from include.cluster.rules import defaults, patches, prepare, schema
 
 with contextlib.suppress(ImportError):
     from include.cluster.rules import apply as apply_rules
 with contextlib.suppress(ImportError):
-    from include.cluster.rules import defaults
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import patches
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import prepare
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import schema
-with contextlib.suppress(ImportError):
     from include.cluster.rules import support
 with contextlib.suppress(ImportError):
     from include.cluster.rules import validation
-
-if TYPE_CHECKING:
-    from include.cluster.registry.core import Registry
 
 Object = dict[str, Any]
 
@@ -36,69 +26,44 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC, APPLY)
 
 
 def typed(resource: Resource, obj: Object) -> Object:
     """A copy with kind and apiVersion first and metadata there."""
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
-    metadata = obj.get("metadata") or {}
-    return copy.deepcopy(
-        {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata, **rest}
-    )
+    head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj.get("metadata") or {}}
+    copied: Object = json.loads(json.dumps({**head, **rest}))
+    return copied
 
 
-def prepare_create(registry: Registry, resource: Resource, obj: Object) -> None:
+def prepare_create(resource: Resource, obj: Object) -> None:
     """Fills in what a new object of this kind has."""
-    if "prepare" in globals():
-        prepare.prepare_create(resource, obj, registry)
-    if "defaults" in globals():
-        defaults.apply_defaults(resource, obj)
+    defaults.apply_defaults(resource, obj)
+    prepare.prepare_create(resource, obj)
 
 
 def prepare_update(resource: Resource, new: Object, old: Object, options: WriteOptions) -> None:
     """Puts back what a write may not change, and counts the generation."""
-    meta, before = new["metadata"], old["metadata"]
-    for field in (
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "resourceVersion",
-    ):
-        if field in before:
-            meta[field] = before[field]
-        else:
-            meta.pop(field, None)
-    if "generation" in before:
-        meta["generation"] = before["generation"]
-    if not options.trusted and "defaults" in globals():
+    if not options.trusted:
         defaults.apply_defaults(resource, new)
-    if "prepare" in globals():
-        prepare.prepare_update(resource, new, old, options.subresource)
+    prepare.prepare_update(resource, new, old, options.subresource)
 
 
 def check_create(resource: Resource, obj: Object, options: WriteOptions) -> None:
     """Raises 422 with every cause, or adds warnings to the options."""
-    if options.trusted:
-        return
-    causes: list[Cause] = []
-    if "validation" in globals():
-        causes = validation.validate_create(resource, obj)
-    _refuse(resource, obj, causes, options)
+    if not options.trusted and hasattr(validation, "validate_create"):
+        _refuse(resource, obj, validation.validate_create(resource, obj), options)
 
 
 def check_update(resource: Resource, new: Object, old: Object, options: WriteOptions) -> None:
     """Raises 422 with every cause, or adds warnings to the options."""
-    if options.trusted:
-        return
-    causes: list[Cause] = []
-    if "validation" in globals():
-        causes = validation.validate_update(resource, new, old, options.subresource)
-    _refuse(resource, new, causes, options)
+    if not options.trusted and hasattr(validation, "validate_create"):
+        _refuse(resource, new, validation.validate_update(resource, new, old, options.subresource), options)
 
 
 def _refuse(resource: Resource, obj: Object, causes: list[Cause], options: WriteOptions) -> None:
-    if "support" in globals() and not options.subresource:
+    if not options.subresource and "support" in globals():
         causes = causes or support.refusals(resource, obj)
         options.warnings += support.warnings(resource, obj)
     if causes:
@@ -114,31 +79,33 @@ def patched(resource: Resource, old: Object, content_type: str, body: Any, optio
     elif content_type == STRATEGIC:
         new = patches.strategic_merge(resource, old, body)
     else:
-        raise ApiError(
-            415, "UnsupportedMediaType", f"the body of the request was in an unknown format - {content_type}"
-        )
-    return decoded(resource, new, options)
-
-
-def decoded(resource: Resource, obj: Object, options: WriteOptions) -> Object:
-    """The object with its types checked and unknown fields dropped, told of, or refused."""
-    if "schema" not in globals():
-        return obj
-    found = schema.decode(resource, obj, options.duplicates)
-    options.warnings += found.unknown if options.field_validation in ("", "Warn") else []
+        accepted = ", ".join(PATCHES[:3])
+        text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise ApiError(415, "UnsupportedMediaType", text)
+    shown = body if content_type == STRATEGIC else None
+    found = schema.decode(resource, new, options.duplicates)
+    if found.unknown and options.field_validation == "Strict":
+        raise patches.refused(new, shown, "strict decoding error: " + ", ".join(found.unknown))
+    _tell(found.unknown, options)
     return found.obj
 
 
-def applied(resource: Resource, namespace: str, name: str, body: Any) -> Object:
-    """The body of a server-side apply, checked."""
-    if not isinstance(body, dict):
-        raise bad_request("the body of an apply must be an object")
-    obj = copy.deepcopy(body)
-    meta = obj.setdefault("metadata", {})
-    meta.setdefault("name", name)
-    if resource.namespaced:
-        meta.setdefault("namespace", namespace)
-    return obj
+def decoded(resource: Resource, obj: Any, options: WriteOptions) -> Object:
+    """A body with its types checked and its unknown fields dropped, told of, or refused.
+
+    Raises:
+        ApiError: 400.
+    """
+    found = schema.decode(resource, obj, options.duplicates)
+    if found.unknown and options.field_validation == "Strict":
+        raise schema.strict_error(resource, found.unknown)
+    _tell(found.unknown, options)
+    return found.obj
+
+
+def _tell(unknown: list[str], options: WriteOptions) -> None:
+    if options.field_validation != "Ignore":
+        options.warnings += unknown
 
 
 def apply(

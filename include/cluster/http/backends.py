@@ -1,0 +1,136 @@
+"""Where a proxied request to a pod or a service goes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from include.cluster.errors import ApiError, bad_request
+from include.cluster.registry import Registry
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The address of one backend."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """``127.1.2.3:8080``"""
+        return f"{self.host}:{self.port}"
+
+
+def split(name: str) -> tuple[str, str, str]:
+    """``[scheme:]name[:port]`` in its parts.
+
+    Raises:
+        ApiError: 400.
+    """
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "http", parts[0], ""
+    if len(parts) == 2:
+        return "http", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in ("", "http", "https"):
+        return parts[0] or "http", parts[1], parts[2]
+    raise bad_request(f'invalid request "{name}"')
+
+
+def pod_target(registry: Registry, namespace: str, name: str) -> Target:
+    """The pod's own address, and the port named or its first.
+
+    Raises:
+        ApiError: 404 when there is no such pod, 400 when it has no address yet.
+    """
+    scheme, pod_name, port = split(name)
+    pod = registry.get("pods", namespace, pod_name)
+    if not port:
+        port = next(
+            (
+                str(one["containerPort"])
+                for container in pod["spec"]["containers"]
+                for one in container.get("ports") or []
+            ),
+            "443" if scheme == "https" else "80",
+        )
+    host = (pod.get("status") or {}).get("podIP")
+    if not host:
+        raise bad_request("address not allowed")
+    if not port.isdigit():
+        # As on Kubernetes, a pod's proxy takes numbers; names are for services.
+        raise unavailable(f"error trying to reach service: dial tcp: lookup tcp/{port}: unknown port")
+    return Target(scheme, host, int(port))
+
+
+def service_target(registry: Registry, namespace: str, name: str) -> Target:
+    """One of the service's ready pods, at the port asked for by number or name.
+
+    Raises:
+        ApiError: 404 when there is no such service, 503 when it has no such port or no ready pod.
+    """
+    scheme, service_name, wanted = split(name)
+    service = registry.get("services", namespace, service_name)
+    ports = service["spec"].get("ports") or []
+    if not wanted and len(ports) == 1:
+        chosen = ports
+    elif wanted.isdigit():
+        chosen = [one for one in ports if one["port"] == int(wanted)]
+        if not chosen:
+            raise unavailable(f'no service port {wanted} found for service "{service_name}"')
+    else:
+        chosen = [one for one in ports if one.get("name", "") == wanted]
+    pods = ready_pods(registry, service)
+    targets = [
+        Target(scheme, pod["status"]["podIP"], number)
+        for pod in pods
+        for one in chosen[:1]
+        if (number := target_port(one, pod)) is not None
+    ]
+    if not targets:
+        shown = name if pods else service_name
+        raise unavailable(f'no endpoints available for service "{shown}"')
+    return random.choice(targets)  # noqa: S311 - any of them will do
+
+
+def ready_pods(registry: Registry, service: Object) -> list[Object]:
+    """The pods that a service may send to: selected, ready, with an address and not on their way out."""
+    selector = service["spec"].get("selector")
+    if not selector:
+        return []
+    unready = service["spec"].get("publishNotReadyAddresses", False)
+    found = []
+    for pod in registry.list("pods", service["metadata"]["namespace"]):
+        labels, status = pod["metadata"].get("labels") or {}, pod.get("status") or {}
+        if any(labels.get(key) != value for key, value in selector.items()) or not status.get("podIP"):
+            continue
+        if pod["metadata"].get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
+            continue
+        ready = any(
+            one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []
+        )
+        if ready or unready:
+            found.append(pod)
+    return found
+
+
+def target_port(port: Object, pod: Object) -> int | None:
+    """The number behind a service port in a given pod; None when the pod has no port of that name."""
+    target = port.get("targetPort", port["port"])
+    if isinstance(target, int):
+        return target
+    for container in pod["spec"]["containers"]:
+        for one in container.get("ports") or []:
+            if one.get("name") == target:
+                return int(one["containerPort"])
+    return None
+
+
+def unavailable(message: str) -> ApiError:
+    """503."""
+    return ApiError(503, "ServiceUnavailable", message)
