@@ -1,0 +1,152 @@
+"""The way to a service inside the stand-in: a listener on its cluster address that passes each connection on once.
+
+A connection goes to one ready pod, taken in turn, and is never tried again elsewhere: what a client sees during a
+rollout is what it would see on a cluster. With no ready pod the connection is reset. One that runs goes on until either side
+ends it, so that a pod on its way out can finish what it has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from include.cluster.controllers import services
+from include.cluster.controllers.base import Cluster, Controller, Key, RetryError
+from include.cluster.store import Change
+
+Object = dict[str, Any]
+Endpoint = tuple[str, int]
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_WITHIN = 10.0
+_CHUNK = 65536
+
+
+class ServiceProxy(Controller):
+    """Listens for each TCP port of each service with a cluster address."""
+
+    name = "service-proxy"
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._listeners: dict[Key, dict[Endpoint, asyncio.Server]] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._turns: dict[tuple[Key, int], int] = {}
+
+    def initial(self) -> Iterable[Key]:
+        """All services."""
+        for service in self.registry.list("services"):
+            yield service["metadata"]["namespace"], service["metadata"]["name"]
+
+    def observe(self, change: Change) -> None:
+        """Services only: which pods are ready is looked up for each connection."""
+        if change.key[0] == "services":
+            self.enqueue((change.key[1], change.key[2]))
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Opens and closes listeners until they are those of the service."""
+        wanted = _endpoints(self.registry.find("services", *key))
+        present = self._listeners.setdefault(key, {})
+        for endpoint in [one for one in present if one not in wanted]:
+            present.pop(endpoint).close()
+        try:
+            for endpoint in wanted:
+                if endpoint not in present:
+                    present[endpoint] = await self._listen(key, endpoint)
+        finally:
+            if not present:
+                del self._listeners[key]
+        return None
+
+    async def stop(self) -> None:
+        """Closes all listeners and connections."""
+        await super().stop()
+        for present in self._listeners.values():
+            for server in present.values():
+                server.close()
+        self._listeners.clear()
+        running = list(self._connections)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _listen(self, key: Key, endpoint: Endpoint) -> asyncio.Server:
+        def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve(key, endpoint[1], reader, writer))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+        try:
+            return await asyncio.start_server(accepted, *endpoint)
+        except OSError as error:
+            service = self.registry.find("services", *key)
+            text = f"cannot listen on {endpoint[0]}:{endpoint[1]}: {error.strerror or error}"
+            if isinstance(error, PermissionError):
+                text += " (without privileges, service ports have to be 1024 or higher)"
+            if service is not None:
+                self.registry.event(service, "Warning", "FailedToListen", text, component=self.name)
+            raise RetryError(text) from error
+
+    def _choose(self, key: Key, port: int) -> Endpoint | None:
+        found = services.backends(self.registry, *key, port)
+        if not found:
+            return None
+        turn = self._turns.get((key, port), 0)
+        self._turns[(key, port)] = turn + 1
+        return found[turn % len(found)]
+
+    async def _serve(
+        self, key: Key, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        backend = self._choose(key, port)
+        if backend is None:
+            writer.transport.abort()
+            return
+        try:
+            async with asyncio.timeout(_CONNECT_WITHIN):
+                pod_reader, pod_writer = await asyncio.open_connection(*backend)
+        except OSError as error:
+            logger.info("service %s: %s:%s: %s", "/".join(key), *backend, error)
+            writer.transport.abort()
+            return
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass(reader, pod_writer))
+                group.create_task(_pass(pod_reader, writer))
+        except* OSError:
+            # One side was reset: the other side is told the same way.
+            writer.transport.abort()
+            pod_writer.transport.abort()
+        finally:
+            for one in (writer, pod_writer):
+                one.close()
+                with contextlib.suppress(OSError):
+                    await one.wait_closed()
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Passes bytes on until the end, then passes on the end: the other direction may still run."""
+    while chunk := await reader.read(_CHUNK):
+        writer.write(chunk)
+        await writer.drain()
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
+
+
+def _endpoints(service: Object | None) -> list[Endpoint]:
+    if service is None or service["spec"].get("clusterIP") in (None, "", "None"):
+        return []
+    address = service["spec"]["clusterIP"]
+    return [
+        (address, int(port["port"]))
+        for port in service["spec"].get("ports") or []
+        if port.get("protocol", "TCP") == "TCP"
+    ]
