@@ -126,6 +126,7 @@ def serve(processor: Processor, port: int) -> Server:
     add_probes(router, "order-processor", lambda: server, processor.not_ready, processor.metrics)
     router.add("GET", "/orders", lambda _: Response(200, processor.orders()))
     server.start()
+    say(f"order processor: serving on {server.place()}")
     return server
 
 
