@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from include.cluster.node.paths import PathMap
+
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _BOOT = f"import sys; sys.path.insert(0, {str(_CHECKOUT)!r}); from include.cluster.node.shim.main import main; main()"
 _EXEC_SLACK = 5.0
@@ -90,7 +92,8 @@ class StartError(Exception):
 class Process:
     """One running container. Made with :meth:`start`."""
 
-    def __init__(self, shim: asyncio.subprocess.Process) -> None:
+    def __init__(self, shim: asyncio.subprocess.Process, paths: PathMap | None) -> None:
+        self._paths = paths
         self._shim = shim
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[ExecResult]] = {}
@@ -99,23 +102,24 @@ class Process:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, spec: ProcessSpec, errors: Path) -> Process:
+    async def start(cls, spec: ProcessSpec, errors: Path, paths: PathMap | None = None) -> Process:
         """Starts the container and returns when its program runs.
 
         Args:
             spec: what to run.
             errors: the file for what the shim itself has to complain about.
+            paths: replaces paths in the commands that are run in it later, where it has no files of its own.
 
         Raises:
             StartError: the program cannot be executed.
         """
         with errors.open("ab") as file:
             shim = await asyncio.create_subprocess_exec(
-                str(PYTHON), "-I", "-S", "-c", _BOOT,
+                str(PYTHON), "-I", "-S", "-c", _BOOT, str(spec.root),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=file,
                 start_new_session=True,
             )  # fmt: skip
-        process = cls(shim)
+        process = cls(shim, paths)
         process._send(spec.line())
         try:
             await asyncio.shield(process._began)
@@ -151,6 +155,8 @@ class Process:
         identity = next(self._ids)
         future: asyncio.Future[ExecResult] = asyncio.get_running_loop().create_future()
         self._waiting[identity] = future
+        if self._paths is not None:
+            argv = self._paths.words(argv)
         self._send(json.dumps({"exec": identity, "argv": argv, "timeout": timeout}).encode() + b"\n")
         try:
             return await asyncio.wait_for(future, timeout + _EXEC_SLACK)

@@ -70,6 +70,8 @@ class Shim:
                 linux.enter_user_namespace(self.spec["uid"], self.spec["gid"])
                 linux.set_hostname(self.spec["hostname"])
                 root.build(self.spec)
+            elif self.spec["cwd"].startswith(self.spec["root"]):
+                os.makedirs(self.spec["cwd"], exist_ok=True)
             for name in ("stdout", "stderr"):
                 readable, writable = os.pipe2(os.O_CLOEXEC)
                 os.set_blocking(readable, False)

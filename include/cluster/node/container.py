@@ -1,0 +1,397 @@
+"""One container of a pod over all its restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from include.cluster.node import actions, hooks
+from include.cluster.node.backoff import Backoff
+from include.cluster.node.context import PodContext
+from include.cluster.node.deadline import Deadline
+from include.cluster.node.env import ConfigError, Environment
+from include.cluster.node.images import ImageError, fetch
+from include.cluster.node.log import last_output
+from include.cluster.node.probes import KINDS, Prober
+from include.cluster.node.process import Process, StartError
+from include.cluster.node.report import described, initial_state, views_of_mounts
+from include.cluster.node.runtime import Plan
+from include.cluster.node.status import ContainerView
+from include.cluster.node.volumes import VolumeError, remove_tree
+from include.cluster.registry.clock import stamp
+
+Object = dict[str, Any]
+
+MINIMUM_GRACE = 2.0
+"""Seconds that a container has after TERM whatever the grace period is, as with a kubelet."""
+_MESSAGE_LIMIT = 4096
+_CONFIG_DELAYS = (1.0, 15.0)
+_BEGINNING_OF_TIME = "1970-01-01T00:00:00Z"
+
+
+class Container:
+    """Starts, watches and ends one container; its worker decides when.
+
+    Args:
+        context: what it shares with the pod's other containers.
+        spec: its spec.
+        role: ``init``, ``sidecar`` or ``main``.
+    """
+
+    def __init__(self, context: PodContext, spec: Object, role: str) -> None:
+        settings = context.runtime.settings
+        self.context = context
+        self.spec = spec
+        self.name: str = spec["name"]
+        self.role = role
+        self.state = initial_state(context.pod)
+        self.last_state: Object = {}
+        self.restarts = 0
+        self.ended = False
+        self.process: Process | None = None
+        self.crash = Backoff(settings.crash_backoff_initial, settings.crash_backoff_max, free=1)
+        self.lack = Backoff(settings.image_backoff_initial, settings.image_backoff_max)
+        self._config_lack = Backoff(*_CONFIG_DELAYS)
+        self._made = 0
+        self._started = asyncio.Event()
+        self._ready = False
+        self._details: Object = {}
+        self._task: asyncio.Task[None] | None = None
+        self._probes: list[asyncio.Task[None]] = []
+        self._stopping: asyncio.Task[None] | None = None
+        self._plan: Plan | None = None
+        self._begun = 0.0
+
+    # -- what others ask -------------------------------------------------------------------------------------
+
+    @property
+    def field_path(self) -> str:
+        """How events name it."""
+        return f"spec.{'containers' if self.role == 'main' else 'initContainers'}{{{self.name}}}"
+
+    @property
+    def busy(self) -> bool:
+        """Whether it runs or is about to."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def running(self) -> bool:
+        """Whether its state is running."""
+        return "running" in self.state
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code of its last end, if it has ended and not been started again."""
+        found = self.state.get("terminated") or self.last_state.get("terminated")
+        return int(found["exitCode"]) if self.ended and found else None
+
+    @property
+    def restartable(self) -> bool:
+        """Whether it is started again after its last end."""
+        policy = self.context.pod["spec"].get("restartPolicy") or "Always"
+        if self.context.dying:
+            return False
+        if self.role == "sidecar":
+            return True
+        if self.role == "init":
+            return self.exit_code != 0 and policy != "Never"
+        return policy == "Always" or (policy == "OnFailure" and self.exit_code != 0)
+
+    def view(self) -> ContainerView:
+        """It as the pod's status shows it."""
+        started = self.running and self._started.is_set()
+        ended_well = self.role == "init" and "terminated" in self.state and self.exit_code == 0
+        lasting_ready = self.role != "init" and started and (self._ready or "readinessProbe" not in self.spec)
+        status = {
+            "name": self.name,
+            "state": self.state,
+            "lastState": self.last_state,
+            "ready": ended_well or lasting_ready,
+            "restartCount": self.restarts,
+            "image": self.spec["image"],
+            "imageID": "",
+            "started": started,
+            **self._details,
+            **views_of_mounts(self.spec),
+        }
+        return ContainerView(self.name, self.role, status, self.ended and self.restartable)
+
+    def log_path(self, number: int) -> Path:
+        """The log of its ``number``-th run, counted from 0."""
+        return self._directory / f"{number}.log"
+
+    @property
+    def _directory(self) -> Path:
+        return self.context.directory / "containers" / self.name
+
+    # -- its life --------------------------------------------------------------------------------------------
+
+    def recover(self, status: Object) -> None:
+        """Takes over what the status said before the node was restarted; what ran then has ended."""
+        self.restarts = int(status.get("restartCount") or 0)
+        self.last_state = status.get("lastState") or {}
+        state = status.get("state") or {}
+        keys = ("image", "imageID", "containerID", "allocatedResources", "resources", "user")
+        self._details = {key: status[key] for key in keys if status.get(key)}
+        begun = bool(status.get("containerID"))
+        self._made = self.restarts + 1 if begun else 0
+        if "running" in state:
+            ended = {
+                "exitCode": 255,
+                "reason": "Unknown",
+                "startedAt": state["running"]["startedAt"],
+                "finishedAt": stamp(),
+                "containerID": status["containerID"],
+            }
+            self.state, self.ended = {"terminated": ended}, True
+        elif begun and ("terminated" in state or self.last_state):
+            self.state, self.ended = state, True
+
+    def forget_end(self) -> None:
+        """Has an init container run again, as after the reboot of a node."""
+        self.ended = False
+
+    def start(self) -> None:
+        """Begins the next run."""
+        self._task = asyncio.create_task(self._run())
+
+    def show_backoff(self) -> None:
+        """Says in state and event that it waits for its next start."""
+        waiting = self.state.get("waiting") or {}
+        if waiting.get("reason") == "CrashLoopBackOff":
+            return
+        if "terminated" in self.state:
+            self.last_state = self.state
+        pod = self.context.full_name
+        message = (
+            f"back-off {actions.duration(self.crash.delay)} restarting failed container={self.name} pod={pod}"
+        )
+        self.state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+        self.event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {pod}")
+
+    def show_lack(self) -> None:
+        """Says in state and event that it waits for the next look for its image."""
+        waiting = self.state.get("waiting") or {}
+        if waiting.get("reason") != "ErrImagePull":
+            return
+        text = f'Back-off pulling image "{self.spec["image"]}"'
+        self._wait_for("ImagePullBackOff", f"{text}: ErrImagePull: {waiting['message']}")
+        self.event("Normal", "BackOff", text)
+        self.event("Warning", "Failed", "Error: ImagePullBackOff")
+
+    def event(self, type_: str, reason: str, message: str) -> None:
+        """Writes an event about it."""
+        self.context.event(type_, reason, message, self.field_path)
+
+    @property
+    def not_before(self) -> float:
+        """Seconds until the next start may be tried."""
+        return max(self.lack.left, self._config_lack.left, self.crash.left if self.ended else 0.0)
+
+    def look_again(self) -> None:
+        """What it lacked may be there now."""
+        self._config_lack.skip()
+
+    def _wait_for(self, reason: str, message: str) -> None:
+        if self.ended and "terminated" in self.state:
+            self.last_state = self.state
+        self.state = {"waiting": {"reason": reason, "message": message} if message else {"reason": reason}}
+
+    async def _run(self) -> None:
+        try:
+            found = fetch(self.context.runtime.images, self.spec, self.event)
+            self.lack.reset()
+            number = self._made
+            directory = self._fresh_directory(number)
+            self._plan = self.context.runtime.plan(
+                self.context.pod, self.spec, found.image,
+                Environment(self.context.registry, self.context.pod, self.context.place),
+                self.context.volumes, directory, self.log_path(number),
+            )  # fmt: skip
+        except ImageError as error:
+            self._wait_for(error.reason, str(error))
+            self.lack.fail()
+            return self.context.wake()
+        except (ConfigError, VolumeError) as error:
+            self._wait_for("CreateContainerConfigError", str(error))
+            self.event("Warning", "Failed", f"Error: {error}")
+            self._config_lack.fail()
+            return self.context.wake()
+        self._config_lack.reset()
+        self.restarts, self._made = number, number + 1
+        identity = f"standin://{secrets.token_hex(32)}"
+        self._details = described(self.spec, found, self._plan, identity)
+        self.event("Normal", "Created", "Container created")
+        self._begun = time.monotonic()
+        self._stopping = None
+        try:
+            self.process = await Process.start(
+                self._plan.process, self._directory / "shim.err", self._plan.paths
+            )
+        except StartError as error:
+            self.event("Warning", "Failed", f"Error: {error}")
+            self._end(128, False, str(error), started_at=_BEGINNING_OF_TIME, failed="RunContainerError")
+            return None
+        await self._live()
+        return None
+
+    def _fresh_directory(self, number: int) -> Path:
+        """The files of a run; those of older ones go, but for the log of the one before."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for path in self._directory.iterdir():
+            if path.is_dir():
+                remove_tree(path)
+            elif path.suffix == ".log" and path.stem.isdigit() and int(path.stem) < number - 1:
+                path.unlink()
+        directory = self._directory / str(number)
+        (directory / "root").mkdir(parents=True)
+        return directory
+
+    async def _live(self) -> None:
+        assert self.process is not None
+        started_at = stamp()
+        self.event("Normal", "Started", "Container started")
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        failed, message = "", ""
+        if hook:
+            message = await hooks.run_after_start(self, hook)
+        if message and self.process.alive:
+            failed = "PostStartHookError"
+            self.event("Warning", "FailedPostStartHook", "PostStartHook failed")
+            await self.stop(Deadline(self.grace), "FailedPostStartHook")
+        else:
+            if "terminated" in self.state:
+                self.last_state = self.state
+            self.state, self.ended = {"running": {"startedAt": started_at}}, False
+            self._begin_probes()
+            self.context.wake()
+        code, oom = await self.process.wait()
+        self._end(code, oom, message, started_at=started_at, failed=failed)
+
+    @property
+    def grace(self) -> float:
+        """The pod's grace period."""
+        return float(self.context.pod["spec"].get("terminationGracePeriodSeconds") or 0)
+
+    def _end(self, code: int, oom: bool, message: str, *, started_at: str, failed: str = "") -> None:
+        for probe in self._probes:
+            probe.cancel()
+        self._probes, self._ready = [], False
+        self._started.clear()
+        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+        ended: Object = {
+            "exitCode": code,
+            "reason": "StartError" if failed == "RunContainerError" else reason,
+        }
+        text = message if failed == "RunContainerError" else self._termination_message(code)
+        if text:
+            ended["message"] = text
+        ended |= {"startedAt": started_at, "finishedAt": stamp(), "containerID": self._details["containerID"]}
+        self.ended = True
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = {"terminated": ended}
+        if failed and self.restartable:
+            self._wait_for(failed, message)
+        self.crash.fail(time.monotonic() - self._begun)
+        self.process = None
+        self.context.wake()
+
+    def _termination_message(self, code: int) -> str:
+        path = self._directory / str(self.restarts) / "termination-log"
+        text = ""
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            text = file.read(_MESSAGE_LIMIT).decode(errors="replace")
+        if not text and code != 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            return last_output(self.log_path(self.restarts))
+        return text
+
+    # -- probes ----------------------------------------------------------------------------------------------
+
+    def _begin_probes(self) -> None:
+        assert self.process is not None
+        self._started.clear()
+        if "startupProbe" not in self.spec:
+            self._started.set()
+        for kind in KINDS:
+            if f"{kind}Probe" in self.spec:
+                prober = Prober(
+                    kind, self.spec, self.process, self.context.place.address,
+                    self._started, self._verdict, self.event,
+                )  # fmt: skip
+                self._probes.append(asyncio.create_task(prober.run()))
+
+    def _verdict(self, kind: str, ok: bool) -> None:
+        if kind == "readiness":
+            self._ready = ok
+        elif kind == "startup" and ok:
+            self._started.set()
+        elif not ok and not self.context.dying and self._stopping is None:
+            own = self.spec[f"{kind}Probe"].get("terminationGracePeriodSeconds")
+            deadline = Deadline(self.grace if own is None else float(own))
+            text = f"Container {self.name} failed {kind} probe, will be restarted"
+            assert self.process is not None
+            self._stopping = asyncio.create_task(self._stop(self.process, deadline, text))
+        self.context.wake()
+
+    # -- its end ---------------------------------------------------------------------------------------------
+
+    async def stop(self, deadline: Deadline, message: str = "") -> None:
+        """Ends it: preStop, TERM, and KILL when the deadline passes. Returns when it has ended.
+
+        Args:
+            deadline: until when it may take its time.
+            message: of the Killing event; empty for the one of a pod's deletion.
+        """
+        process = self.process
+        if process is None:
+            if self._task is not None and not self._task.done() and not self.ended:
+                self._task.cancel()
+                await asyncio.wait({self._task})
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(process, deadline, message))
+        # a failed probe may have begun to end it, with a later deadline
+        if not await deadline.wait(self._stopping, MINIMUM_GRACE):
+            process.signal(signal.SIGKILL)
+            await self._stopping
+
+    async def _stop(self, process: Process, deadline: Deadline, message: str) -> None:
+        self.event("Normal", "Killing", message or f"Stopping container {self.name}")
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if hook and self.running:
+            task = asyncio.ensure_future(hooks.run_before_stop(self, hook, deadline.left))
+            if not await deadline.wait(task):
+                task.cancel()
+        ending = asyncio.ensure_future(process.wait())
+        process.signal(signal.SIGTERM)
+        if not await deadline.wait(ending, MINIMUM_GRACE):
+            process.signal(signal.SIGKILL)
+            await ending
+
+    def lose(self) -> None:
+        """Gives it its last state when the pod is ended for good: the one before it waited, or none that is known."""
+        if "waiting" not in self.state:
+            return
+        if self.last_state:
+            self.state, self.last_state = self.last_state, {}
+            return
+        text = "The container could not be located when the pod was terminated"
+        lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": text}
+        self.state = {"terminated": lost | {"startedAt": None, "finishedAt": None}}
+
+    async def gone(self) -> None:
+        """Returns when nothing of it runs any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        for probe in self._probes:
+            probe.cancel()
+        if self.process is not None:
+            self.process.signal(signal.SIGKILL)
+            await self.process.wait()
