@@ -125,7 +125,7 @@ class Server:
     async def _work(self) -> None:
         # Imported here: a server for tests of the API alone does without them.
         from include.cluster import controllers  # noqa: PLC0415
-        from include.cluster.node import Node  # noqa: PLC0415
+        from include.cluster.node.node import Node  # noqa: PLC0415
 
         self._running.append(controllers.start(self.registry, self.settings))
         node: Any = Node(self.registry, self.settings)
