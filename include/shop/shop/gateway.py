@@ -124,6 +124,7 @@ class Gateway:
                 self._front = Front(self._address, self._routes())
                 self._address = self._address[0], int(self._front.server_address[1])
                 self._front.start()
+                say(f"gateway: charging on {self._front.place()}")
             if self._front is not None:
                 self._front.mode = mode
             while mode != "timeout" and stuck:

@@ -22,14 +22,17 @@ import pytest
 
 from include.cluster.images import ImageStore
 from include.shop.build import build_all
-
-POSTGRESQL = Path("/usr/lib/postgresql")
+from tests.needs import needed_tool
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Every image of the shop, by reference."""
     return dict(build_all(ImageStore(tmp_path_factory.mktemp("images"))))
+
+
+PYTHON = os.environ.get("SHOP_PYTHON", sys.executable)
+"""Runs the programs: the oldest supported one is worth a try now and then."""
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
@@ -52,7 +55,7 @@ class Program:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [PYTHON, "-m", module, *arguments],
                 cwd=tree / "app",
                 env=env,
                 stdout=output,
@@ -175,14 +178,7 @@ def shop(images: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Path]:
     """The socket directory of a PostgreSQL server that lives as long as the tests."""
-    binaries = max(
-        (folder / "bin" for folder in POSTGRESQL.glob("*") if (folder / "bin/initdb").exists()), default=None
-    )
-    if binaries is None:
-        reason = "PostgreSQL's server is not installed (make deps)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    binaries = Path(needed_tool("postgres")).parent
     folder = Path(tempfile.mkdtemp(prefix="shop-pg-"))
     # The server refuses to run as root.
     user = next((u for u in ("postgres", "nobody") if os.getuid() == 0 and _exists(u)), None)

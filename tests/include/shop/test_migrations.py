@@ -59,14 +59,12 @@ def test_up_down_up_three_times_ends_where_it_began(both: Any, opened: Database)
     before = tables(opened)
     assert (len(before["accounts"]), len(before["users"])) == (60, 60)
     for _ in range(2):
-        for name in reversed(ids):
-            both.migrate("down", name)
+        both.steps([("down", name) for name in reversed(ids)])
         with opened.connection() as connection:
             assert not connection.has("accounts")
             assert connection.count("users") == 60
             assert "middle_name" not in connection.rows("SELECT * FROM users LIMIT 1")[0]
-        for name in ids:
-            both.migrate("up", name)
+        both.steps([("up", name) for name in ids])
         assert tables(opened) == before
 
 

@@ -21,6 +21,9 @@ LARGEST_BODY = 1024 * 1024
 FIRST_REQUEST_SECONDS = 1.0
 """How long an ending server waits for the first request of a connection that was just accepted."""
 
+LAST_ACCEPT_SECONDS = 0.5
+"""How long an ending server goes on accepting connections that wait, at most."""
+
 AccessLog = Callable[[str], None]
 
 
@@ -178,9 +181,13 @@ class Server(socketserver.ThreadingTCPServer):
         return True
 
     def _accept_waiting(self) -> None:
-        """Accept the connections the kernel completed already: closing the listener would reset them."""
+        """Accept the connections the kernel completed already: closing the listener would reset them.
+
+        With a limit: clients that come faster than they are accepted would keep the listener open for ever.
+        """
         self.socket.setblocking(False)
-        while True:
+        limit = time.monotonic() + LAST_ACCEPT_SECONDS
+        while time.monotonic() < limit:
             try:
                 request, client = self.get_request()
             except OSError:

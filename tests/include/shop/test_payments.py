@@ -1,0 +1,174 @@
+"""UpCommerce, Swype and the gateway as processes: payments arrive once, whatever breaks in between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from include.shop.shop.common import settings
+
+NETWORK_BREAKS = ["refuse", "reset", "timeout", "tls"]
+
+
+class Payments:
+    """The three programs, and what is asked of them again and again."""
+
+    def __init__(self, shop: Any) -> None:
+        self.shop = shop
+        ledger = str(shop.folder / "charges.jsonl")
+        self.gateway = shop.start("gateway:1.0.0", "shop.gateway", GATEWAY_LEDGER=ledger).serving()
+        place = re.search(r"charging on (\S+)", self.gateway.output())
+        assert place
+        self.gateway_url = f"http://{place[1]}"
+
+    def mode(self, mode: str, seconds: float = 0) -> None:
+        assert self.gateway.call("POST", "/mode", {"mode": mode, "seconds": seconds})[0] == 200
+
+    def charges(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.gateway.get("/charges")[1]["charges"]
+        return found
+
+    def swype(self) -> Any:
+        return self.shop.start(
+            "swype:1.0.0",
+            "shop.swype",
+            GATEWAY_URL=self.gateway_url,
+            GATEWAY_TIMEOUT_SECONDS="0.4",
+            GATEWAY_CHECK_SECONDS="0.3",
+            TERMINATION_LOG=str(self.shop.folder / "termination-log"),
+        )
+
+    def upcommerce(self, swype: str) -> Any:
+        return self.shop.start(
+            "upcommerce:1.0.0",
+            "shop.upcommerce",
+            SWYPE_URL=swype,
+            SWYPE_TIMEOUT_SECONDS="1",
+            DATABASE_URL=f"sqlite:///{self.shop.folder / 'upcommerce.db'}",
+        ).serving()
+
+
+@pytest.fixture
+def payments(shop: Any) -> Payments:
+    return Payments(shop)
+
+
+def states(upcommerce: Any) -> dict[str, int]:
+    counts = upcommerce.get("/queue")[1]["states"]
+    return {state: count["payments"] for state, count in counts.items() if count["payments"]}
+
+
+def test_a_payment_is_charged(payments: Payments, until: Callable[..., Any]) -> None:
+    upcommerce = payments.upcommerce(payments.swype().serving().url)
+    status, payment = upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 4500})
+    assert (status, payment["state"]) == (201, "queued")
+    until(lambda: states(upcommerce) == {"paid": 1}, "it is paid")
+    assert [charge["amount_cents"] for charge in payments.charges()] == [4500]
+    status, again = upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 4500})
+    assert (status, again["id"]) == (200, payment["id"])
+    assert upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 1})[0] == 409
+    upcommerce.call("POST", "/payments", {"order": "o-2", "amount_cents": 2_000_000})
+    until(lambda: states(upcommerce) == {"paid": 1, "rolled_back": 1}, "a declined one is rolled back")
+
+
+@pytest.mark.parametrize("mode", NETWORK_BREAKS)
+def test_swype_dies_of_a_network_failure_and_says_so(
+    payments: Payments, mode: str, until: Callable[..., Any]
+) -> None:
+    swype = payments.swype().serving()
+    payments.mode(mode)
+    status = swype.process.wait(10)
+    assert status == 1
+    message = (payments.shop.folder / "termination-log").read_text()
+    assert message.startswith("network failure: cannot talk to the payment gateway: ")
+    assert message.strip() in swype.output()
+    # As it is restarted: it dies again until the gateway is back.
+    assert payments.swype().process.wait(10) == 1
+    payments.mode("ok")
+    assert payments.swype().serving().get("/readyz")[0] == 200
+
+
+def test_swype_survives_a_gateway_that_answers_with_an_error(payments: Payments) -> None:
+    swype = payments.swype().serving()
+    payments.mode("500")
+    status, answer = swype.call("POST", "/charge", {"key": "k", "amount_cents": 1})
+    assert (status, answer) == (502, {"error": "broken on demand"})
+    assert swype.get("/healthz")[0] == 200
+    assert swype.end() == 0
+
+
+def test_a_payment_whose_answer_was_lost_is_charged_once(
+    payments: Payments, until: Callable[..., Any]
+) -> None:
+    # Somebody cuts the line after the charge: what the queue sees is a swype that does not answer.
+    swype = payments.swype().serving()
+    upcommerce = payments.upcommerce(swype.url)
+    payments.mode("500")
+    upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 700})
+    until(lambda: states(upcommerce) == {"in_flight": 1}, "its outcome is unknown")
+    payment = upcommerce.get("/payments/1")[1]
+    charge = {"key": payment["charge_key"], "order": "o-1", "amount_cents": 700}
+    payments.mode("ok")
+    assert swype.call("POST", "/charge", charge)[0] == 200
+    until(lambda: states(upcommerce) == {"paid": 1}, "it is asked for again")
+    assert len(payments.charges()) == 1
+
+
+def test_queued_payments_wait_for_swype_and_are_held_and_rolled_back(
+    payments: Payments, until: Callable[..., Any]
+) -> None:
+    upcommerce = payments.upcommerce("http://127.0.0.61:9")
+    for number in range(3):
+        upcommerce.call("POST", "/payments", {"order": f"o-{number}", "amount_cents": 100})
+    until(lambda: states(upcommerce) == {"queued": 3}, "nothing was sent")
+    until(lambda: "Connection refused" in upcommerce.output(), "the reason is told")
+    assert upcommerce.call("POST", "/queue/hold", {})[0] == 422
+    assert upcommerce.call("POST", "/queue/hold", {"reason": "gateway is down"})[0] == 200
+    until(lambda: states(upcommerce) == {"held": 3}, "all are held")
+    upcommerce.call("POST", "/payments", {"order": "late", "amount_cents": 100})
+    assert states(upcommerce) == {"held": 4}
+    assert (
+        upcommerce.call("POST", "/payments/1/rollback", {"reason": "customer asked"})[1]["state"]
+        == "rolled_back"
+    )
+    assert upcommerce.call("POST", "/queue/release", {})[1]["queued"] == 3
+    rolled = 0
+    while states(upcommerce) != {"rolled_back": 4}:  # one may be in flight at a moment
+        rolled += upcommerce.call("POST", "/queue/rollback", {"reason": "gateway is down"})[1]["rolled_back"]
+    assert rolled == 3
+    assert payments.charges() == []
+
+
+def test_a_payment_in_flight_is_not_rolled_back(payments: Payments, until: Callable[..., Any]) -> None:
+    upcommerce = payments.upcommerce(payments.swype().serving().url)
+    payments.mode("500")
+    upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 100})
+    until(lambda: states(upcommerce) == {"in_flight": 1}, "it is in flight")
+    status, answer = upcommerce.call("POST", "/payments/1/rollback", {"reason": "gateway is down"})
+    assert (status, answer["error"]) == (
+        409,
+        "payment 1 is in_flight: only queued and held ones are rolled back",
+    )
+    assert upcommerce.call("POST", "/queue/rollback", {"reason": "gateway is down"})[1]["rolled_back"] == 0
+
+
+def test_a_break_ends_by_itself(payments: Payments, until: Callable[..., Any]) -> None:
+    payments.mode("refuse", 0.3)
+    assert payments.gateway.get("/mode")[1]["mode"] == "refuse"
+    until(lambda: payments.gateway.get("/mode")[1]["mode"] == "ok", "it works again")
+    assert payments.gateway.call("POST", "/mode", {"mode": "fire"})[0] == 422
+
+
+def test_services_are_found_by_the_cluster_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swype() -> str:
+        return settings.service_url("SWYPE_URL", "swype-service", 5003)
+
+    assert swype() == "http://swype-service:5003"
+    monkeypatch.setenv("SWYPE_SERVICE_SERVICE_HOST", "10.0.0.7")
+    monkeypatch.setenv("SWYPE_SERVICE_SERVICE_PORT", "5004")
+    assert swype() == "http://10.0.0.7:5004"
+    monkeypatch.setenv("SWYPE_URL", "http://elsewhere/")
+    assert swype() == "http://elsewhere"
