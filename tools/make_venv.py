@@ -51,10 +51,10 @@ def recorded(venv: Path) -> dict[str, str]:
     """What is installed, or {} when the environment is absent, half-built or its interpreter is gone."""
     try:
         facts = json.loads((venv / "complete.json").read_text())
-    except (OSError, ValueError):
+        subprocess.run([venv / "bin/python", "-I", "-c", ""], capture_output=True, check=True)
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return {}
-    probe = subprocess.run([venv / "bin/python", "-I", "-c", ""], capture_output=True, check=False)
-    return facts if isinstance(facts, dict) and probe.returncode == 0 else {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def missing_levels(venv: Path, level: str) -> tuple[list[str], bool]:
@@ -166,6 +166,7 @@ def install(venv: Path, levels: list[str]) -> None:
             pip.terminate()
             raise
         finally:
+            pip.stdout.close()
             pip.wait()
             progress.end()
     if pip.returncode:

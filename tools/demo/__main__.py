@@ -102,10 +102,10 @@ class Demo:
         looks = [stand_in.snapshot(cluster, settings.NAMESPACES[0])]
         for release in RELEASES:
             run_id = progress.begin(airflow, release)
-            title = f"Release {release} to {settings.ENVIRONMENT} (run {run_id})"
+            title = f"{release} to {settings.ENVIRONMENT} (run {run_id})"
             runs[release] = progress.follow(airflow, run_id, title, self.console, self.supervisor.check)
             looks.append(stand_in.snapshot(cluster, settings.NAMESPACES[0]))
-            self.say(f"release {release} is out")
+            self.say(f"{release} is out")
         self.console.print()
         report.print_tasks(self.console, runs)
         for number, release in enumerate(RELEASES):

@@ -57,10 +57,10 @@ def connect(kubeconfig: Path) -> Cluster:
     return Cluster(new_client_from_config(str(kubeconfig)))
 
 
-def set_up(cluster: Cluster, watch: Callable[[], None]) -> None:
+def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> None:
     """Install what the shop has before release 1: namespaces, storage, database with its old users, Services.
 
-    ``watch`` is called while waiting, and raises when a process has ended.
+    ``watch`` is called while waiting, and raises when a process has ended; ``registry`` is where images come from.
 
     Raises:
         DemoError: the database is not there in time.
@@ -71,6 +71,7 @@ def set_up(cluster: Cluster, watch: Callable[[], None]) -> None:
         for namespace in NAMESPACES[:2]:
             for name in ("storage", "database-secret", "service", "baseline-job"):
                 for manifest in _documents(MANIFESTS / "shop" / f"{name}.yaml"):
+                    _name_registry(manifest, registry)
                     cluster.apply(manifest, namespace, manager=MANAGER, force=True)
         for namespace in NAMESPACES[:2]:
             _wait_job(cluster, namespace, "shop-baseline", watch)
@@ -80,6 +81,12 @@ def set_up(cluster: Cluster, watch: Callable[[], None]) -> None:
 
 def _documents(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
+
+
+def _name_registry(manifest: dict[str, Any], registry: str) -> None:
+    if registry and manifest["kind"] == "Job":
+        for container in manifest["spec"]["template"]["spec"]["containers"]:
+            container["image"] = f"{registry}/{container['image']}"
 
 
 def _wait_job(cluster: Cluster, namespace: str, name: str, watch: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "production"
-RELEASES = ("1", "2")
+RELEASES = ("release-1", "release-2")
 NAMESPACES = ("course4", "course4-qa", "sre")
 
 

@@ -78,7 +78,7 @@ def conf_of(release: str) -> dict[str, Any]:
         "release": release,
         "environment": ENVIRONMENT,
         "dry_run": False,
-        "reason": f"demo: release {release} goes out",
+        "reason": f"demo: {release} goes out",
     }
 
 
@@ -86,7 +86,7 @@ def begin(airflow: Airflow, release: str) -> str:
     """Trigger the release, or take up a run of an earlier demo that has not failed; returns its id."""
     number = 1
     while True:
-        run_id = f"demo-release-{release}" + (f"-{number}" if number > 1 else "")
+        run_id = f"demo-{release}" + (f"-{number}" if number > 1 else "")
         state = airflow.run_state(run_id)
         if state is None:
             airflow.trigger(run_id, conf_of(release))

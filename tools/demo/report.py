@@ -34,7 +34,7 @@ def print_tasks(console: Console, runs: dict[str, list[Task]]) -> None:
 
 def print_changes(console: Console, release: str, before: dict[str, str], after: dict[str, str]) -> None:
     """What a release changed in the cluster."""
-    title = f"What release {release} changed in the cluster (namespace {NAMESPACES[0]})"
+    title = f"What {release} changed in the cluster (namespace {NAMESPACES[0]})"
     table = Table("object", "before", "after", title=title, title_justify="left")
     for name, old, new in changes(before, after):
         table.add_row(name, old or "[dim]absent[/]", new or "[dim]gone[/]")
