@@ -28,7 +28,7 @@ class FakeKubelet:
     def __init__(self, registry: Registry, behave: Callable[[Object], str]) -> None:
         self.registry = registry
         self.behave = behave
-        self.steps: list[Callable[[], None]] = []
+        self.queues: list[list[Callable[[], None]]] = []
         self._known: set[tuple[str, str]] = set()
         self.end = registry.store.listen(self._change)
 
@@ -41,6 +41,8 @@ class FakeKubelet:
             return
         if pod["metadata"].get("deletionTimestamp"):
             self._once(uid, "end", [lambda: self._terminate(pod), lambda: self._remove(pod)])
+            return
+        if (uid, "start") in self._known:
             return
         doing = self.behave(pod)
         steps = [lambda: self._write(pod, phase="Pending")]
@@ -58,7 +60,15 @@ class FakeKubelet:
     def _once(self, uid: str, what: str, steps: list[Callable[[], None]]) -> None:
         if (uid, what) not in self._known:
             self._known.add((uid, what))
-            self.steps += steps
+            self.queues.append(steps)
+
+    def step(self, choose: Callable[[int], int] = lambda count: 0) -> bool:
+        """Does the next step of one pod: of the one that has waited longest, or of any. False when all is done."""
+        self.queues = [queue for queue in self.queues if queue]
+        if not self.queues:
+            return False
+        self.queues[choose(len(self.queues))].pop(0)()
+        return True
 
     def finish(self, pod: Object, code: int) -> None:
         phase = "Failed" if code else "Succeeded"
@@ -111,7 +121,11 @@ class World:
 
     def __init__(self, folder: Path, **changed: Any) -> None:
         self.settings = Settings(
-            state_dir=folder, images_dir=folder / "images", node_name="node-1", job_backoff_initial=0.0, **changed
+            state_dir=folder,
+            images_dir=folder / "images",
+            node_name="node-1",
+            job_backoff_initial=0.0,
+            **changed,
         )
         self.store = Store(folder / "objects.db")
         self.registry = Registry(self.store, self.settings)
@@ -148,9 +162,8 @@ class World:
         """Lets the kubelet do its steps, the controllers coming to rest after each."""
         await self.settle()
         for _ in range(steps):
-            if not self.kubelet.steps:
+            if not self.kubelet.step():
                 return
-            self.kubelet.steps.pop(0)()
             await self.settle()
 
     async def soon(self, condition: Callable[[], Any], seconds: float = 5.0) -> None:
@@ -164,7 +177,9 @@ class World:
         return self.registry.create(plural, NS, obj, WriteOptions(manager="test"))
 
     def patch(self, plural: str, name: str, body: Object, kind: str = "strategic-merge-patch+json") -> Object:
-        return self.registry.patch(plural, NS, name, f"application/{kind}", body, WriteOptions(manager="test"))
+        return self.registry.patch(
+            plural, NS, name, f"application/{kind}", body, WriteOptions(manager="test")
+        )
 
     def get(self, plural: str, name: str) -> Object:
         return self.registry.get(plural, NS, name)
@@ -199,7 +214,12 @@ def deployment(name: str = "web", replicas: int = 3, **spec: Any) -> Object:
     }
     return {
         "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template, **spec},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": template,
+            **spec,
+        },
     }
 
 

@@ -32,7 +32,9 @@ async def replay(world: World, name: str) -> None:
             send(world, record["request"])
         elif record["kind"] == "KUBECTL" and "rollout undo" in record["command"]:
             await world.run()
-            world.patch("deployments", "web", {"spec": {"template": first_template(name)}}, "merge-patch+json")
+            world.patch(
+                "deployments", "web", {"spec": {"template": first_template(name)}}, "merge-patch+json"
+            )
         elif record["kind"] == "Deployment":
             said = timelines.conditions([record["object"]], "Progressing")
             reason = said[0][1] if said else ""
@@ -95,6 +97,8 @@ async def test_conditions_and_events_come_as_recorded(world: World, name: str) -
             if at is not None:
                 expected.insert(at + 1, ("True", "NewReplicaSetCreated", 'Created new replica set "web-2"'))
         assert timelines.conditions(ours, type_) == expected, type_
-    assert timelines.happened_events(world.changes, "Deployment") == timelines.recorded_events(name, "Deployment")
+    assert timelines.happened_events(world.changes, "Deployment") == timelines.recorded_events(
+        name, "Deployment"
+    )
     last, wanted = timelines.counts(ours)[-1], timelines.counts(real)[-1]
     assert last == wanted

@@ -44,7 +44,9 @@ def records(name: str) -> Iterator[Object]:
 
 def recorded(name: str, kind: str) -> list[Object]:
     """The recorded states of the objects of a kind, in order."""
-    return [record["object"] for record in records(name) if record["kind"] == kind and record["type"] != "DELETED"]
+    return [
+        record["object"] for record in records(name) if record["kind"] == kind and record["type"] != "DELETED"
+    ]
 
 
 def recorded_events(name: str, kind: str) -> list[tuple[str, str, str]]:

@@ -1,0 +1,159 @@
+"""Services on loopback addresses, with real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from include.cluster.controllers import services
+from include.cluster.registry.clock import stamp
+from tests.include.cluster.controllers.kit import NS, World
+
+Object = dict[str, Any]
+
+
+class Backend:
+    """Answers each connection with its name and what it was sent, and counts them."""
+
+    running: list[Backend] = []
+
+    def __init__(self, name: str, address: str) -> None:
+        self.name, self.address, self.accepted, self.port = name, address, 0, 0
+        self.running.append(self)
+
+    async def start(self, port: int = 0) -> Backend:
+        self.server = await asyncio.start_server(self.serve, self.address, port)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        while line := await reader.readline():
+            writer.write(f"{self.name}:".encode() + line)
+        # The client has ended its half; the answer's last word still gets through.
+        writer.write(b"bye\n")
+        writer.close()
+
+
+@pytest.fixture(autouse=True)
+async def close_backends() -> AsyncIterator[None]:
+    yield
+    while Backend.running:
+        Backend.running.pop().server.close()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def pod(world: World, name: str, address: str, port: int, *, ready: bool = True) -> None:
+    container = {"name": "app", "image": "app:1", "ports": [{"name": "web", "containerPort": port}]}
+    world.behave = lambda found: "run"
+    world.create(
+        "pods", {"metadata": {"name": name, "labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    )
+    set_ready(world, name, address, ready)
+
+
+def set_ready(world: World, name: str, address: str, ready: bool) -> None:
+    def change(found: Object) -> None:
+        condition = {"type": "Ready", "status": str(ready), "lastTransitionTime": stamp()}
+        found["status"] = {"phase": "Running", "podIP": address, "conditions": [condition]}
+
+    world.registry.edit("pods", NS, name, change, manager="test", subresource="status")
+
+
+async def service(world: World, port: int, target: Any = "web") -> str:
+    ports = [{"name": "http", "port": port, "targetPort": target}]
+    made = world.create(
+        "services", {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": ports}}
+    )
+    await world.settle()
+    return str(made["spec"]["clusterIP"])
+
+
+async def ask(address: str, port: int, text: str = "hello") -> str:
+    reader, writer = await asyncio.open_connection(address, port)
+    writer.write(f"{text}\n".encode())
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+async def test_connections_go_round_the_ready_pods(world: World) -> None:
+    first = await Backend("first", "127.77.0.1").start()
+    second = await Backend("second", "127.77.0.2").start(first.port)
+    pod(world, "a", first.address, first.port)
+    pod(world, "b", second.address, second.port)
+    pod(world, "c", "127.77.0.3", first.port, ready=False)
+    port = free_port()
+    address = await service(world, port)
+    assert services.backends(world.registry, NS, "web", "http") == [
+        (first.address, first.port),
+        (second.address, second.port),
+    ]
+    answers = [await ask(address, port) for _ in range(4)]
+    assert sorted(answers) == ["first:hello\nbye\n"] * 2 + ["second:hello\nbye\n"] * 2
+
+
+async def test_a_connection_is_tried_once(world: World) -> None:
+    good = await Backend("good", "127.77.1.1").start()
+    pod(world, "dead", "127.77.1.2", good.port)
+    pod(world, "good", good.address, good.port)
+    port = free_port()
+    address = await service(world, port)
+    failed = 0
+    for _ in range(4):
+        try:
+            failed += not await ask(address, port)
+        except ConnectionError:
+            failed += 1
+    assert (failed, good.accepted) == (2, 2)
+
+
+async def test_without_a_ready_pod_the_connection_is_closed_and_an_old_one_goes_on(world: World) -> None:
+    backend = await Backend("one", "127.77.2.1").start()
+    pod(world, "a", backend.address, backend.port)
+    port = free_port()
+    address = await service(world, port, target=backend.port)
+    reader, writer = await asyncio.open_connection(address, port)
+    writer.write(b"before\n")
+    assert await reader.readline() == b"one:before\n"
+    set_ready(world, "a", backend.address, False)
+    with pytest.raises(ConnectionError):
+        assert await ask(address, port) == ""
+        raise ConnectionResetError
+    writer.write(b"after\n")
+    assert await reader.readline() == b"one:after\n"
+    writer.close()
+
+
+async def test_a_deleted_service_is_listened_for_no_more(world: World) -> None:
+    port = free_port()
+    address = await service(world, port)
+    world.registry.delete("services", NS, "web")
+    await world.settle()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(address, port)
+
+
+async def test_a_port_that_cannot_be_had_is_told_and_tried_again(world: World) -> None:
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", port))
+        taken.listen()
+        address = await service(world, port)
+        assert world.events("Service", "FailedToListen")
+    await world.soon(lambda: can_connect(address, port))
+
+
+def can_connect(address: str, port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((address, port)) == 0
