@@ -42,6 +42,10 @@ def path_of(kind: str, namespace: str | None = None, name: str | None = None, su
     return f"{path}/{sub}" if sub else path
 
 
+Objects = list[dict[str, Any]]
+Query = list[tuple[str, str]]
+
+
 @dataclass
 class KubeError(Exception):
     """The API server's refusal, or that it cannot be reached (``status`` 0)."""
@@ -125,11 +129,12 @@ class Cluster:
                 return None
             raise
 
-    def find(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> list[dict[str, Any]]:
+    def list(self, kind: str, namespace: str, *, labels: str = "", fields: str = "") -> Objects:
         """All objects of a kind that match the selectors."""
         query = [("labelSelector", labels), ("fieldSelector", fields)]
         found = self._json("GET", path_of(kind, namespace), query=[pair for pair in query if pair[1]])[0]
-        return list(found.get("items") or [])
+        items: Objects = found.get("items") or []
+        return items
 
     def create(self, manifest: dict[str, Any], namespace: str, *, dry_run: bool = False) -> Answer:
         """Create an object; unknown fields are refused."""
@@ -205,7 +210,7 @@ class Cluster:
         self,
         method: str,
         path: str,
-        query: list[tuple[str, str]],
+        query: Query,
         body: Any,
         content_type: str = "application/json",
     ) -> Answer:
@@ -232,7 +237,7 @@ class Cluster:
         method: str,
         path: str,
         *,
-        query: list[tuple[str, str]] | None = None,
+        query: Query | None = None,
         body: Any = None,
         content_type: str = "application/json",
         read_seconds: float = READ_SECONDS,
@@ -263,7 +268,7 @@ class Cluster:
         return raw
 
 
-def _dry(dry_run: bool) -> list[tuple[str, str]]:
+def _dry(dry_run: bool) -> Query:
     return [("dryRun", "All")] if dry_run else []
 
 

@@ -84,6 +84,11 @@ class LoadedRelease:
     risks: list[Problem]
 
 
+def choice(names: list[str]) -> dict[str, list[str]]:
+    """What a form offers: these names, or any text when there are none to offer (the first task says why)."""
+    return {"enum": names} if names else {}
+
+
 def shown_path(path: Path) -> str:
     """A path as a reader knows it: below the project if it is there."""
     return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from include.release.yamlfile import Keys
 
-
 Kind = Literal["ConfigMap", "Secret", "PersistentVolumeClaim"]
 _IN_ENV_FROM: dict[str, Kind] = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _IN_ENV: dict[str, Kind] = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}

@@ -64,7 +64,7 @@ def _check_uses(release: Release, pod: dict[str, Any], keys: Keys, say: Findings
                     fix,
                 )
             continue
-        known: dict[str, Any] = config_maps if use.kind == "ConfigMap" else secrets  # type: ignore[assignment]
+        known: dict[str, Any] = config_maps if use.kind == "ConfigMap" else secrets
         place = "configuration.config_maps" if use.kind == "ConfigMap" else "configuration.secrets"
         if use.name not in known:
             if not use.optional:

@@ -133,7 +133,7 @@ class _Builder:
         self.problems.append(Problem(f"{self.name}:{line}", keys, found, expected, fix))
 
     def value(self, event: yaml.Event, events: Iterator[yaml.Event], document: Document, keys: Keys) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         document.lines.setdefault(keys, line)
         if len(keys) > MAX_DEPTH:
             raise _TooDeepError(line)
@@ -172,7 +172,7 @@ class _Builder:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            line = event.start_mark.line + 1
+            line = _line(event)
             key = self.key(event, events, line, keys)
             if key in result:
                 found = f"the key {key!r} again (first on line {first_lines[key]})"
@@ -196,6 +196,10 @@ class _Builder:
 class _TooDeepError(Exception):
     def __init__(self, line: int) -> None:
         self.line = line
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:

@@ -1,0 +1,98 @@
+"""Release the shop, from its file to checked pods.
+
+Takes a release from its file to the pods that serve it, without downtime: configuration, migrations, a rolling
+update, a check of the rollout and of the running program, and a document of what was done. By hand these steps
+were forgotten, done twice or done in the wrong order.
+
+**Params.** *Release*: a file in `include/releases/`. *Environment*: one of `include/config/environments.yaml`, which
+says who may release there. *Dry run*: change nothing, show the exact difference of each object in the task logs.
+*Reason*: goes on record in the as-built document.
+
+| task | what it does | when it fails |
+|---|---|---|
+| `freeze_and_check` | reads and freezes the spec, asks the API server about every object | nothing was changed; the log names every problem with file and line |
+| `configure` | creates ConfigMaps, immutable and named by their content | nothing that runs has changed |
+| `migrate` | runs each migration in a Job, with its log here | the previous build runs on; the log has the Job and its last lines |
+| `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or release the previous release |
+| `rollout_check` | waits until the rollout is complete | the reason, events and last log lines are in the log; the old pods still serve |
+| `smoke_check` | asks every pod what the release promises | the new pods serve; release the previous release, or put it right |
+| `as_built_document` | writes down what was done, for failed runs too | clear only this task |
+
+**Safe to rerun.** Every task, and the whole run: each finds in the cluster what was done already. Migrations ask the
+database's ledger. A task never reads a file again: to release a changed spec, trigger a new run.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import Param, chain, dag
+
+from include.release.loading import Sources, choice
+from plugins.operators.configure import ConfigureOperator
+from plugins.operators.deploy import DeployOperator
+from plugins.operators.document import AsBuiltOperator
+from plugins.operators.freeze import FreezeAndCheckOperator
+from plugins.operators.migrate import MigrateOperator
+from plugins.operators.rollout import RolloutCheckOperator
+from plugins.operators.smoke import SmokeCheckOperator
+
+SOURCES = Sources.from_environment()
+PARAMS = {
+    "release": Param(
+        type="string",
+        title="Release",
+        description="What to release: a file in include/releases/.",
+        **choice(SOURCES.release_names()),
+    ),
+    "environment": Param(
+        type="string",
+        title="Environment",
+        description="Where to: one of include/config/environments.yaml, which says who may release there.",
+        **choice(SOURCES.environment_names()),
+    ),
+    "dry_run": Param(
+        default=False,
+        type="boolean",
+        title="Dry run",
+        description="Change nothing; the task logs show what would be changed, object by object.",
+    ),
+    "reason": Param(
+        type="string",
+        minLength=3,
+        title="Reason",
+        description="Why now, in a few words (a ticket, a change number). It goes into the as-built document.",
+    ),
+}
+
+
+@dag(
+    schedule=None,
+    max_active_runs=1,
+    doc_md=__doc__,
+    params=PARAMS,
+    tags=["release", "kubernetes"],
+    default_args={
+        "owner": "sre",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=1),
+    },
+)
+def release() -> None:
+    """From a frozen spec to a checked rollout and its document."""
+    # A teardown runs whatever happened before it, and leaves the run's state to the tasks before it.
+    document = AsBuiltOperator(task_id="as_built_document").as_teardown(on_failure_fail_dagrun=True)
+    chain(
+        FreezeAndCheckOperator(task_id="freeze_and_check", retries=0),
+        ConfigureOperator(task_id="configure"),
+        MigrateOperator(task_id="migrate"),
+        DeployOperator(task_id="deploy"),
+        RolloutCheckOperator(task_id="rollout_check"),
+        SmokeCheckOperator(task_id="smoke_check"),
+        document,
+    )
+
+
+release()

@@ -1,0 +1,101 @@
+"""Bringing objects into the cluster: server-side apply, so that doing it again changes nothing."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from include.release.diff import difference
+from include.release.frozen import CHANGE_CAUSE, FIELD_MANAGER, NOTE_DIGEST, NOTE_RUN, Frozen
+from include.release.kube import Cluster, KubeError
+
+Outcome = Literal["created", "changed", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of one object. ``diff`` is empty when nothing changed."""
+
+    kind: str
+    name: str
+    outcome: Outcome
+    diff: str
+    generation: int
+    resource_version: str
+    warnings: list[str]
+
+
+def apply_object(
+    cluster: Cluster, manifest: dict[str, Any], frozen: Frozen, run: str, *, dry_run: bool
+) -> Applied:
+    """Apply one object of a release. Raises KubeError.
+
+    The object notes the run that brought this content: a later run of the same release finds it and leaves it.
+    """
+    namespace = frozen.environment.namespace
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    live = cluster.get(kind, namespace, name)
+    wanted = noted(manifest, live, frozen, run)
+    force = frozen.environment.take_over_fields
+    answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
+    after = {"kind": kind, "apiVersion": manifest["apiVersion"], **answer.object}
+    before = None if live is None else {"kind": kind, "apiVersion": manifest["apiVersion"], **live}
+    diff = difference(before, after)
+    outcome: Outcome = "created" if live is None else ("changed" if diff else "unchanged")
+    metadata = answer.object["metadata"]
+    return Applied(
+        kind,
+        name,
+        outcome,
+        diff,
+        metadata.get("generation", 0),
+        metadata.get("resourceVersion", ""),
+        answer.warnings,
+    )
+
+
+def noted(manifest: dict[str, Any], live: dict[str, Any] | None, frozen: Frozen, run: str) -> dict[str, Any]:
+    """The manifest with notes of spec digest and run; the first run that brought this digest stays noted."""
+    result = copy.deepcopy(manifest)
+    notes = result["metadata"].setdefault("annotations", {})
+    before = ((live or {}).get("metadata") or {}).get("annotations") or {}
+    same = before.get(NOTE_DIGEST) == frozen.digest and NOTE_RUN in before
+    notes[NOTE_DIGEST] = frozen.digest
+    notes[NOTE_RUN] = before[NOTE_RUN] if same else run
+    if manifest["kind"] == "Deployment":
+        notes[CHANGE_CAUSE] = f"{frozen.release.name}: {frozen.release.summary}"
+    return result
+
+
+def ensure_immutable(cluster: Cluster, manifest: dict[str, Any], namespace: str) -> bool:
+    """Create an immutable object named by its content; True when it was not there. Raises KubeError."""
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    if cluster.get(kind, namespace, name) is not None:
+        return False
+    try:
+        cluster.create(manifest, namespace)
+    except KubeError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
+
+
+def stored_spec(frozen: Frozen) -> dict[str, Any]:
+    """The frozen release as an immutable ConfigMap: what was meant, kept beside what runs."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"{frozen.release.name}-spec-{frozen.digest[:10]}",
+            "labels": {
+                "app.kubernetes.io/managed-by": FIELD_MANAGER,
+                f"{FIELD_MANAGER}/app": frozen.release.app,
+                f"{FIELD_MANAGER}/base-name": f"{frozen.release.app}-spec",
+            },
+            "annotations": {NOTE_DIGEST: frozen.digest},
+        },
+        "data": {"release.json": frozen.to_json()},
+        "immutable": True,
+    }

@@ -1,0 +1,81 @@
+"""The first step of a release: everything that can be known to be wrong before something is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from include.release.environments import Environment, may_trigger
+from include.release.frozen import Frozen, freeze
+from include.release.images import ImageLock
+from include.release.kube import Cluster, KubeError
+from include.release.loading import LoadedRelease, Sources
+from include.release.preflight import check_cluster, connection_problem
+from include.release.problems import Problem, RejectedError
+
+Connect = Callable[[Environment], Cluster]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks for what."""
+
+    release: str
+    environment: str
+    user: str | None
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The frozen release, and what somebody should know about it."""
+
+    frozen: Frozen
+    risks: list[Problem]
+    warnings: list[str]
+    server: str
+
+
+def check(request: Request, sources: Sources, connect: Connect) -> Checked:
+    """Read, check and freeze a release, and ask the cluster about it. Changes nothing.
+
+    Raises:
+        RejectedError: with every problem, those of the files first; a cluster is asked when they are right.
+    """
+    environment, loaded, lock = _read(request, sources)
+    frozen = freeze(loaded, environment, lock)
+    cluster = connect(environment)
+    try:
+        server = f"{cluster.address} (Kubernetes {cluster.version()})"
+        warnings = check_cluster(cluster, frozen)
+    except KubeError as error:
+        raise connection_problem(environment, error, cluster.address) from error
+    return Checked(frozen, loaded.risks, warnings, server)
+
+
+def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock]:
+    """The files, or every problem in all of them together."""
+    problems: list[Problem] = []
+    environment: Environment | None = None
+    loaded: LoadedRelease | None = None
+    lock: ImageLock | None = None
+    try:
+        environments = sources.environments()
+        environment = environments.find(request.environment)
+        if environment is None:
+            known = ", ".join(each.name for each in environments.environments)
+            found = f"environment {request.environment!r}"
+            problems.append(Problem("param environment", "", found, f"one of {known}", "choose one"))
+        else:
+            refused = may_trigger(environment, request.user)
+            problems += [refused] if refused else []
+            lock = sources.image_lock(environment)
+    except RejectedError as error:
+        problems += error.problems
+    try:
+        loaded = sources.read_release(request.release)
+    except RejectedError as error:
+        problems += error.problems
+    if problems or environment is None or loaded is None or lock is None:
+        raise RejectedError(problems, subject=f"release {request.release!r} to {request.environment!r}")
+    return environment, loaded, lock

@@ -1,0 +1,94 @@
+"""What the tasks of a release have in common: the frozen release, the cluster, and errors for a reader."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from include.release.frozen import Frozen
+from include.release.kube import Cluster, KubeError
+from include.release.problems import RejectedError
+from plugins.hooks.cluster import ClusterHook
+
+
+class ReleaseOperator(BaseOperator):
+    """A task that acts on the frozen release.
+
+    Args:
+        frozen_by: id of the task that froze it. It hands on the whole release, so nothing is read a second time;
+            it is no template field, so that the graph shows the order of the steps only.
+    """
+
+    ui_color = "#e8f0e4"
+
+    def __init__(self, *, frozen_by: str = "freeze_and_check", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frozen_by = frozen_by
+
+    def frozen_text(self, context: Context) -> str | None:
+        """What the first task of this run handed on; None when it failed."""
+        text: str | None = context["ti"].xcom_pull(task_ids=self.frozen_by)
+        return text
+
+    def execute(self, context: Context) -> Any:
+        """Run the step; its errors are for the reader of the log."""
+        text = self.frozen_text(context)
+        if not text:
+            raise give_up(self, f"{self.frozen_by} handed nothing on; clear it first")
+        release = Frozen.from_json(text)
+        dry_run = is_dry_run(context)
+        with readable_errors(self):
+            cluster = ClusterHook(release.environment.connection).get_conn()
+            return self.step(release, cluster, context, dry_run=dry_run)
+
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> Any:
+        """What the task does."""
+        raise NotImplementedError
+
+
+def is_dry_run(context: Context) -> bool:
+    """Whether the run may change nothing."""
+    return bool(context["params"]["dry_run"])
+
+
+def asked_by(context: Context) -> str:
+    """The run, and how often somebody cleared it: the same for every retry of a task."""
+    dag_run: Any = context["dag_run"]
+    return f"{dag_run.dag_id}/{dag_run.run_id}/{getattr(dag_run, 'clear_number', 0) or 0}"
+
+
+def run_name(context: Context) -> str:
+    """``dag_id/run_id``."""
+    dag_run: Any = context["dag_run"]
+    return f"{dag_run.dag_id}/{dag_run.run_id}"
+
+
+def say(operator: BaseOperator, text: str, *, error: bool = False) -> None:
+    """Write a text to the task log line by line, as it should be read."""
+    write = operator.log.error if error else operator.log.info
+    for line in text.splitlines() or [""]:
+        write("%s", line)
+
+
+def give_up(operator: BaseOperator, text: str) -> AirflowFailException:
+    """The error that ends a task without a retry; its whole text is in the log above it."""
+    say(operator, text, error=True)
+    return AirflowFailException(text)
+
+
+@contextlib.contextmanager
+def readable_errors(operator: BaseOperator) -> Iterator[None]:
+    """Turn what is known to go wrong into an error that says what to do, with a retry only where one can help."""
+    try:
+        yield
+    except RejectedError as error:
+        raise give_up(operator, str(error)) from None
+    except KubeError as error:
+        if error.transient:
+            say(operator, f"The cluster does not answer for now: {error}", error=True)
+            raise AirflowException(f"The cluster does not answer for now: {error}") from None
+        raise give_up(operator, f"The cluster refuses: {error}") from None

@@ -1,0 +1,70 @@
+"""The configuration task: immutable ConfigMaps named by their content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+from typing_extensions import override
+
+from include.release.applying import ensure_immutable, stored_spec
+from include.release.diff import difference
+from include.release.frozen import LABEL_APP, Frozen
+from include.release.keeping import disposable, in_use
+from include.release.kube import Cluster
+from include.release.texts import indented
+from plugins.operators.base import ReleaseOperator, say
+
+
+class ConfigureOperator(ReleaseOperator):
+    """Creates the release's ConfigMaps where they are not there yet, and removes versions nobody needs.
+
+    A changed value gives another name, so pods roll; a rollback finds the ConfigMap of the build before.
+    """
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
+        """Returns which ConfigMaps were created and removed."""
+        namespace = frozen.environment.namespace
+        if dry_run:
+            self._show(frozen, cluster)
+            return {"created": [], "removed": []}
+        created = []
+        for manifest in (*frozen.config_maps, stored_spec(frozen)):
+            name = manifest["metadata"]["name"]
+            if ensure_immutable(cluster, manifest, namespace):
+                created.append(name)
+                say(self, f"ConfigMap {name}: created ({', '.join(sorted(manifest['data']))})")
+            else:
+                say(self, f"ConfigMap {name}: there already, nothing to do")
+        for reference in frozen.release.configuration.secrets:
+            say(
+                self,
+                f"Secret {reference.name}: there, with {', '.join(reference.keys)} (values are not shown)",
+            )
+        return {"created": created, "removed": self._tidy(frozen, cluster)}
+
+    def _show(self, frozen: Frozen, cluster: Cluster) -> None:
+        for manifest in frozen.config_maps:
+            name = manifest["metadata"]["name"]
+            if cluster.get("ConfigMap", frozen.environment.namespace, name) is not None:
+                say(self, f"Dry run: ConfigMap {name} is there already; nothing would change")
+            else:
+                say(
+                    self,
+                    f"Dry run: ConfigMap {name} would be created:\n{indented(difference(None, manifest))}",
+                )
+
+    def _tidy(self, frozen: Frozen, cluster: Cluster) -> list[str]:
+        namespace = frozen.environment.namespace
+        owned = cluster.list("ConfigMap", namespace, labels=f"{LABEL_APP}={frozen.release.app}")
+        # ReplicaSets too: they are what a rollback goes back to.
+        workloads = [*cluster.list("Deployment", namespace), *cluster.list("ReplicaSet", namespace)]
+        used = in_use(workloads) | {each["metadata"]["name"] for each in frozen.config_maps}
+        names = disposable(
+            owned, used | {stored_spec(frozen)["metadata"]["name"]}, frozen.environment.keep_config_maps
+        )
+        for name in names:
+            cluster.delete("ConfigMap", namespace, name)
+            say(self, f"ConfigMap {name}: removed (old, and used by nothing)")
+        return names

@@ -1,0 +1,47 @@
+"""The deploy task: server-side apply of every object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from include.release.applying import apply_object
+from include.release.frozen import Frozen
+from include.release.kube import Cluster
+from include.release.texts import indented
+from plugins.operators.base import ReleaseOperator, run_name, say
+
+
+class DeployOperator(ReleaseOperator):
+    """Applies the frozen objects; applying them again changes nothing. A dry run shows the exact difference."""
+
+    def step(
+        self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
+    ) -> list[dict[str, Any]]:
+        """Returns per object what became of it."""
+        results = []
+        for manifest in frozen.objects:
+            applied = apply_object(cluster, manifest, frozen, run_name(context), dry_run=dry_run)
+            name = f"{applied.kind} {applied.name}"
+            if dry_run and applied.diff:
+                say(self, f"Dry run: {name} would be {applied.outcome}:\n{indented(applied.diff)}")
+            elif dry_run:
+                say(self, f"Dry run: {name} would stay as it is")
+            else:
+                say(
+                    self,
+                    f"{name}: {applied.outcome}"
+                    + (f"\n{indented(applied.diff)}" if applied.outcome == "changed" else ""),
+                )
+            for warning in applied.warnings:
+                self.log.warning("%s: the API server warns: %s", name, warning)
+            results.append(
+                {
+                    "kind": applied.kind,
+                    "name": applied.name,
+                    "outcome": applied.outcome,
+                    "generation": applied.generation,
+                }
+            )
+        return results

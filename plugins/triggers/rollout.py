@@ -1,0 +1,69 @@
+"""Waits in the triggerer until a rollout is complete or has failed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from include.release.environments import RolloutPolicy
+from include.release.following import Follower
+from include.release.kube import KubeError
+from plugins.hooks.cluster import ClusterHook
+
+
+class RolloutTrigger(BaseTrigger):
+    """Watches the Deployments of a release.
+
+    Its state is in the cluster only: a triggerer that starts again goes on where the rollout is.
+
+    Args:
+        connection: Airflow connection of the cluster.
+        namespace: namespace of the Deployments.
+        app: app label of the release.
+        names: the Deployments.
+        title: how texts name the release.
+        policy: fields of ``RolloutPolicy``.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: str,
+        namespace: str,
+        app: str,
+        names: list[str],
+        title: str,
+        policy: dict[str, Any],
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.connection, self.namespace, self.app = connection, namespace, app
+        self.names, self.title, self.policy = names, title, policy
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        fields = ("connection", "namespace", "app", "names", "title", "policy")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in fields
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: complete or not, with the text for on-call."""
+        try:
+            async with ClusterHook(self.connection).get_async_conn() as cluster:
+                follower = Follower(
+                    cluster,
+                    self.namespace,
+                    self.app,
+                    self.names,
+                    self.title,
+                    RolloutPolicy(**self.policy),
+                    lambda line: self.log.info("%s", line),
+                )
+                outcome = asdict(await follower.follow())
+                yield TriggerEvent(outcome)  # type: ignore[no-untyped-call]
+        except KubeError as error:
+            lost = {"complete": False, "text": f"The cluster does not answer: {error}", "lost": True}
+            yield TriggerEvent(lost)  # type: ignore[no-untyped-call]
