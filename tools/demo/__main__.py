@@ -98,10 +98,10 @@ class Demo:
 
     def release(self, airflow: Airflow, cluster: Cluster) -> None:
         """Both releases, then the report."""
-        runs = {}
+        runs, run_ids = {}, {}
         looks = [stand_in.snapshot(cluster, settings.NAMESPACES[0])]
         for release in RELEASES:
-            run_id = progress.begin(airflow, release)
+            run_id = run_ids[release] = progress.begin(airflow, release)
             title = f"{release} to {settings.ENVIRONMENT} (run {run_id})"
             runs[release] = progress.follow(airflow, run_id, title, self.console, self.supervisor.check)
             looks.append(stand_in.snapshot(cluster, settings.NAMESPACES[0]))
@@ -110,8 +110,9 @@ class Demo:
         report.print_tasks(self.console, runs)
         for number, release in enumerate(RELEASES):
             report.print_changes(self.console, release, looks[number], looks[number + 1])
-        for document in report.documents_since(self.options, 0):
-            self.console.print(f"[bold]As-built document[/]   {report.shown(document)}", highlight=False)
+        for release in RELEASES:
+            document = airflow.result(run_ids[release], "as_built_document")
+            report.print_document(self.console, release, document)
 
     def stay(self) -> None:
         """Keep the processes up until a signal comes."""

@@ -41,10 +41,10 @@ def print_changes(console: Console, release: str, before: dict[str, str], after:
     console.print(table)
 
 
-def documents_since(options: Options, start: float) -> list[Path]:
-    """As-built documents written since ``start`` (seconds since the epoch)."""
-    found = [path for path in options.documents.rglob("*.md") if path.stat().st_mtime >= start]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+def print_document(console: Console, release: str, url: str | None) -> None:
+    """Where the as-built document of a release is."""
+    place = shown(Path(url.removeprefix("file://"))) if url else "none was written"
+    console.print(f"[bold]As-built document of {release}[/]   {place}", highlight=False, soft_wrap=True)
 
 
 def print_access(console: Console, options: Options, airflow: Airflow, made: dict[str, str]) -> None:
