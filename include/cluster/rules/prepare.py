@@ -80,6 +80,9 @@ def _wanted(resource: Resource, obj: Object) -> Any:
     # A Deployment's annotations count too: kubectl and its controller talk through them.
     if resource.plural == "deployments":
         return obj.get("spec"), obj["metadata"].get("annotations") or {}
+    if resource.plural == "pods":
+        # Being bound to a node is no change of what is wanted.
+        return {name: value for name, value in (obj.get("spec") or {}).items() if name != "nodeName"}
     return obj.get("spec")
 
 

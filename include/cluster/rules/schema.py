@@ -129,8 +129,8 @@ def _check_kind(resource: Resource, raw: Object) -> None:
                 f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind; json "
                 f"parse error: json: cannot unmarshal {_go_kind(value)} into Go struct field .{name} of type string"
             )
-    known = {one.api_version for one in BY_KIND.values()} | _OLD_VERSIONS
-    other = BY_KIND.get(kind)
+    known = {one.api_version for one in BY_KIND.values()} | _OLD_VERSIONS | {resource.api_version}
+    other = resource if kind == resource.kind else BY_KIND.get(kind)
     if version not in known or (other is None and version == resource.api_version):
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
         short = version.rsplit("/", 1)[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from include.cluster.rules import names, quantity, storage
+from include.cluster.rules import godump, names, quantity
 from include.cluster.rules.validation import selector
 from include.cluster.rules.validation.errors import NOT_NEGATIVE, Errors
 
@@ -109,7 +109,7 @@ def claim_update(errors: Errors, new: Object, old: Object) -> None:
         allowed["resources"] = before.get("resources")
     if allowed != before:
         why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-        errors.forbidden("spec", f"{why}\n{storage.claim_difference(before, spec)}")
+        errors.forbidden("spec", f"{why}\n{godump.claim_difference(before, spec)}")
         return
     wanted, had = (one.get("resources", {}).get("requests", {}).get("storage", "0") for one in (spec, before))
     if bound and quantity.parse(wanted) < quantity.parse(had):

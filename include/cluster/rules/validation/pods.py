@@ -6,7 +6,7 @@ import copy
 import ipaddress
 from typing import Any
 
-from include.cluster.rules import names
+from include.cluster.rules import godump, names
 from include.cluster.rules.validation import containers, metadata, volumes
 from include.cluster.rules.validation.errors import Errors
 
@@ -124,8 +124,9 @@ def check_update(errors: Errors, new: Object, old: Object) -> None:
             if not container.get("image"):
                 errors.required(f"spec.{name}[{index}].image")
     _deadline(errors, spec_, before)
-    if _settled(spec_, before) != before:
-        errors.forbidden("spec", _UPDATABLE)
+    settled = _settled(spec_, before)
+    if settled != before:
+        errors.forbidden("spec", f"{_UPDATABLE}\n{godump.pod_difference(before, settled)}")
 
 
 def _settled(new: Object, old: Object) -> Object:

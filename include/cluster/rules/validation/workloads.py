@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from include.cluster.rules import selectors
+from include.cluster.rules import godump, selectors
 from include.cluster.rules.validation import pods, selector
 from include.cluster.rules.validation.errors import IMMUTABLE, NOT_NEGATIVE, Errors
 
@@ -178,7 +178,7 @@ def job_update(errors: Errors, new: Object, old: Object) -> None:
         errors.immutable("spec.completions", spec.get("completions"), before.get("completions"))
     errors.immutable("spec.selector", spec.get("selector"), before.get("selector"))
     if spec.get("template") != before.get("template") and not _may_schedule(spec, before, old):
-        errors.invalid("spec.template", spec.get("template"), IMMUTABLE)
+        errors.invalid("spec.template", godump.template(spec.get("template") or {}), IMMUTABLE)
     for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         errors.immutable(f"spec.{name}", spec.get(name), before.get(name))
 

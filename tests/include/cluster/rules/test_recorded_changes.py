@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from typing import Any
 
 import pytest
@@ -46,7 +48,7 @@ def _cases() -> list[tuple[Recorded, Object]]:
             key = "/".join(case.target[:2])
             if case.method in ("PUT", "PATCH") and key in last and _computable(case):
                 found.append((case, last[key]))
-            if answered:
+            if answered and "dryRun" not in case.query:
                 last[f"{case.target[0]}/{case.answer['metadata']['name']}"] = case.answer
     return found
 
@@ -107,8 +109,16 @@ def test_a_change_is_answered_as_recorded(case: Recorded, old: Object) -> None:
     with pytest.raises(ApiError) as refusal:
         _change(case, case.resource, old)
     status = refusal.value.status()
-    if "fieldValidation" in case.path or case.answer["message"].startswith(' "" is invalid: patch'):
+    if case.answer["message"].startswith(' "" is invalid: patch'):
         # The message shows the whole patched object, whose managedFields are not in the recordings.
         assert status["message"][-60:] == case.answer["message"][-60:]
         return
-    assert status == case.answer
+    assert _unnumbered(status) == _unnumbered(case.answer)
+
+
+def _unnumbered(status: Object) -> str:
+    # A source of the pods' token volume was taken out of the recordings: lines below it have other numbers there.
+    text = json.dumps(status, sort_keys=True)
+    if (status.get("details") or {}).get("kind") == "Pod":
+        text = re.sub(r"@@ -\d+,(\d+) \+\d+,(\d+) @@", r"@@ \1 \2 @@", text)
+    return text
