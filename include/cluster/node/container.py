@@ -223,9 +223,8 @@ class Container:
             self._config_lack.fail()
             return self.context.wake()
         self._config_lack.reset()
-        self.restarts, self._made = number, number + 1
-        identity = f"standin://{secrets.token_hex(32)}"
-        self._details = described(self.spec, found, self._plan, identity)
+        self._made = number + 1
+        made = described(self.spec, found, self._plan, f"standin://{secrets.token_hex(32)}")
         self.event("Normal", "Created", "Container created")
         self._begun = time.monotonic()
         self._stopping = None
@@ -235,10 +234,17 @@ class Container:
             )
         except StartError as error:
             self.event("Warning", "Failed", f"Error: {error}")
+            self._show(number, made)
             self._end(128, False, str(error), started_at=_BEGINNING_OF_TIME, failed="RunContainerError")
             return None
-        await self._live()
+        await self._live(number, made)
         return None
+
+    def _show(self, number: int, made: Object) -> None:
+        """From here on the status is about this run: until it has begun, it was about the one before."""
+        self.restarts, self._details = number, made
+        if "terminated" in self.state:
+            self.last_state = self.state
 
     def _fresh_directory(self, number: int) -> Path:
         """The files of a run; those of older ones go, but for the log of the one before."""
@@ -252,7 +258,7 @@ class Container:
         (directory / "root").mkdir(parents=True)
         return directory
 
-    async def _live(self) -> None:
+    async def _live(self, number: int, made: Object) -> None:
         assert self.process is not None
         started_at = stamp()
         self.event("Normal", "Started", "Container started")
@@ -265,12 +271,13 @@ class Container:
             self.event("Warning", "FailedPostStartHook", "PostStartHook failed")
             await self.stop(Deadline(self.grace), "FailedPostStartHook")
         else:
-            if "terminated" in self.state:
-                self.last_state = self.state
+            self._show(number, made)
             self.state, self.ended = {"running": {"startedAt": started_at}}, False
             self._begin_probes()
             self.context.wake()
         code, oom = await self.process.wait()
+        if failed:
+            self._show(number, made)
         self._end(code, oom, message, started_at=started_at, failed=failed)
 
     @property
@@ -293,8 +300,6 @@ class Container:
             ended["message"] = text
         ended |= {"startedAt": started_at, "finishedAt": stamp(), "containerID": self._details["containerID"]}
         self.ended = True
-        if "terminated" in self.state:
-            self.last_state = self.state
         self.state = {"terminated": ended}
         if failed and self.restartable:
             self._wait_for(failed, message)

@@ -52,6 +52,7 @@ class PodWorker:
         self._prepared_at: float | None = None
         self._mount_delay = _MOUNT_RETRY
         self._main_begun = False
+        self._worked = False
         self._stop: asyncio.Task[None] | None = None
         self._winding_up: asyncio.Task[None] | None = None
         self._deadline = Deadline(0)
@@ -131,6 +132,8 @@ class PodWorker:
         else:
             self.context.pod = pod
             if self._is_final(pod):
+                if self._worked:
+                    self._publish()
                 self._finish(pod)
                 return None
             if pod["metadata"].get("deletionTimestamp"):
@@ -188,6 +191,7 @@ class PodWorker:
 
     def _drive(self) -> list[float]:
         """Starts what is to run now. Returns the seconds until something else may be started."""
+        self._worked = True
         pauses: list[float] = []
         mains = [item for item in self.containers if item.role == "main"]
         for container in self.containers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,10 +122,14 @@ class Process:
         process._send(spec.line())
         try:
             await asyncio.shield(process._began)
+        except StartError:
+            await process._reader
+            raise
         except asyncio.CancelledError:
-            process.signal(signal.SIGKILL)
+            process._began.add_done_callback(asyncio.Future.exception)  # nobody else will ask for it
             if shim.returncode is None:
                 shim.kill()
+            await asyncio.wait({process._reader})
             raise
         return process
 

@@ -51,7 +51,12 @@ class Cluster:
         if isinstance(container, str):
             container = {"command": ["sh", "-c", container]}
         container = {"name": "app", "image": BASE_REFERENCE, **container}
-        spec = {"nodeName": self.settings.node_name, "terminationGracePeriodSeconds": 1, "containers": [container], **spec}
+        spec = {
+            "nodeName": self.settings.node_name,
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container],
+            **spec,
+        }
         pod = {"metadata": {"name": name, **(meta or {})}, "spec": spec}
         return self.registry.create("pods", NAMESPACE, pod, WriteOptions(manager="test"))
 

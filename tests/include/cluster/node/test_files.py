@@ -35,11 +35,17 @@ async def test_volumes_are_at_their_paths(cluster):
     found = volumes(
         config={"configMap": {"name": "settings", "items": [{"key": "app.ini", "path": "app.ini"}]}},
         login={"secret": {"secretName": "login"}},
-        own={"downwardAPI": {"items": [{"path": "label", "fieldRef": {"fieldPath": "metadata.labels['app']"}}]}},
+        own={
+            "downwardAPI": {"items": [{"path": "label", "fieldRef": {"fieldPath": "metadata.labels['app']"}}]}
+        },
         logs={"emptyDir": {}},
     )
-    places = mounts(config="/etc/shop", login="/etc/shop-secret", own="/usr/share/shop", logs="/home/sre/course4")
-    log = await output(cluster, script, {"volumeMounts": places}, volumes=found, meta={"labels": {"app": "web"}})
+    places = mounts(
+        config="/etc/shop", login="/etc/shop-secret", own="/usr/share/shop", logs="/home/sre/course4"
+    )
+    log = await output(
+        cluster, script, {"volumeMounts": places}, volumes=found, meta={"labels": {"app": "web"}}
+    )
     assert log == "colour=green\ns3cret\nweb\nkept\n"
 
 
@@ -47,9 +53,16 @@ async def test_volumes_are_at_their_paths(cluster):
 async def test_host_path_sub_path_and_claim(cluster, tmp_path):
     (tmp_path / "host").mkdir()
     (tmp_path / "host/file").write_text("from the host\n")
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "volumeName": "pvc-1"}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "volumeName": "pvc-1",
+    }
     cluster.add("persistentvolumeclaims", "data", spec=claim)
-    found = volumes(host={"hostPath": {"path": str(tmp_path / "host")}}, data={"persistentVolumeClaim": {"claimName": "data"}})
+    found = volumes(
+        host={"hostPath": {"path": str(tmp_path / "host")}},
+        data={"persistentVolumeClaim": {"claimName": "data"}},
+    )
     places = [
         {"name": "host", "mountPath": "/etc/one-file", "subPath": "file"},
         {"name": "data", "mountPath": "/data"},
@@ -57,7 +70,10 @@ async def test_host_path_sub_path_and_claim(cluster, tmp_path):
     ]
     env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
     script = "cat /etc/one-file; echo a > /data/a; echo b > /logs/b"
-    assert await output(cluster, script, {"volumeMounts": places, "env": env}, volumes=found) == "from the host\n"
+    assert (
+        await output(cluster, script, {"volumeMounts": places, "env": env}, volumes=found)
+        == "from the host\n"
+    )
     place = cluster.settings.state_dir / "volumes/pvc-1"
     assert (place / "a").read_text() == "a\n"
     assert (place / "logs/p/b").read_text() == "b\n"
@@ -71,7 +87,9 @@ async def test_read_only_mounts_and_root(cluster):
         {"name": "work", "mountPath": "/work"},
         {"name": "work", "mountPath": "/shown", "readOnly": True},
     ]
-    script = "for place in /config /work /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
+    script = (
+        "for place in /config /work /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
+    )
     container = {"volumeMounts": places, "securityContext": {"readOnlyRootFilesystem": True}}
     assert await output(cluster, script, container, volumes=found) == "/work\n"
 
@@ -97,20 +115,27 @@ async def test_working_directory_that_is_a_file(cluster):
     cluster.run("p", {"command": ["true"], "workingDir": "/etc/passwd"}, restartPolicy="Never")
     ended = await cluster.ended("p")
     assert ended["reason"] == "StartError"
-    assert ended["message"].endswith('chdir to cwd ("/etc/passwd") set in config.json failed: not a directory')
+    assert ended["message"].endswith(
+        'chdir to cwd ("/etc/passwd") set in config.json failed: not a directory'
+    )
 
 
 @MODES
 async def test_image_with_files(cluster, tmp_path):
     context = tmp_path / "context"
     context.mkdir()
-    (context / "main.py").write_text("import os, sys\nprint(os.getcwd()[-4:], os.environ['GREETING'], *sys.argv[1:])\n")
+    (context / "main.py").write_text(
+        "import os, sys\nprint(os.getcwd()[-4:], os.environ['GREETING'], *sys.argv[1:])\n"
+    )
     (context / "Dockerfile").write_text(
         'FROM python:3.12\nENV GREETING=hello\nWORKDIR /app\nCOPY main.py .\nENTRYPOINT ["python3", "/app/main.py"]\nCMD ["default"]\n'
     )
     store = ImageStore(cluster.settings.images_dir)
     store.tag(store.build(context / "Dockerfile", context), "registry.example.com/hello:1")
-    for name, extra, expected in (("a", {}, "/app hello default\n"), ("b", {"args": ["given"]}, "/app hello given\n")):
+    for name, extra, expected in (
+        ("a", {}, "/app hello default\n"),
+        ("b", {"args": ["given"]}, "/app hello given\n"),
+    ):
         cluster.run(name, {"image": "registry.example.com/hello:1", **extra}, restartPolicy="Never")
         await cluster.ended(name)
         assert await cluster.log(name) == expected
@@ -121,7 +146,9 @@ async def test_environment(cluster):
     cluster.add("configmaps", "settings", data={"COLOUR": "green", "SIZE": "9"})
     cluster.add("secrets", "login", data={"user": base64.b64encode(b"jane").decode()})
     port = {"port": 8080, "protocol": "TCP", "name": "http", "targetPort": 8080}
-    cluster.add("services", "app-service", spec={"ports": [port], "clusterIP": "127.100.0.7", "type": "ClusterIP"})
+    cluster.add(
+        "services", "app-service", spec={"ports": [port], "clusterIP": "127.100.0.7", "type": "ClusterIP"}
+    )
     env = [
         {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
@@ -134,7 +161,11 @@ async def test_environment(cluster):
     names = ("POD_IP", "LABEL", "NODE", "LIMIT", "WHO", "NONE", "COLOUR", "CM_SIZE", "HOSTNAME",
              "APP_SERVICE_SERVICE_PORT_HTTP", "APP_SERVICE_PORT_8080_TCP_ADDR", "KUBERNETES_SERVICE_HOST")  # fmt: skip
     container = {
-        "command": ["python3", "-c", f"import os; print([os.environ.get(name) for name in {names!r}], '$(WHO)')"],
+        "command": [
+            "python3",
+            "-c",
+            f"import os; print([os.environ.get(name) for name in {names!r}], '$(WHO)')",
+        ],
         "env": env,
         "envFrom": [{"prefix": "CM_", "configMapRef": {"name": "settings"}}],
         "resources": {"limits": {"memory": "256Mi"}},
@@ -147,7 +178,9 @@ async def test_environment(cluster):
 
 
 async def test_own_address_can_be_bound(cluster):
-    program = "import os, socket; s = socket.create_server((os.environ['IP'], 8080)); print(s.getsockname()[0])"
+    program = (
+        "import os, socket; s = socket.create_server((os.environ['IP'], 8080)); print(s.getsockname()[0])"
+    )
     env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
     for name in ("a", "b"):
         cluster.run(name, {"command": ["python3", "-c", program], "env": env}, restartPolicy="Never")
@@ -169,7 +202,9 @@ async def test_changed_config_map_reaches_the_volume(cluster):
     found = volumes(config={"configMap": {"name": "settings"}})
     cluster.run("p", container, volumes=found, restartPolicy="Never")
     await cluster.phase("p", "Running")
-    cluster.registry.edit("configmaps", "shop", "settings", lambda obj: obj.update(data={"a": "new"}), manager="test")
+    cluster.registry.edit(
+        "configmaps", "shop", "settings", lambda obj: obj.update(data={"a": "new"}), manager="test"
+    )
     await cluster.ended("p")
 
 
@@ -179,7 +214,10 @@ async def test_without_namespaces_the_node_says_so(cluster):
     await cluster.phase("p", "Running")
     assert any(reason == "PathsMapped" for _, reason, _ in cluster.events("p"))
     node = cluster.registry.get("nodes", "", "standin-node")
-    assert [entry["type"] for entry in node["status"]["conditions"] if entry["status"] == "True"] == ["Ready", "PathsMapped"]
+    assert [entry["type"] for entry in node["status"]["conditions"] if entry["status"] == "True"] == [
+        "Ready",
+        "PathsMapped",
+    ]
 
 
 @pytest.mark.parametrize("settings", ["auto"], indirect=True)

@@ -22,7 +22,10 @@ async def test_pod_runs_and_is_ready(cluster):
     assert container["ready"] and container["started"] and container["restartCount"] == 0
     assert re.fullmatch(r"standin\.local/python@sha256:[0-9a-f]{64}", container["imageID"])
     assert [event[1:] for event in cluster.events("p")] == [
-        ("Pulled", f'Container image "{container["image"]}" already present on machine and can be accessed by the pod'),
+        (
+            "Pulled",
+            f'Container image "{container["image"]}" already present on machine and can be accessed by the pod',
+        ),
         ("Created", "Container created"),
         ("Started", "Container started"),
     ]
@@ -35,12 +38,19 @@ async def test_states_before_running_are_shown(cluster):
     assert first["phase"] == "Pending"
     assert first["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
     ready = next(entry for entry in first["conditions"] if entry["type"] == "Ready")
-    assert (ready["reason"], ready["message"]) == ("ContainersNotReady", "containers with unready status: [app]")
+    assert (ready["reason"], ready["message"]) == (
+        "ContainersNotReady",
+        "containers with unready status: [app]",
+    )
 
 
 @pytest.mark.parametrize(
     ("policy", "code", "phase", "reason"),
-    [("Never", 0, "Succeeded", "Completed"), ("Never", 3, "Failed", "Error"), ("OnFailure", 0, "Succeeded", "Completed")],
+    [
+        ("Never", 0, "Succeeded", "Completed"),
+        ("Never", 3, "Failed", "Error"),
+        ("OnFailure", 0, "Succeeded", "Completed"),
+    ],
 )
 async def test_finished_pods(cluster, policy, code, phase, reason):
     cluster.run("p", f"exit {code}", restartPolicy=policy)
@@ -60,9 +70,17 @@ async def test_crash_loop(cluster):
     assert cluster.status("p")["restartCount"] == 1, "the first restart is immediate"
     assert cluster.status("p")["lastState"]["terminated"]["exitCode"] == 4
     assert cluster.pod("p")["status"]["phase"] == "Running"
-    assert ("Warning", "BackOff", f"Back-off restarting failed container app in pod {where}") in cluster.events("p")
+    assert (
+        "Warning",
+        "BackOff",
+        f"Back-off restarting failed container app in pod {where}",
+    ) in cluster.events("p")
     await cluster.until(lambda: cluster.status("p")["restartCount"] >= 2)
-    seen = [pod["status"]["containerStatuses"][0]["state"] for pod in cluster.states["p"] if "containerStatuses" in pod["status"]]
+    seen = [
+        pod["status"]["containerStatuses"][0]["state"]
+        for pod in cluster.states["p"]
+        if "containerStatuses" in pod["status"]
+    ]
     assert any("terminated" in state for state in seen), "the end itself can be watched"
 
 
@@ -100,7 +118,11 @@ async def test_what_cannot_be_executed(cluster, command, text):
 async def test_what_cannot_be_executed_is_tried_again(cluster):
     cluster.run("p", {"command": ["/etc/passwd"]})
     await cluster.until(lambda: cluster.status("p")["restartCount"] >= 1)
-    states = [pod["status"]["containerStatuses"][0]["state"] for pod in cluster.states["p"] if "containerStatuses" in pod["status"]]
+    states = [
+        pod["status"]["containerStatuses"][0]["state"]
+        for pod in cluster.states["p"]
+        if "containerStatuses" in pod["status"]
+    ]
     assert any(state.get("waiting", {}).get("reason") == "RunContainerError" for state in states)
     assert cluster.status("p")["lastState"]["terminated"]["reason"] == "StartError"
     assert cluster.pod("p")["status"]["phase"] == "Running"
@@ -139,12 +161,17 @@ async def test_memory_limit_hits_the_largest_child(cluster):
     ],
 )
 async def test_termination_message(cluster, script, policy, message):
-    cluster.run("p", {"command": ["sh", "-c", script], "terminationMessagePolicy": policy}, restartPolicy="Never")
+    cluster.run(
+        "p", {"command": ["sh", "-c", script], "terminationMessagePolicy": policy}, restartPolicy="Never"
+    )
     assert (await cluster.ended("p")).get("message") == message
 
 
 async def test_termination_message_at_another_path(cluster):
-    container = {"command": ["sh", "-c", "echo -n x > /var/log/last"], "terminationMessagePath": "/var/log/last"}
+    container = {
+        "command": ["sh", "-c", "echo -n x > /var/log/last"],
+        "terminationMessagePath": "/var/log/last",
+    }
     cluster.run("p", container, restartPolicy="Never")
     assert (await cluster.ended("p"))["message"] == "x"
 
@@ -168,4 +195,8 @@ async def test_nothing_outlives_the_node(cluster):
                 left.append(file.read())
         except OSError:
             continue
-    assert not [line for line in left if "\x00987" in line or "\x00986" in line or str(cluster.settings.state_dir) in line]
+    assert not [
+        line
+        for line in left
+        if "\x00987" in line or "\x00986" in line or str(cluster.settings.state_dir) in line
+    ]
