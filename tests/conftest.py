@@ -22,3 +22,5 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 HOME.mkdir(parents=True, exist_ok=True)
+
+pytest_plugins = ["tests.standin"]

@@ -54,7 +54,7 @@ class AsBuiltOperator(ReleaseOperator):
             tasks=self._tasks(ti, dag_run),
             migrations=ti.xcom_pull(task_ids="migrate", key="migrations") or [],
             answers=ti.xcom_pull(task_ids="smoke_check", key="answers") or [],
-            objects=self._live(frozen, cluster),
+            objects=[] if is_dry_run(context) else self._live(frozen, cluster),
         )
 
     def _tasks(self, ti: Any, dag_run: Any) -> list[dict[str, Any]]:
