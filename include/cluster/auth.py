@@ -96,7 +96,8 @@ class Tokens:
         name = str(claims["sub"])
         if name.startswith("system:serviceaccount:"):
             namespace = name.split(":")[2]
-            groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+            groups: tuple[str, ...] = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+            groups += ("system:authenticated",)
             extra = {"authentication.kubernetes.io/credential-id": [f"JTI={claims['jti']}"]}
             return User(name, groups, uid=claims["uid"], extra=extra)
         role = claims.get("role", "none")
@@ -124,13 +125,7 @@ def allowed(user: User, wanted: Attributes) -> bool:
     if user.role == "admin" and not user.namespace:
         return True
     if wanted.path:
-        if wanted.verb not in ("get", "head"):
-            return False
-        if wanted.path in _PUBLIC or wanted.path.startswith(("/livez/", "/readyz/", "/healthz/")):
-            return True
-        return user is not ANONYMOUS and any(
-            wanted.path == prefix or wanted.path.startswith(prefix + "/") for prefix in _DISCOVERY
-        )
+        return _path_allowed(user, wanted)
     if user is ANONYMOUS:
         return False
     if wanted.resource in _REVIEWS:
@@ -144,6 +139,16 @@ def allowed(user: User, wanted: Attributes) -> bool:
     if wanted.verb in _READ and wanted.subresource != "proxy":
         return True
     return user.role == "edit" and wanted.resource not in _CLUSTER_OWNED
+
+
+def _path_allowed(user: User, wanted: Attributes) -> bool:
+    if wanted.verb not in ("get", "head"):
+        return False
+    if wanted.path in _PUBLIC or wanted.path.startswith(("/livez/", "/readyz/", "/healthz/")):
+        return True
+    return user is not ANONYMOUS and any(
+        wanted.path == prefix or wanted.path.startswith(prefix + "/") for prefix in _DISCOVERY
+    )
 
 
 def refusal(user: User, wanted: Attributes) -> ApiError:

@@ -14,7 +14,7 @@ import ssl
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -128,7 +128,7 @@ class Server:
         from include.cluster.node.node import Node  # noqa: PLC0415
 
         self._running.append(controllers.start(self.registry, self.settings))
-        node: Any = Node(self.registry, self.settings)
+        node = Node(self.registry, self.settings)
         await node.start()
         self._running.append(node)
         self.api.subresources.node = node

@@ -19,7 +19,7 @@ _NO_CACHE = "no-cache, private"
 class _Dumper(yaml.SafeDumper):
     """YAML without aliases and with lists at their key's own depth, as Kubernetes writes it."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the name is the library's
         return True
 
 

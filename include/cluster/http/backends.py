@@ -22,7 +22,7 @@ class Target:
 
     @property
     def address(self) -> str:
-        """``127.1.2.3:8080``"""
+        """Host and port: ``127.1.2.3:8080``."""
         return f"{self.host}:{self.port}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -42,6 +43,15 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
+# YAML 1.1 has these too, and so has Kubernetes: an unquoted key ``y`` is ``true``.
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+
+
+def _bool(loader: _Loader, node: yaml.ScalarNode) -> bool:
+    return loader.construct_scalar(node).lower() in ("y", "yes", "true", "on")
+
+
+_Loader.add_constructor("tag:yaml.org,2002:bool", _bool)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> _Pairs:
@@ -103,7 +113,7 @@ def parse_object(body: bytes, media: str, kind: str) -> tuple[Any, list[str]]:
     try:
         return _clean(json.loads(body, object_pairs_hook=_pairs))
     except (ValueError, RecursionError) as error:
-        start = body[:24].decode("utf-8", "replace").encode("ascii", "backslashreplace").decode()
+        start = body[:30].decode("utf-8", "replace").encode("ascii", "backslashreplace").decode()
         shown = f"{_go_quoted(start)} ...".replace('\\"', '"') if body else "<empty>"
         why = json_error(body, error)
         text = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({shown})"

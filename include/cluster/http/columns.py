@@ -233,7 +233,8 @@ def _claim(obj: Object) -> list[Any]:
 def _quota(obj: Object) -> list[Any]:
     status = obj.get("status") or {}
     used, hard = status.get("used") or {}, status.get("hard") or (obj.get("spec") or {}).get("hard") or {}
-    request, limit = [], []
+    request: list[str] = []
+    limit: list[str] = []
     for name in sorted(hard):
         (limit if name.startswith("limits.") else request).append(f"{name}: {used.get(name, 0)}/{hard[name]}")
     return [_name(obj), ", ".join(request), ", ".join(limit), _age(obj)]

@@ -7,31 +7,30 @@ from include.cluster.registry import clock
 UNKNOWN = "<unknown>"
 
 
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 31536000
+# Up to so many seconds: the unit, and the smaller one shown beside it.
+_STEPS = (
+    (2 * _MINUTE, 1, "s", 0, ""),
+    (10 * _MINUTE, _MINUTE, "m", 1, "s"),
+    (3 * _HOUR, _MINUTE, "m", 0, ""),
+    (8 * _HOUR, _HOUR, "h", _MINUTE, "m"),
+    (2 * _DAY, _HOUR, "h", 0, ""),
+    (8 * _DAY, _DAY, "d", _HOUR, "h"),
+    (2 * _YEAR, _DAY, "d", 0, ""),
+    (8 * _YEAR, _YEAR, "y", _DAY, "d"),
+)
+
+
 def human(seconds: float) -> str:
     """A duration as Kubernetes' HumanDuration shortens it."""
     total = int(seconds)
-    if total < -1:
-        return "<invalid>"
     if total < 0:
-        return "0s"
-    if total < 120:
-        return f"{total}s"
-    minutes, hours, days, years = total // 60, total // 3600, total // 86400, total // 31536000
-    if minutes < 10:
-        return _two(minutes, "m", total % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return _two(days, "d", hours % 24, "h")
-    if days < 730:
-        return f"{days}d"
-    if years < 8:
-        return _two(years, "y", days % 365, "d")
-    return f"{years}y"
+        return "<invalid>" if total < -1 else "0s"
+    for limit, unit, name, small, small_name in _STEPS:
+        if total < limit:
+            rest = total % unit // small if small else 0
+            return f"{total // unit}{name}" + (f"{rest}{small_name}" if rest else "")
+    return f"{total // _YEAR}y"
 
 
 def since(stamp: str | None) -> str:
@@ -44,7 +43,3 @@ def since(stamp: str | None) -> str:
 def between(start: str, end: str) -> str:
     """From one timestamp to another."""
     return human((clock.parse(end) - clock.parse(start)).total_seconds())
-
-
-def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
-    return f"{first}{first_unit}{second}{second_unit}" if second else f"{first}{first_unit}"

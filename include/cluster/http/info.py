@@ -68,9 +68,13 @@ def parse(method: str, raw_path: str, query: Mapping[str, str]) -> Info:
     if tail and raw_path.endswith("/"):
         tail += "/"
     if not name and not old_watch:
-        if verb == "get":
-            verb = "watch" if is_true(query.get("watch")) else "list"
-        elif verb == "delete":
-            verb = "deletecollection"
+        verb = _collective(verb, query)
     extra = len(rest) > 3 and subresource != "proxy"
     return Info(verb, path, group, version, resource, namespace, name, subresource, tail, extra)
+
+
+def _collective(verb: str, query: Mapping[str, str]) -> str:
+    """The verb on a path without a name."""
+    if verb == "get":
+        return "watch" if is_true(query.get("watch")) else "list"
+    return "deletecollection" if verb == "delete" else verb

@@ -41,7 +41,7 @@ class Objects:
         else:
             if view.resource.namespaced and not asked.namespace and asked.verb != "list":
                 raise not_allowed()
-            verbs = {"list": self.list, "create": self.create, "deletecollection": self.delete_collection}
+            verbs = {"list": self.list_, "create": self.create, "deletecollection": self.delete_collection}
         handler = verbs.get(asked.verb)
         if handler is None or (asked.verb == "deletecollection" and asked.verb not in view.resource.verbs):
             raise not_allowed()
@@ -55,7 +55,7 @@ class Objects:
         obj = self._registry.get(view.stored.plural, asked.namespace, asked.name)
         return self.one(request, view, obj, wanted)
 
-    async def list(self, request: web.Request, asked: Info, view: View) -> web.Response:
+    async def list_(self, request: web.Request, asked: Info, view: View) -> web.Response:
         """A page of objects."""
         wanted = form(request.headers.get("Accept"), tables.MANY)
         options = list_options(request.query, watch=False)
@@ -220,7 +220,7 @@ async def read_patch(request: web.Request) -> tuple[str, Any, WriteOptions]:
     """
     media = bodies.media_type(request)
     if media not in pipeline.PATCHES:
-        raise bodies.unsupported(", ".join(pipeline.PATCHES))
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     apply = media == pipeline.APPLY
     options = write_options(request.query, "PatchOptions", request.headers.get("User-Agent", ""), apply=apply)
     patch, options.duplicates = bodies.parse_patch(await bodies.read(request), apply)

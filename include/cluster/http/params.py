@@ -197,35 +197,15 @@ def delete_options(query: Any, body: bytes, media: str) -> DeleteOptions:
     Raises:
         ApiError: 400, 415 or 422.
     """
-    given: Object = {}
     if body.strip():
         if media not in (JSON, YAML):
             raise unsupported(AVAILABLE)
         given = _parsed(body)
     else:
-        given = {
-            key: query[key]
-            for key in ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
-            if key in query
-        }
-        if "dryRun" in query:
-            given["dryRun"] = query.getall("dryRun")
-        if "gracePeriodSeconds" in given:
-            given["gracePeriodSeconds"] = number(query, "gracePeriodSeconds")
-        if "orphanDependents" in given:
-            given["orphanDependents"] = is_true(given["orphanDependents"])
-    causes = []
+        given = _given(query)
     policy, orphan = given.get("propagationPolicy") or "", given.get("orphanDependents")
-    if policy and orphan is not None:
-        both = "orphanDependents and deletionPropagation cannot be both set"
-        causes.append(Cause("FieldValueInvalid", f'Invalid value: "{policy}": {both}', "propagationPolicy"))
-    if policy and policy not in _POLICIES:
-        known = '"Foreground", "Background", "Orphan", null'
-        text = f'Unsupported value: "{policy}": supported values: {known}'
-        causes.append(Cause("FieldValueNotSupported", text, "propagationPolicy"))
     dry = given.get("dryRun") or []
-    if any(value != "All" for value in dry):
-        causes.append(_dry_run(dry))
+    causes = _delete_causes(policy, orphan, dry)
     if causes:
         raise invalid("DeleteOptions", _META, "", causes)
     if orphan is not None and not policy:
@@ -238,6 +218,33 @@ def delete_options(query: Any, body: bytes, media: str) -> DeleteOptions:
         resource_version=conditions.get("resourceVersion") or "",
         dry_run=bool(dry),
     )
+
+
+def _delete_causes(policy: str, orphan: bool | None, dry: list[str]) -> list[Cause]:
+    causes = []
+    if policy and orphan is not None:
+        both = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(Cause("FieldValueInvalid", f'Invalid value: "{policy}": {both}', "propagationPolicy"))
+    if policy and policy not in _POLICIES:
+        known = ('"Foreground"', '"Background"', '"Orphan"', "null")
+        causes.append(_unsupported("propagationPolicy", f'"{policy}"', known))
+    if any(value != "All" for value in dry):
+        causes.append(_dry_run(dry))
+    return causes
+
+
+def _given(query: Any) -> Object:
+    """Delete options as the query names them."""
+    given: Object = {}
+    if "propagationPolicy" in query:
+        given["propagationPolicy"] = query["propagationPolicy"]
+    if "dryRun" in query:
+        given["dryRun"] = query.getall("dryRun")
+    if "gracePeriodSeconds" in query:
+        given["gracePeriodSeconds"] = number(query, "gracePeriodSeconds")
+    if "orphanDependents" in query:
+        given["orphanDependents"] = is_true(query["orphanDependents"])
+    return given
 
 
 def _parsed(body: bytes) -> Object:

@@ -180,7 +180,8 @@ class Watch:
         timeout = float(self._options.timeout) or _DEFAULT_TIMEOUT * random.uniform(1, 2)  # noqa: S311
         end = loop.time() + timeout
         marks = self._options.bookmarks
-        last = timeout - _BOOKMARK_BEFORE_END if timeout > _BOOKMARK_BEFORE_END else timeout
+        # A short watch ends before a bookmark would be of use.
+        last = timeout - _BOOKMARK_BEFORE_END if timeout > 2 * _BOOKMARK_BEFORE_END else timeout
         next_mark = loop.time() + min(_BOOKMARK_EVERY, last)
         while not watcher.ended and loop.time() < end:
             wake = min(end, next_mark) if marks else end

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 from include.cluster.errors import ApiError, not_found
 from include.cluster.registry import addresses
 from include.cluster.registry.names import suffix
 from include.cluster.resources import Resource
-
-with contextlib.suppress(ImportError):
-    from include.cluster.controllers import quota
 
 if TYPE_CHECKING:
     from include.cluster.registry.core import Registry
@@ -67,10 +63,11 @@ def allow(registry: Registry, resource: Resource, obj: Object) -> None:
             f'pods "{meta["name"]}" is forbidden: {text}',
             {"name": meta["name"], "kind": "pods"},
         )
-    if "quota" in globals():
-        refused = quota.admit(registry, obj)
-        if refused is not None:
-            raise refused
+    from include.cluster.controllers import quota  # noqa: PLC0415 - the controllers import the registry
+
+    refused = quota.admit(registry, obj)
+    if refused is not None:
+        raise refused
 
 
 def allow_update(registry: Registry, resource: Resource, new: Object) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from include.cluster.errors import ApiError, already_exists, conflict, not_found
+from include.cluster.errors import already_exists, conflict, not_found
 from include.cluster.registry import admission, deletion, events, pipeline
 from include.cluster.registry.clock import now, stamp
 from include.cluster.registry.names import generate_name
@@ -173,6 +173,8 @@ class Registry:
         old = self.get(plural, namespace, name)
         new: Object = json.loads(json.dumps(old))
         change(new)
+        if new == old:
+            return old
         options = WriteOptions(manager=manager, subresource=subresource, trusted=True)
         return self._write(RESOURCES[plural], old, new, options)
 
@@ -242,7 +244,11 @@ class Registry:
         name, before = old["metadata"]["name"], old["metadata"]
         meta = new["metadata"]
         if meta.get("uid") not in (None, "", before["uid"]):
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {before['uid']}"
+            key = "/".join(part for part in (resource.plural, before.get("namespace"), name) if part)
+            why = (
+                f"StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {before['uid']}"
+            )
             raise conflict(resource.plural, resource.group, name, why)
         if meta.get("resourceVersion") not in (None, "", before["resourceVersion"]):
             raise conflict(resource.plural, resource.group, name, _MISMATCH)
@@ -264,12 +270,10 @@ class Registry:
         self, resource: Resource, namespace: str, name: str, body: Any, options: WriteOptions
     ) -> Object:
         live = self.find(resource.plural, namespace, name)
-        applied = pipeline.applied(resource, namespace, name, body)
-        merged = pipeline.apply(resource, live, applied, options, now())
-        if live is None:
-            if applied["metadata"].get("uid"):
-                raise ApiError(409, "Conflict", _MISMATCH)
-            fields = merged["metadata"].pop("managedFields", None)
-            return self.create(resource.plural, namespace, merged, pipeline.owned(options, fields))
+        pipeline.named(resource, namespace, name, body)
+        merged = pipeline.apply(resource, live, body, options, now())
+        merged["metadata"].setdefault("name", name)
         fields = merged["metadata"].get("managedFields")
+        if live is None:
+            return self.create(resource.plural, namespace, merged, pipeline.owned(options, fields))
         return self._write(resource, live, merged, pipeline.owned(options, fields))

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import replace as replaced
 from datetime import datetime
 from typing import Any
 
-from include.cluster.errors import ApiError, Cause, invalid
+from include.cluster.errors import ApiError, Cause, bad_request, invalid
 from include.cluster.registry.options import WriteOptions
 from include.cluster.resources import Resource
-from include.cluster.rules import defaults, patches, prepare, schema
-
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import apply as apply_rules
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import support
-with contextlib.suppress(ImportError):
-    from include.cluster.rules import validation
+from include.cluster.rules import apply as apply_rules
+from include.cluster.rules import defaults, patches, prepare, schema, support, validation
 
 Object = dict[str, Any]
 
@@ -52,18 +45,18 @@ def prepare_update(resource: Resource, new: Object, old: Object, options: WriteO
 
 def check_create(resource: Resource, obj: Object, options: WriteOptions) -> None:
     """Raises 422 with every cause, or adds warnings to the options."""
-    if not options.trusted and hasattr(validation, "validate_create"):
+    if not options.trusted:
         _refuse(resource, obj, validation.validate_create(resource, obj), options)
 
 
 def check_update(resource: Resource, new: Object, old: Object, options: WriteOptions) -> None:
     """Raises 422 with every cause, or adds warnings to the options."""
-    if not options.trusted and hasattr(validation, "validate_create"):
+    if not options.trusted:
         _refuse(resource, new, validation.validate_update(resource, new, old, options.subresource), options)
 
 
 def _refuse(resource: Resource, obj: Object, causes: list[Cause], options: WriteOptions) -> None:
-    if not options.subresource and "support" in globals():
+    if not options.subresource:
         causes = causes or support.refusals(resource, obj)
         options.warnings += support.warnings(resource, obj)
     if causes:
@@ -108,6 +101,25 @@ def _tell(unknown: list[str], options: WriteOptions) -> None:
         options.warnings += unknown
 
 
+def named(resource: Resource, namespace: str, name: str, body: Any) -> None:
+    """Checks that a server-side apply means the object of its URL.
+
+    Raises:
+        ApiError: 400.
+    """
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    if not isinstance(meta, dict):
+        return  # the apply itself says what is wrong with such a body
+    if meta.get("name") not in (None, "", name):
+        raise bad_request(
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+        )
+    if resource.namespaced and meta.get("namespace") not in (None, "", namespace):
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
 def apply(
     resource: Resource, live: Object | None, config: Object, options: WriteOptions, now: datetime
 ) -> Object:
@@ -124,7 +136,7 @@ def track(resource: Resource, old: Object | None, new: Object, options: WriteOpt
     """Notes in managedFields who wrote what."""
     if options.owned is not None:
         new["metadata"]["managedFields"] = options.owned
-    elif "apply_rules" in globals():
+    else:
         apply_rules.track_update(resource, old, new, options.manager, options.subresource, now)
 
 
