@@ -98,16 +98,20 @@ class Claims(Controller):
         if asked not in (None, DEFAULT_CLASS):
             self._wait(claim, asked)
             return None
+        if claim["spec"].get("volumeName") not in (None, volume(claim)):
+            # It asks for a volume of its own, and there are none but those made here.
+            return None
         path = directory(self.settings, claim)
         await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
-        self._bind(key)
+        present = self.registry.find("persistentvolumeclaims", *key)
+        if present is None or present["metadata"]["uid"] != claim["metadata"]["uid"]:
+            # Deleted while its directory was being made.
+            shutil.rmtree(path, ignore_errors=True)
+            return None
+        self._bind(key, present)
         return None
 
-    def _bind(self, key: Key) -> None:
-        claim = self.registry.find("persistentvolumeclaims", *key)
-        if claim is None:
-            return
-
+    def _bind(self, key: Key, claim: Object) -> None:
         def spec(new: Object) -> None:
             new["spec"]["storageClassName"] = DEFAULT_CLASS
             new["spec"]["volumeName"] = volume(claim)

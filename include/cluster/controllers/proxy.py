@@ -27,7 +27,7 @@ _CHUNK = 65536
 
 
 class ServiceProxy(Controller):
-    """Listens for each TCP port of each service with a cluster address."""
+    """Listens for each TCP port of each service with a cluster address, and for node ports on the stand-in's host."""
 
     name = "service-proxy"
 
@@ -49,14 +49,14 @@ class ServiceProxy(Controller):
 
     async def reconcile(self, key: Key) -> float | None:
         """Opens and closes listeners until they are those of the service."""
-        wanted = _endpoints(self.registry.find("services", *key))
+        wanted = self._endpoints(self.registry.find("services", *key))
         present = self._listeners.setdefault(key, {})
         for endpoint in [one for one in present if one not in wanted]:
             present.pop(endpoint).close()
         try:
-            for endpoint in wanted:
+            for endpoint, port in wanted.items():
                 if endpoint not in present:
-                    present[endpoint] = await self._listen(key, endpoint)
+                    present[endpoint] = await self._listen(key, endpoint, port)
         finally:
             if not present:
                 del self._listeners[key]
@@ -74,9 +74,21 @@ class ServiceProxy(Controller):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def _listen(self, key: Key, endpoint: Endpoint) -> asyncio.Server:
+    def _endpoints(self, service: Object | None) -> dict[Endpoint, int]:
+        """Where to listen, and for which port of the service."""
+        if service is None or service["spec"].get("clusterIP") in (None, "", "None"):
+            return {}
+        found: dict[Endpoint, int] = {}
+        for port in service["spec"].get("ports") or []:
+            if port.get("protocol", "TCP") == "TCP":
+                found[(service["spec"]["clusterIP"], int(port["port"]))] = int(port["port"])
+                if port.get("nodePort"):
+                    found[(self.settings.host, int(port["nodePort"]))] = int(port["port"])
+        return found
+
+    async def _listen(self, key: Key, endpoint: Endpoint, port: int) -> asyncio.Server:
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(self._serve(key, endpoint[1], reader, writer))
+            task = asyncio.create_task(self._serve(key, port, reader, writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
@@ -139,14 +151,3 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     with contextlib.suppress(OSError):
         if writer.can_write_eof():
             writer.write_eof()
-
-
-def _endpoints(service: Object | None) -> list[Endpoint]:
-    if service is None or service["spec"].get("clusterIP") in (None, "", "None"):
-        return []
-    address = service["spec"]["clusterIP"]
-    return [
-        (address, int(port["port"]))
-        for port in service["spec"].get("ports") or []
-        if port.get("protocol", "TCP") == "TCP"
-    ]

@@ -40,7 +40,7 @@ def template_hash(template: Object, collisions: int) -> str:
     value = 2166136261
     for byte in (text + (str(collisions) if collisions else "")).encode():
         value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
-    return "".join(_LETTERS[int(digit) % len(_LETTERS)] for digit in str(value))
+    return "".join(_LETTERS[ord(digit) % len(_LETTERS)] for digit in str(value))
 
 
 def same_template(deployment: Object, replicaset: Object) -> bool:

@@ -147,11 +147,11 @@ class World:
             await self.running.stop()
         self.store.close()
 
-    async def settle(self) -> None:
+    async def settle(self, turns: int = 3000) -> None:
         """Until no controller has anything to do right now. Fails when that never comes: a busy loop."""
         assert self.running is not None
         quiet = 0
-        for _ in range(20_000):
+        for _ in range(turns):
             await asyncio.sleep(0)
             quiet = quiet + 1 if self.running.idle else 0
             if quiet > 20:

@@ -175,12 +175,12 @@ async def test_a_settled_deployment_is_left_in_peace(world: World) -> None:
 async def test_many_deployments_take_no_longer_each_than_a_few(world: World) -> None:
     taken = []
     made = 0
-    for count in (40, 360):
+    for count in (40, 200):
         started = time.perf_counter()
         for _ in range(count):
             world.create("deployments", deployment(f"app-{made}", 1))
             made += 1
-        await world.settle()
+        await world.settle(50_000)
         taken.append((time.perf_counter() - started) / count)
     assert len(world.list("pods")) == made
     assert taken[1] < 3 * taken[0]

@@ -79,12 +79,13 @@ async def service(world: World, port: int, target: Any = "web") -> str:
 
 
 async def ask(address: str, port: int, text: str = "hello") -> str:
-    reader, writer = await asyncio.open_connection(address, port)
-    writer.write(f"{text}\n".encode())
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer.decode()
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection(address, port)
+        writer.write(f"{text}\n".encode())
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        return answer.decode()
 
 
 async def test_connections_go_round_the_ready_pods(world: World) -> None:
@@ -157,3 +158,14 @@ async def test_a_port_that_cannot_be_had_is_told_and_tried_again(world: World) -
 def can_connect(address: str, port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex((address, port)) == 0
+
+
+async def test_a_node_port_is_served_on_the_stand_ins_host(world: World) -> None:
+    backend = await Backend("one", "127.77.3.1").start()
+    pod(world, "a", backend.address, backend.port)
+    number = 30000 + free_port() % 2700
+    ports = [{"port": free_port(), "targetPort": "web", "nodePort": number}]
+    spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": ports}
+    world.create("services", {"metadata": {"name": "web"}, "spec": spec})
+    await world.settle()
+    assert await ask(world.settings.host, number) == "one:hello\nbye\n"
