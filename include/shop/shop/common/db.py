@@ -192,8 +192,13 @@ class Database:
     def _open(self) -> Connection:
         if self.dialect == SQLITE:
             return self._open_sqlite()
-        psycopg = importlib.import_module("psycopg")
-        rows = importlib.import_module("psycopg.rows")
+        try:
+            psycopg = importlib.import_module("psycopg")
+            rows = importlib.import_module("psycopg.rows")
+        except ImportError as error:
+            raise DatabaseError(
+                "PostgreSQL needs psycopg: build the image from the stage `registry`"
+            ) from error
         try:
             # No prepared statements: their plans would outlive a schema change.
             raw = psycopg.connect(
