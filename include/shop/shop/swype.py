@@ -43,6 +43,16 @@ class Gateway:
             status if status in (200, 402, 422) else 502, answer or {"error": f"gateway answered {status}"}
         )
 
+    def wait(self, seconds: float) -> None:
+        """Give the gateway some time to come up, as when both are installed at once."""
+        limit = time.monotonic() + seconds
+        self.check()
+        while self.failure and time.monotonic() < limit:
+            time.sleep(0.2)
+            self.failure = None
+            self.ending.clear()
+            self.check()
+
     def check(self) -> None:
         """Ask the gateway whether it is there; any HTTP answer will do."""
         try:
@@ -71,11 +81,14 @@ def serve() -> int:
     timeout = settings.number("GATEWAY_TIMEOUT_SECONDS", 3, least=0.1)
     interval = settings.number("GATEWAY_CHECK_SECONDS", 5, least=0.1)
     gateway = Gateway(settings.service_url("GATEWAY_URL", "gateway-service", 5010), timeout)
+    # Until it serves there is nothing to finish: a signal ends the program at once.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: gateway.ending.set())
-    gateway.check()
+        signal.signal(number, lambda *_: sys.exit(0))
+    gateway.wait(settings.number("GATEWAY_START_SECONDS", 5))
     if gateway.failure:
         return die(gateway.failure)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: gateway.ending.set())
     router = Router()
     router.add("POST", "/charge", gateway.charge)
     server = Server((settings.listen_host(), settings.whole("PORT", 5003)), router)

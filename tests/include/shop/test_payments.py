@@ -38,6 +38,7 @@ class Payments:
             GATEWAY_URL=self.gateway_url,
             GATEWAY_TIMEOUT_SECONDS="0.4",
             GATEWAY_CHECK_SECONDS="0.3",
+            GATEWAY_START_SECONDS="0.6",
             TERMINATION_LOG=str(self.shop.folder / "termination-log"),
         )
 
@@ -88,6 +89,11 @@ def test_swype_dies_of_a_network_failure_and_says_so(
     # As it is restarted: it dies again until the gateway is back.
     assert payments.swype().process.wait(10) == 1
     payments.mode("ok")
+    assert payments.swype().serving().get("/readyz")[0] == 200
+
+
+def test_swype_waits_a_moment_for_a_gateway_that_starts(payments: Payments) -> None:
+    payments.mode("refuse", 0.4)
     assert payments.swype().serving().get("/readyz")[0] == 200
 
 
