@@ -193,6 +193,16 @@ class Container:
         """Seconds until the next start may be tried."""
         return max(self.lack.left, self._config_lack.left, self.crash.left if self.ended else 0.0)
 
+    def take_image(self, image: str) -> None:
+        """Takes up a new image, the one thing of a running pod's containers that may change."""
+        if image == self.spec["image"]:
+            return
+        self.spec = {**self.spec, "image": image}
+        self.lack.reset()
+        if self.process is not None and self._stopping is None:
+            text = f"Container {self.name} definition changed, will be restarted"
+            self._stopping = asyncio.create_task(self._stop(self.process, Deadline(self.grace), text))
+
     def look_again(self) -> None:
         """What it lacked may be there now."""
         self._config_lack.skip()
@@ -218,10 +228,9 @@ class Container:
             self.lack.fail()
             return self.context.wake()
         except (ConfigError, VolumeError) as error:
-            self._wait_for("CreateContainerConfigError", str(error))
-            self.event("Warning", "Failed", f"Error: {error}")
-            self._config_lack.fail()
-            return self.context.wake()
+            return self._lacks("CreateContainerConfigError", str(error))
+        except OSError as error:  # no space left, say
+            return self._lacks("CreateContainerError", str(error))
         self._config_lack.reset()
         self._made = number + 1
         made = described(self.spec, found, self._plan, f"standin://{secrets.token_hex(32)}")
@@ -245,6 +254,12 @@ class Container:
         self.restarts, self._details = number, made
         if "terminated" in self.state:
             self.last_state = self.state
+
+    def _lacks(self, reason: str, message: str) -> None:
+        self._wait_for(reason, message)
+        self.event("Warning", "Failed", f"Error: {message}")
+        self._config_lack.fail()
+        self.context.wake()
 
     def _fresh_directory(self, number: int) -> Path:
         """The files of a run; those of older ones go, but for the log of the one before."""
@@ -390,13 +405,18 @@ class Container:
         lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": text}
         self.state = {"terminated": lost | {"startedAt": None, "finishedAt": None}}
 
-    async def gone(self) -> None:
-        """Returns when nothing of it runs any more."""
+    async def gone(self, grace: float) -> None:
+        """Ends it without telling anybody, as the end of the node does. Returns when nothing of it runs any more."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
         for probe in self._probes:
             probe.cancel()
-        if self.process is not None:
-            self.process.signal(signal.SIGKILL)
-            await self.process.wait()
+        if self.process is None:
+            return
+        ending = asyncio.ensure_future(self.process.wait())
+        if grace > 0:
+            self.process.signal(signal.SIGTERM)
+            await asyncio.wait({ending}, timeout=grace)
+        self.process.signal(signal.SIGKILL)
+        await ending

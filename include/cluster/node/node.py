@@ -63,13 +63,17 @@ class Node:
         for pod in pods:
             self._take(pod, recovered=True)
 
-    async def stop(self) -> None:
-        """Ends everything that runs. The pods' status stays, as when a node goes down."""
+    async def stop(self, grace: float = 2.0) -> None:
+        """Ends everything that runs. The pods' status stays, as when a node goes down.
+
+        Args:
+            grace: seconds between TERM and KILL.
+        """
         if self._unlisten is not None:
             self._unlisten()
         if self._beat is not None:
             self._beat.cancel()
-        await asyncio.gather(*(worker.abandon() for worker in self._workers.values()))
+        await asyncio.gather(*(worker.abandon(grace) for worker in self._workers.values()))
         self._workers.clear()
 
     async def read_log(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +22,11 @@ from include.cluster.registry.clock import now, parse, stamp
 
 Object = dict[str, Any]
 
+_LOG = logging.getLogger(__name__)
 _MOUNT_RETRY = 0.5
 _MOUNT_RETRY_LONGEST = 15.0
 _REFRESH = 60.0
+_AFTER_ERROR = 5.0
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
@@ -95,12 +98,12 @@ class PodWorker:
                 if container.role == "init":
                     container.forget_end()
 
-    async def abandon(self) -> None:
+    async def abandon(self, grace: float) -> None:
         """Ends the work and everything that runs, as the end of the node does."""
         for task in (self._task, self._stop, self._winding_up):
             if task is not None:
                 task.cancel()
-        await asyncio.gather(*(container.gone() for container in self.containers))
+        await asyncio.gather(*(container.gone(grace) for container in self.containers))
 
     def clean(self) -> None:
         """Removes the pod's files."""
@@ -114,7 +117,12 @@ class PodWorker:
             self.context.event("Warning", "PathsMapped", NO_NAMESPACES)
         while True:
             self._wakened.clear()
-            pause = self._look()
+            try:
+                pause = self._look()
+            except Exception:
+                # one bad look must not leave the pod without anybody who looks after it
+                _LOG.exception("pod %s: will look again in %s s", self.context.full_name, _AFTER_ERROR)
+                pause = _AFTER_ERROR
             if pause is None:
                 return
             try:
@@ -144,6 +152,8 @@ class PodWorker:
                 self._begin_stop(self._grace)
         if self._stop is not None:
             return self._ending(pod)
+        for spec, container in zip(_roles(self.context.pod["spec"]), self.containers, strict=True):
+            container.take_image(spec[0]["image"])
         self._publish()
         if not self._prepare():
             return self._mount_delay

@@ -35,7 +35,7 @@ class Cluster:
         await self.node.start()
 
     async def stop(self) -> None:
-        await self.node.stop()
+        await self.node.stop(grace=0)
         self.store.close()
 
     def _note(self, change) -> None:
@@ -136,7 +136,7 @@ async def restarted(settings):
     begun = []
 
     async def restart(cluster: Cluster, **changes) -> Cluster:
-        await cluster.node.stop()
+        await cluster.node.stop(grace=0)
         found = Cluster(dataclasses.replace(settings, **changes))
         begun.append(found)
         await found.start()

@@ -1,9 +1,12 @@
 """Pods from start to end, on real processes."""
 
-import os
+import contextlib
 import re
+from pathlib import Path
 
 import pytest
+
+from include.cluster.images import BASE_REFERENCE, ImageStore
 
 
 async def test_pod_runs_and_is_ready(cluster):
@@ -184,17 +187,30 @@ async def test_active_deadline(cluster):
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
 
 
+async def test_new_image_restarts_the_container(cluster):
+    cluster.run("p", "exec sleep 60")
+    await cluster.phase("p", "Running")
+    store = ImageStore(cluster.settings.images_dir)
+    store.tag(store.resolve(BASE_REFERENCE), "registry.example.com/web:2")
+
+    def change(pod):
+        pod["spec"]["containers"][0]["image"] = "registry.example.com/web:2"
+
+    cluster.registry.edit("pods", "shop", "p", change, manager="test")
+    await cluster.until(lambda: cluster.status("p")["restartCount"] == 1)
+    assert cluster.status("p")["image"] == "registry.example.com/web:2"
+    assert ("Normal", "Killing", "Container app definition changed, will be restarted") in cluster.events("p")
+
+
+@pytest.mark.parametrize("settings", ["always", "never"], indirect=True)
 async def test_nothing_outlives_the_node(cluster):
     cluster.run("p", "sleep 987 & exec sleep 986")
     await cluster.phase("p", "Running")
-    await cluster.node.stop()
+    await cluster.node.stop(grace=0)
     left = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline") as file:
-                left.append(file.read())
-        except OSError:
-            continue
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            left.append(place.read_text())
     assert not [
         line
         for line in left
