@@ -55,8 +55,8 @@ e2e: venv-dev ## the demo as a newcomer runs it
 	@mkdir -p .test/tmp
 	@$(TESTENV) $(PYTEST) tests/e2e
 
-images: venv ## build the shop's images into .images/
-	@$(BIN)/python -m include.shop.build --images-dir .images
+images: venv ## build the shop's images into .images/ and write their lock file
+	@$(BIN)/python -m include.release.lock_images --images-dir .images
 
 deps: ## Debian packages that some tests need (root or sudo)
 	@sh tools/deps.sh

@@ -114,15 +114,24 @@ class Airflow:
         """The last lines of a task's log."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task.name}/logs/{max(task.try_number, 1)}"
         found = self._get(path, map_index=task.map_index, full_content="true") or {}
-        content = found.get("content") or []
-        texts = [entry.get("event", "") if isinstance(entry, dict) else str(entry) for entry in content]
-        return [line for text in texts for line in str(text).splitlines()][-lines:]
+        texts = [text for entry in found.get("content") or [] for text in _log_lines(entry)]
+        return texts[-lines:]
 
     def result(self, run_id: str, task: str, key: str = "return_value") -> Any:
         """What a task handed on (XCom), None when nothing."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
         found = self._get(path, deserialize="false", stringify="false")
         return found["value"] if found else None
+
+
+def _log_lines(entry: Any) -> list[str]:
+    """The text of one log entry, with the error it carries; without the marks that fold it in the UI."""
+    if not isinstance(entry, dict):
+        return str(entry).splitlines()
+    lines = [line for line in str(entry.get("event", "")).splitlines() if not line.startswith("::")]
+    for error in entry.get("error_detail") or []:
+        lines += f"{error.get('exc_type')}: {error.get('exc_value')}".splitlines()
+    return lines
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

@@ -29,8 +29,9 @@ def begin(options: Options, supervisor: Supervisor) -> Process:
 
 
 def build_images(options: Options, supervisor: Supervisor) -> None:
-    """Build the shop's images into the store; equal content is not built again."""
-    command = [sys.executable, "-m", "include.shop.build", "--images-dir", str(options.images_dir)]
+    """Build the shop's images into the store, and make sure that they are what the releases name."""
+    command = [sys.executable, "-m", "include.release.lock_images", "--check"]
+    command += ["--images-dir", str(options.images_dir)]
     supervisor.run("images", command, {})
 
 

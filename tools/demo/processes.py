@@ -71,7 +71,10 @@ class Supervisor:
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of a process: the little it needs of the user's, the mark, and ``extra``."""
         kept = ("PATH", "LANG", "LC_ALL", "TZ", "TERM", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-        base = {name: os.environ[name] for name in kept if name in os.environ}
+        ours = (
+            "PLAN_REDUCE_REPEAT_"  # where specs and configuration are read from, when not from the checkout
+        )
+        base = {name: value for name, value in os.environ.items() if name in kept or name.startswith(ours)}
         return {
             **base,
             MARK: str(self.home),
