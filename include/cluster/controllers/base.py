@@ -133,8 +133,6 @@ class Controller:
     async def _attempt(self, key: Key) -> None:
         try:
             again = await self.reconcile(key)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = min(_RETRY_FIRST * 2 ** min(failures, 20), _RETRY_LONGEST)
