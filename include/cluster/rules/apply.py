@@ -51,6 +51,8 @@ def apply(
     Raises:
         ApiError: 400 or 500 for a configuration that does not fit its kind, 409 for fields that others own.
     """
+    if not isinstance(applied, dict):
+        raise bad_request("the configuration to apply must be an object")
     _check(resource, applied)
     config = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
     base = _without_managers(live) if live is not None else _empty(resource)
@@ -123,7 +125,7 @@ def track_update(
 
 
 def _check(resource: Resource, applied: Object) -> None:
-    version, kind = applied.get("apiVersion") or "", applied.get("kind") or ""
+    version, kind = (str(applied.get(name) or "") for name in ("apiVersion", "kind"))
     if not version or not kind:
         group, _, short = version.rpartition("/")
         raise bad_request(f"invalid object type: {group}/{short}, Kind={kind}")

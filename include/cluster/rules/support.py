@@ -35,7 +35,9 @@ def refusals(resource: Resource, obj: Object) -> list[Cause]:
     """The fields that are valid in Kubernetes and would make the stand-in run something else than is asked for."""
     found: list[tuple[str, str]] = []
     for field, spec in _pod_specs(resource, obj):
-        found += _hits(field, spec, limits.POD_REFUSED)
+        hits = _hits(field, spec, limits.POD_REFUSED)
+        # On the host's network Kubernetes itself fills in hostPort; there the two are the same port.
+        found += [hit for hit in hits if not (spec.get("hostNetwork") and hit[0].endswith(".hostPort"))]
         for index, volume in enumerate(spec.get("volumes") or []):
             for kind in volume:
                 if kind != "name" and kind not in limits.VOLUMES:

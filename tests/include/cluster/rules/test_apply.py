@@ -155,12 +155,14 @@ def test_a_service_port_without_protocol_is_the_tcp_one() -> None:
         ({**_deployment(), "spec": {"replicas": "two"}}, 500, ".spec.replicas: expected numeric (int or float), got string"),
         (_deployment(env=[{"value": "x"}]), 500, 'element 0: associative list with keys has an element that omits key field "name"'),
         (_deployment(resources={"limits": {"memory": "256mb"}}), 500, "quantities must match the regular expression"),
+        ([], 400, "the configuration to apply must be an object"),
         ({**_config({}), "apiVersion": "v2"}, 400, "Incorrect version specified in apply patch. Specified patch version: v2, expected: v1"),
     ],
 )  # fmt: skip
 def test_a_configuration_that_does_not_fit_is_refused(config: Object, code: int, message: str) -> None:
+    resource = _DEPLOYMENTS if config and config["kind"] == "Deployment" else _CONFIGMAPS
     with pytest.raises(ApiError) as refusal:
-        _apply(None, config)
+        apply.apply(resource, None, config, "m", False, _NOW)
     assert refusal.value.code == code
     assert message in refusal.value.message
 

@@ -105,6 +105,12 @@ def test_a_sidecar_is_no_refusal() -> None:
     assert support.refusals(_PODS, _pod(initContainers=[{"name": "s", "restartPolicy": "Always"}])) == []
 
 
+def test_the_host_port_that_comes_with_the_host_network_is_no_refusal() -> None:
+    port = {"containerPort": 1, "hostPort": 1}
+    pod = _pod(hostNetwork=True, containers=[{"name": "c", "image": "i", "ports": [port]}])
+    assert support.refusals(_PODS, pod) == []
+
+
 def test_two_containers_on_one_port_are_warned_of_as_kubernetes_does() -> None:
     port = {"containerPort": 80, "protocol": "TCP"}
     pod = _pod(containers=[{"name": "a", "ports": [port]}, {"name": "b", "ports": [port]}])
