@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
-from include.cluster.node import actions, hooks
+from include.cluster.node import actions, hooks, report
 from include.cluster.node.backoff import Backoff
 from include.cluster.node.context import PodContext
 from include.cluster.node.deadline import Deadline
 from include.cluster.node.env import ConfigError, Environment
 from include.cluster.node.images import ImageError, fetch
-from include.cluster.node.log import last_output
 from include.cluster.node.probes import KINDS, Prober
 from include.cluster.node.process import Process, StartError
-from include.cluster.node.report import described, initial_state, views_of_mounts
 from include.cluster.node.runtime import Plan
 from include.cluster.node.status import ContainerView
 from include.cluster.node.volumes import VolumeError, remove_tree
@@ -29,7 +26,6 @@ Object = dict[str, Any]
 
 MINIMUM_GRACE = 2.0
 """Seconds that a container has after TERM whatever the grace period is, as with a kubelet."""
-_MESSAGE_LIMIT = 4096
 _CONFIG_DELAYS = (1.0, 15.0)
 _BEGINNING_OF_TIME = "1970-01-01T00:00:00Z"
 
@@ -49,7 +45,7 @@ class Container:
         self.spec = spec
         self.name: str = spec["name"]
         self.role = role
-        self.state = initial_state(context.pod)
+        self.state = report.initial_state(context.pod)
         self.last_state: Object = {}
         self.restarts = 0
         self.ended = False
@@ -117,7 +113,7 @@ class Container:
             "imageID": "",
             "started": started,
             **self._details,
-            **views_of_mounts(self.spec),
+            **report.views_of_mounts(self.spec),
         }
         return ContainerView(self.name, self.role, status, self.ended and self.restartable)
 
@@ -133,24 +129,13 @@ class Container:
 
     def recover(self, status: Object) -> None:
         """Takes over what the status said before the node was restarted; what ran then has ended."""
+        found = report.recovered(status)
+        if found is None:
+            return
         self.restarts = int(status.get("restartCount") or 0)
-        self.last_state = status.get("lastState") or {}
-        state = status.get("state") or {}
-        keys = ("image", "imageID", "containerID", "allocatedResources", "resources", "user")
-        self._details = {key: status[key] for key in keys if status.get(key)}
-        begun = bool(status.get("containerID"))
-        self._made = self.restarts + 1 if begun else 0
-        if "running" in state:
-            ended = {
-                "exitCode": 255,
-                "reason": "Unknown",
-                "startedAt": state["running"]["startedAt"],
-                "finishedAt": stamp(),
-                "containerID": status["containerID"],
-            }
-            self.state, self.ended = {"terminated": ended}, True
-        elif begun and ("terminated" in state or self.last_state):
-            self.state, self.ended = state, True
+        self._made = self.restarts + 1
+        self._details, self.state, self.last_state = found
+        self.ended = True
 
     def forget_end(self) -> None:
         """Has an init container run again, as after the reboot of a node."""
@@ -233,7 +218,7 @@ class Container:
             return self._lacks("CreateContainerError", str(error))
         self._config_lack.reset()
         self._made = number + 1
-        made = described(self.spec, found, self._plan, f"standin://{secrets.token_hex(32)}")
+        made = report.described(self.spec, found, self._plan, f"standin://{secrets.token_hex(32)}")
         self.event("Normal", "Created", "Container created")
         self._begun = time.monotonic()
         self._stopping = None
@@ -305,12 +290,13 @@ class Container:
             probe.cancel()
         self._probes, self._ready = [], False
         self._started.clear()
-        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
-        ended: Object = {
-            "exitCode": code,
-            "reason": "StartError" if failed == "RunContainerError" else reason,
-        }
-        text = message if failed == "RunContainerError" else self._termination_message(code)
+        if failed == "RunContainerError":
+            reason, text = "StartError", message
+        else:
+            reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
+            file = self._directory / str(self.restarts) / "termination-log"
+            text = report.termination_message(self.spec, code, file, self.log_path(self.restarts))
+        ended: Object = {"exitCode": code, "reason": reason}
         if text:
             ended["message"] = text
         ended |= {"startedAt": started_at, "finishedAt": stamp(), "containerID": self._details["containerID"]}
@@ -321,15 +307,6 @@ class Container:
         self.crash.fail(time.monotonic() - self._begun)
         self.process = None
         self.context.wake()
-
-    def _termination_message(self, code: int) -> str:
-        path = self._directory / str(self.restarts) / "termination-log"
-        text = ""
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            text = file.read(_MESSAGE_LIMIT).decode(errors="replace")
-        if not text and code != 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            return last_output(self.log_path(self.restarts))
-        return text
 
     # -- probes ----------------------------------------------------------------------------------------------
 
@@ -396,14 +373,8 @@ class Container:
 
     def lose(self) -> None:
         """Gives it its last state when the pod is ended for good: the one before it waited, or none that is known."""
-        if "waiting" not in self.state:
-            return
-        if self.last_state:
-            self.state, self.last_state = self.last_state, {}
-            return
-        text = "The container could not be located when the pod was terminated"
-        lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": text}
-        self.state = {"terminated": lost | {"startedAt": None, "finishedAt": None}}
+        if "waiting" in self.state:
+            self.state, self.last_state = (self.last_state or report.lost_state()), {}
 
     async def gone(self, grace: float) -> None:
         """Ends it without telling anybody, as the end of the node does. Returns when nothing of it runs any more."""

@@ -27,6 +27,7 @@ _MOUNT_RETRY = 0.5
 _MOUNT_RETRY_LONGEST = 15.0
 _REFRESH = 60.0
 _AFTER_ERROR = 5.0
+_TOKEN_VOLUME = "kube-api-access-"  # noqa: S105 - the name that every pod's own token volume begins with
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
@@ -113,7 +114,9 @@ class PodWorker:
     # -- working ---------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        if not self.context.runtime.namespaces and self.context.pod["spec"].get("volumes"):
+        volumes = [entry["name"] for entry in self.context.pod["spec"].get("volumes") or []]
+        own = [name for name in volumes if not name.startswith(_TOKEN_VOLUME)]
+        if own and not self.context.runtime.namespaces:
             self.context.event("Warning", "PathsMapped", NO_NAMESPACES)
         while True:
             self._wakened.clear()

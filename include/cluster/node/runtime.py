@@ -19,8 +19,8 @@ from include.cluster.settings import Settings
 Object = dict[str, Any]
 
 NO_NAMESPACES = (
-    "this machine does not allow unprivileged mount namespaces: volumes do not appear at their paths, "
-    "path prefixes in command, args, env and workingDir are replaced instead"
+    "containers have no mount namespaces here (the machine does not allow them, or they are turned off): volumes do "
+    "not appear at their paths, path prefixes in command, args, env and workingDir are replaced instead"
 )
 
 
