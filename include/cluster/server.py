@@ -18,11 +18,11 @@ from typing import Protocol
 
 from aiohttp import web
 
-from include.cluster import kubeconfig, tls
+from include.cluster import kubeconfig, network, tls
 from include.cluster.auth import Tokens
 from include.cluster.errors import ApiError
 from include.cluster.http.app import Api
-from include.cluster.registry import Registry
+from include.cluster.registry import Registry, addresses
 from include.cluster.settings import Settings
 from include.cluster.store import Store
 
@@ -55,6 +55,7 @@ class Server:
         self._workers = workers
         self._running: list[Stoppable] = []
         self._lock: int | None = None
+        self._range: socket.socket | None = None
         self._runner: web.AppRunner | None = None
         self.registry: Registry
         self.tokens: Tokens
@@ -87,10 +88,15 @@ class Server:
                 f"{state / 'objects.db'} cannot be used ({error}): remove {state} to start afresh"
             ) from None
         listener = _listener(self.settings)
-        self.settings = replace(self.settings, port=listener.getsockname()[1])
+        try:
+            services, self._range = network.claim(state)
+        except network.RangesTakenError as error:
+            raise ServeError(str(error)) from None
+        self.settings = replace(self.settings, port=listener.getsockname()[1], service_range=services)
         context, ca = tls.server_context(state, self.settings.host)
         self.tokens = Tokens(state)
         self.registry = Registry(store, self.settings)
+        addresses.renumber(self.registry)
         self.api = Api(self.registry, self.tokens)
         await self._serve(listener, context)
         (state / "port").write_text(str(self.settings.port))
@@ -110,6 +116,8 @@ class Server:
             await self._runner.cleanup()
         if hasattr(self, "registry"):
             self.registry.store.close()
+        if self._range is not None:
+            self._range.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -18,6 +18,8 @@ class Settings:
     images_dir: Path
     host: str = "127.0.0.1"
     port: int = 0
+    service_range: str = "127.96.0.0/16"
+    """Loopback addresses of services; a server takes one that no other stand-in on the machine has."""
     node_name: str = "standin-node"
     crash_backoff_initial: float = 1.0
     crash_backoff_max: float = 30.0

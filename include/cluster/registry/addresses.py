@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-SERVICES = ipaddress.ip_network("127.96.0.0/12")
 NODE_PORTS = range(30000, 32768)
 
 
@@ -36,25 +35,43 @@ def allocate(registry: Registry, service: Object) -> None:
         spec["clusterIPs"] = ["None"]
         return
     taken = {other.get("clusterIP") for other in others}
+    services = ipaddress.ip_network(registry.settings.service_range)
     if not wanted:
-        spec["clusterIP"] = _free(taken)
+        spec["clusterIP"] = _free(taken, services)
     elif wanted in taken:
         raise _refused(
             meta["name"], wanted, "failed to allocate IP " + wanted + ": provided IP is already allocated"
         )
-    elif ipaddress.ip_address(wanted) not in SERVICES:
+    elif ipaddress.ip_address(wanted) not in services:
         why = f"failed to allocate IP {wanted}: the provided IP ({wanted}) is not in the valid range. "
-        raise _refused(meta["name"], wanted, why + f"The range of valid IPs is {SERVICES}")
+        raise _refused(meta["name"], wanted, why + f"The range of valid IPs is {services}")
     spec["clusterIPs"] = [spec["clusterIP"]]
     if kind in ("NodePort", "LoadBalancer"):
         _node_ports(spec, others)
 
 
-def _free(taken: set[Any]) -> str:
+def renumber(registry: Registry) -> None:
+    """Gives services whose address is of another range one of this range, as after a move of the stand-in."""
+    services = ipaddress.ip_network(registry.settings.service_range)
+    for service in registry.list("services"):
+        address = service["spec"].get("clusterIP", "")
+        if address in ("", "None") or ipaddress.ip_address(address) in services:
+            continue
+        meta = service["metadata"]
+        taken = {other["spec"].get("clusterIP") for other in registry.list("services")}
+        fresh = _free(taken, services)
+
+        def move(obj: Object, fresh: str = fresh) -> None:
+            obj["spec"].update(clusterIP=fresh, clusterIPs=[fresh])
+
+        registry.edit("services", meta["namespace"], meta["name"], move, manager="kube-apiserver")
+
+
+def _free(taken: set[Any], services: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
     # Counting up from the highest one gives an address a rest before it is used again.
     used = [int(ipaddress.ip_address(text)) for text in taken if text and text != "None"]
-    inside = [number for number in used if ipaddress.ip_address(number) in SERVICES]
-    first, last = int(SERVICES.network_address) + 1, int(SERVICES.broadcast_address) - 1
+    inside = [number for number in used if ipaddress.ip_address(number) in services]
+    first, last = int(services.network_address) + 1, int(services.broadcast_address) - 2
     candidate = max(inside, default=first - 1) + 1
     if candidate > last:
         numbers = set(inside)
