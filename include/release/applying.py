@@ -23,7 +23,6 @@ class Applied:
     diff: str
     generation: int
     resource_version: str
-    warnings: list[str]
 
 
 def apply_object(
@@ -45,13 +44,7 @@ def apply_object(
     outcome: Outcome = "created" if live is None else ("changed" if diff else "unchanged")
     metadata = answer.object["metadata"]
     return Applied(
-        kind,
-        name,
-        outcome,
-        diff,
-        metadata.get("generation", 0),
-        metadata.get("resourceVersion", ""),
-        answer.warnings,
+        kind, name, outcome, diff, metadata.get("generation", 0), metadata.get("resourceVersion", "")
     )
 
 

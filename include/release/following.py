@@ -19,6 +19,7 @@ from include.release.rollout import Snapshot, Verdict, judge
 
 QUIET_SECONDS = 5.0
 """A look at the state at least this often: back-off and grace times pass without a change."""
+SLOW_START_SECONDS = 10.0
 SETTLE_SECONDS = 0.2
 """Changes come in bursts; one look is for all of them."""
 
@@ -101,7 +102,9 @@ class Follower:
             return Outcome(True, f"Rolled out: {self.title}", self._rows(snapshot))
         found = self._troubles(snapshot, verdicts)
         for trouble in found:
-            self._tell(trouble.key + trouble.pod, f"seen: {trouble.text}")
+            # A new container is not ready for its first seconds; that is no news.
+            if trouble.cause != "probe" or self._lasted(trouble) > SLOW_START_SECONDS:
+                self._tell(trouble.key + trouble.pod, f"seen: {trouble.text}")
         hopeless = [trouble for trouble in found if self._is_over(trouble)]
         if hopeless or late or any(verdict.phase == "failed" for verdict in verdicts):
             return Outcome(False, await self._explain(snapshot, verdicts, [*hopeless, *found]))
@@ -121,8 +124,11 @@ class Follower:
     async def _watch(self, kind: str, labels: str, changed: asyncio.Event) -> None:
         while True:
             try:
-                async for _ in self.cluster.changes(kind, self.namespace, labels=labels):
-                    changed.set()
+                async with contextlib.aclosing(
+                    self.cluster.changes(kind, self.namespace, labels=labels)
+                ) as changes:
+                    async for _ in changes:
+                        changed.set()
             except KubeError:
                 await asyncio.sleep(1)
             await asyncio.sleep(0.1)
@@ -143,8 +149,10 @@ class Follower:
         return found
 
     def _is_over(self, trouble: Trouble) -> bool:
-        grace = trouble.grace_seconds
-        return grace is not None and time.monotonic() - self._since[trouble.key] >= grace
+        return trouble.grace_seconds is not None and self._lasted(trouble) >= trouble.grace_seconds
+
+    def _lasted(self, trouble: Trouble) -> float:
+        return time.monotonic() - self._since[trouble.key]
 
     def _rows(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         return [

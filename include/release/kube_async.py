@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol
 
 import aiohttp
@@ -46,15 +46,16 @@ class AsyncCluster:
             text: str = (await answer.read()).decode("utf-8", "replace")
             return text
 
-    async def changes(self, kind: str, namespace: str, *, labels: str = "") -> AsyncIterator[str]:
+    async def changes(self, kind: str, namespace: str, *, labels: str = "") -> AsyncGenerator[str]:
         """The type of every change to a kind (ADDED, MODIFIED, DELETED), until the server ends the watch.
 
         It says that something changed, not what: whoever is woken lists again, so nothing is missed.
         """
         query = [("watch", "true"), ("timeoutSeconds", str(WATCH_SECONDS))]
         query += [("labelSelector", labels)] if labels else []
-        async with self._ask(path_of(kind, namespace), query, read_seconds=WATCH_SECONDS + 30) as answer:
-            async for line in _lines(answer):
+        asked = self._ask(path_of(kind, namespace), query, read_seconds=WATCH_SECONDS + 30)
+        async with asked as answer, contextlib.aclosing(_lines(answer)) as lines:
+            async for line in lines:
                 kind_of_change = json.loads(line).get("type", "")
                 if kind_of_change == "ERROR":
                     return
@@ -89,7 +90,7 @@ class AsyncCluster:
             ) from error
 
 
-async def _lines(answer: Any) -> AsyncIterator[bytes]:
+async def _lines(answer: Any) -> AsyncGenerator[bytes]:
     """Lines of a stream. An object may be longer than the reader's own limit for a line."""
     rest = b""
     async for chunk in answer.content.iter_any():

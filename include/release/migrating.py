@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from include.release.spec import Migration
 from include.release.texts import indented, last_lines
 
 POLL_SECONDS = 0.3
+
+_CLOCK = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\s*")
 
 Say = Callable[[str], None]
 
@@ -68,7 +71,8 @@ class Runner:
         name = self._job(step)
         lines = self._follow(name, step, started)
         self._end(name, step, lines)
-        return Migrated(step.id, name, time.monotonic() - started, lines[-1] if lines else "")
+        said = _CLOCK.sub("", lines[-1]).strip() if lines else ""
+        return Migrated(step.id, name, time.monotonic() - started, said)
 
     def _job(self, step: Migration) -> str:
         wanted = job_for(self.frozen, step, self.asked_by)

@@ -50,12 +50,12 @@ def check_cluster(cluster: Cluster, frozen: Frozen) -> list[str]:
         problem = Problem(where, f"namespace {namespace}", state, "an active namespace", fix)
         raise RejectedError([problem], subject=f"the cluster of {frozen.environment.name}")
     problems = [*_missing_secrets(cluster, frozen), *_missing_claims(cluster, frozen)]
-    warnings: list[str] = []
+    warnings: list[tuple[str, str]] = []
     for manifest in everything(frozen):
         _try_object(cluster, manifest, frozen, problems, warnings)
     if problems:
         raise RejectedError(problems, subject=f"{frozen.title}, says the cluster")
-    return list(dict.fromkeys(warnings))
+    return grouped(warnings)
 
 
 def everything(frozen: Frozen) -> list[dict[str, Any]]:
@@ -64,13 +64,28 @@ def everything(frozen: Frozen) -> list[dict[str, Any]]:
     return [*frozen.config_maps, *(job_for(frozen, step, "check") for step in steps), *frozen.objects]
 
 
+def grouped(warnings: list[tuple[str, str]]) -> list[str]:
+    """Each warning once, with the first object that it is about and how many more there are."""
+    about: dict[str, list[str]] = {}
+    for text, name in warnings:
+        about.setdefault(text, []).append(name)
+    return [
+        f"{text} ({names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''})"
+        for text, names in about.items()
+    ]
+
+
 def _try_object(
-    cluster: Cluster, manifest: dict[str, Any], frozen: Frozen, problems: list[Problem], warnings: list[str]
+    cluster: Cluster,
+    manifest: dict[str, Any],
+    frozen: Frozen,
+    problems: list[Problem],
+    warnings: list[tuple[str, str]],
 ) -> None:
     namespace, name = frozen.environment.namespace, f"{manifest['kind']} {manifest['metadata']['name']}"
     try:
         # Creating validates every field and value; of what exists already it says so only then.
-        warnings += [f"{name}: {text}" for text in cluster.create(manifest, namespace, dry_run=True).warnings]
+        warnings += [(text, name) for text in cluster.create(manifest, namespace, dry_run=True).warnings]
     except KubeError as error:
         if error.reason != "AlreadyExists":
             problems.extend(_refusals(error, name, frozen))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from include.release.texts import plural
+
 Phase = Literal["waiting", "complete", "failed"]
 
 
@@ -75,12 +77,12 @@ def judge(deployment: dict[str, Any] | None, name: str) -> Verdict:
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     available = status.get("availableReplicas", 0)
     if updated < wanted:
-        return Verdict("waiting", f"{name}: {updated} of {wanted} pods are new")
+        return Verdict("waiting", f"{name}: {updated} of {plural(wanted, 'pod')} are new, {available} serve")
     if total > updated:
-        return Verdict("waiting", f"{name}: {total - updated} old pods still end")
+        return Verdict("waiting", f"{name}: all pods are new; {plural(total - updated, 'old pod')} to go")
     if available < updated:
-        return Verdict("waiting", f"{name}: {available} of {updated} new pods are available")
-    return Verdict("complete", f"{name}: {available} of {wanted} pods are new and available")
+        return Verdict("waiting", f"{name}: {available} of {plural(updated, 'new pod')} serve")
+    return Verdict("complete", f"{name}: {plural(available, 'new pod')} of {wanted} serve")
 
 
 def condition(thing: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -69,6 +69,26 @@ def _ready(pod: dict[str, Any]) -> bool:
     return ready and not pod["metadata"].get("deletionTimestamp")
 
 
+@dataclass(frozen=True)
+class Summary:
+    """Equal answers of several pods to one request."""
+
+    workload: str
+    path: str
+    status: int
+    pods: int
+    fault: str
+
+
+def summarise(workload: str, answers: list[Answered]) -> list[Summary]:
+    """The answers of a workload's pods, equal ones counted together."""
+    counts: dict[tuple[str, int, str], int] = {}
+    for each in answers:
+        key = (each.path, each.status, each.fault)
+        counts[key] = counts.get(key, 0) + 1
+    return [Summary(workload, path, status, pods, fault) for (path, status, fault), pods in counts.items()]
+
+
 def failure_text(title: str, answers: list[Answered]) -> str:
     """The error of a failed check: every answer that was not as expected."""
     wrong = [answer for answer in answers if answer.fault]

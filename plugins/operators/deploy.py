@@ -34,8 +34,6 @@ class DeployOperator(ReleaseOperator):
                     f"{name}: {applied.outcome}"
                     + (f"\n{indented(applied.diff)}" if applied.outcome == "changed" else ""),
                 )
-            for warning in applied.warnings:
-                self.log.warning("%s: the API server warns: %s", name, warning)
             results.append(
                 {
                     "kind": applied.kind,

@@ -51,19 +51,20 @@ class RolloutTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: complete or not, with the text for on-call."""
+        # The connection is closed before the event goes out: whoever takes it may not come back for more.
+        found = await self._follow()
+        yield TriggerEvent(found)  # type: ignore[no-untyped-call]
+
+    async def _follow(self) -> dict[str, Any]:
+        policy = RolloutPolicy(**self.policy)
         try:
             async with ClusterHook(self.connection).get_async_conn() as cluster:
                 follower = Follower(
-                    cluster,
-                    self.namespace,
-                    self.app,
-                    self.names,
-                    self.title,
-                    RolloutPolicy(**self.policy),
-                    lambda line: self.log.info("%s", line),
+                    cluster, self.namespace, self.app, self.names, self.title, policy, self._say
                 )
-                outcome = asdict(await follower.follow())
-                yield TriggerEvent(outcome)  # type: ignore[no-untyped-call]
+                return asdict(await follower.follow())
         except KubeError as error:
-            lost = {"complete": False, "text": f"The cluster does not answer: {error}", "lost": True}
-            yield TriggerEvent(lost)  # type: ignore[no-untyped-call]
+            return {"complete": False, "text": f"The cluster does not answer: {error}", "lost": True}
+
+    def _say(self, line: str) -> None:
+        self.log.info("%s", line)
