@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from include.cluster.controllers import services
 from include.cluster.errors import ApiError, bad_request
 from include.cluster.registry import Registry
 
@@ -85,50 +86,14 @@ def service_target(registry: Registry, namespace: str, name: str) -> Target:
             raise unavailable(f'no service port {wanted} found for service "{service_name}"')
     else:
         chosen = [one for one in ports if one.get("name", "") == wanted]
-    pods = ready_pods(registry, service)
     targets = [
-        Target(scheme, pod["status"]["podIP"], number)
-        for pod in pods
+        Target(scheme, host, port)
         for one in chosen[:1]
-        if (number := target_port(one, pod)) is not None
+        for host, port in services.port_backends(registry, service, one)
     ]
     if not targets:
-        shown = name if pods else service_name
-        raise unavailable(f'no endpoints available for service "{shown}"')
+        raise unavailable(f'no endpoints available for service "{service_name if chosen else name}"')
     return random.choice(targets)  # noqa: S311 - any of them will do
-
-
-def ready_pods(registry: Registry, service: Object) -> list[Object]:
-    """The pods that a service may send to: selected, ready, with an address and not on their way out."""
-    selector = service["spec"].get("selector")
-    if not selector:
-        return []
-    unready = service["spec"].get("publishNotReadyAddresses", False)
-    found = []
-    for pod in registry.list("pods", service["metadata"]["namespace"]):
-        labels, status = pod["metadata"].get("labels") or {}, pod.get("status") or {}
-        if any(labels.get(key) != value for key, value in selector.items()) or not status.get("podIP"):
-            continue
-        if pod["metadata"].get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
-            continue
-        ready = any(
-            one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []
-        )
-        if ready or unready:
-            found.append(pod)
-    return found
-
-
-def target_port(port: Object, pod: Object) -> int | None:
-    """The number behind a service port in a given pod; None when the pod has no port of that name."""
-    target = port.get("targetPort", port["port"])
-    if isinstance(target, int):
-        return target
-    for container in pod["spec"]["containers"]:
-        for one in container.get("ports") or []:
-            if one.get("name") == target:
-                return int(one["containerPort"])
-    return None
 
 
 def unavailable(message: str) -> ApiError:

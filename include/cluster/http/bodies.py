@@ -11,7 +11,8 @@ import yaml
 from aiohttp import web
 
 from include.cluster.errors import ApiError, bad_request
-from include.cluster.http.negotiation import AVAILABLE, JSON, YAML
+from include.cluster.http import protobuf
+from include.cluster.http.negotiation import AVAILABLE, JSON, PROTOBUF, YAML
 
 LIMIT = 3 * 1024 * 1024
 """Bytes; the limit of a Kubernetes API server."""
@@ -108,6 +109,8 @@ def parse_object(body: bytes, media: str, kind: str) -> tuple[Any, list[str]]:
     """
     if media == YAML:
         return _yaml(body)
+    if media == PROTOBUF:
+        return protobuf.decode(body), []
     if media != JSON:
         raise unsupported(AVAILABLE)
     try:

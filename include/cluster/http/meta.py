@@ -11,7 +11,7 @@ from include.cluster.errors import ApiError, bad_request
 from include.cluster.http import bodies, discovery, openapi, reviews
 from include.cluster.http.answers import answer, no_such_resource, not_allowed, not_found_page, page, raw
 from include.cluster.http.info import Info
-from include.cluster.http.negotiation import JSON, PROTOBUF, Form, clauses, form
+from include.cluster.http.negotiation import JSON, Form, clauses, form
 from include.cluster.http.views import GROUP_VERSIONS
 
 Object = dict[str, Any]
@@ -115,12 +115,8 @@ async def review(request: web.Request, asked: Info, user: auth.User, kind: str) 
     """Answers a caller's question about itself."""
     if asked.verb != "create" or asked.name:
         raise not_allowed() if not asked.name else no_such_resource()
-    media = bodies.media_type(request)
     content = await bodies.read(request)
-    if media == PROTOBUF and kind == "SelfSubjectReview":
-        body: Any = {}  # who am I: there is nothing in it to read
-    else:
-        body, _ = bodies.parse_object(content, media, kind)
+    body, _ = bodies.parse_object(content, bodies.media_type(request), kind)
     if not isinstance(body, dict) or body.get("kind") not in (None, "", kind):
         raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
     try:

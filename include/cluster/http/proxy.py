@@ -41,7 +41,7 @@ class Proxy:
         """Opens the client."""
         unchecked = ssl.create_default_context()
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
-        # A fresh connection each time: on a kept one the client would resend a request that got no answer.
+        # A fresh connection for each request: none can go stale between two of them.
         connector = aiohttp.TCPConnector(force_close=True, limit=0, ssl=unchecked)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT)
         self._session = aiohttp.ClientSession(
@@ -51,6 +51,8 @@ class Proxy:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
+        # aiohttp sends a GET or PUT again when the server hangs up, and has no public setting against it.
+        self._session._retry_connection = False
 
     async def stop(self) -> None:
         """Closes the client and what it has open."""

@@ -91,7 +91,7 @@ class Subresources:
         find = backends.pod_target if asked.resource == "pods" else backends.service_target
         target = find(self._registry, asked.namespace, asked.name)
         path = request.rel_url.raw_path
-        prefix = path[: path.index("/proxy") + len("/proxy")]
+        prefix = path[: len(path) - len(asked.rest)].rstrip("/")
         return await self._proxy.send(request, target, asked.rest, prefix)
 
     async def _evict(self, request: web.Request, asked: Info) -> web.Response:

@@ -44,6 +44,10 @@ class Hub:
         if watcher in self._watchers.get(plural, []):
             self._watchers[plural].remove(watcher)
 
+    def watching(self, plural: str) -> int:
+        """How many watch a kind."""
+        return len(self._watchers.get(plural, ()))
+
     def close(self) -> None:
         """Ends all watches."""
         self._stop()

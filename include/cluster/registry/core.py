@@ -38,6 +38,7 @@ class Registry:
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self.settings = settings
+        self.recent_events: dict[tuple[Any, ...], str] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -198,7 +199,9 @@ class Registry:
         """
         found = self.find(plural, namespace, name)
         if found is not None and found["metadata"]["uid"] == uid:
-            deletion.delete(self, RESOURCES[plural], namespace, name, DeleteOptions("Background", grace=0))
+            # A pod's finalizers are settled by the delete that came first.
+            propagation = "" if plural == "pods" else "Background"
+            deletion.delete(self, RESOURCES[plural], namespace, name, DeleteOptions(propagation, grace=0))
 
     # -- events ----------------------------------------------------------------------------------------------
 
@@ -252,6 +255,7 @@ class Registry:
             raise conflict(resource.plural, resource.group, name, why)
         if meta.get("resourceVersion") not in (None, "", before["resourceVersion"]):
             raise conflict(resource.plural, resource.group, name, _MISMATCH)
+        meta["resourceVersion"] = before["resourceVersion"]
         pipeline.prepare_update(resource, new, old, options)
         pipeline.check_update(resource, new, old, options)
         admission.allow_update(self, resource, new)

@@ -18,6 +18,10 @@ _COUNT_WITHIN = 600.0
 """Equal events further apart than this many seconds get an object of their own, as with Kubernetes' recorder."""
 
 
+_REMEMBERED = 4096
+"""So many Events are known by what they say; a restart of the server begins anew, as a recorder's does."""
+
+
 def record(
     registry: Registry,
     involved: Object,
@@ -43,7 +47,8 @@ def record(
         "fieldPath": field_path,
     }
     reference = {key: value for key, value in reference.items() if value}
-    same = _same(registry, namespace, reference, type_, reason, message, component)
+    key = (namespace, reference.get("uid"), field_path, type_, reason, message, component)
+    same = _same(registry, namespace, key)
     if same is not None and not action:
 
         def count_up(event: Object) -> None:
@@ -82,32 +87,21 @@ def record(
             "reportingInstance": host,
         }
     try:
-        registry.create("events", namespace, event, WriteOptions(manager=component, trusted=True))
+        created = registry.create("events", namespace, event, WriteOptions(manager=component, trusted=True))
     except ApiError as error:
         if error.code not in (403, 404):
             raise
+        return
+    registry.recent_events.pop(key, None)
+    registry.recent_events[key] = created["metadata"]["name"]
+    while len(registry.recent_events) > _REMEMBERED:
+        registry.recent_events.pop(next(iter(registry.recent_events)))
 
 
-def _same(
-    registry: Registry,
-    namespace: str,
-    reference: Object,
-    type_: str,
-    reason: str,
-    message: str,
-    component: str,
-) -> Object | None:
-    for event in registry.list("events", namespace):
-        about = event["involvedObject"]
-        if (
-            event["reason"] == reason
-            and event["message"] == message
-            and event["type"] == type_
-            and event.get("reportingComponent") == component
-            and about.get("uid") == reference.get("uid")
-            and about.get("fieldPath") == reference.get("fieldPath")
-            and event.get("lastTimestamp")
-            and (now() - parse(event["lastTimestamp"])).total_seconds() < _COUNT_WITHIN
-        ):
-            return event
-    return None
+def _same(registry: Registry, namespace: str, key: tuple[Any, ...]) -> Object | None:
+    """The Event that says the same, when it is recent enough to be counted up."""
+    event = registry.find("events", namespace, registry.recent_events.get(key, ""))
+    if event is None or not event.get("lastTimestamp"):
+        return None
+    recent = (now() - parse(event["lastTimestamp"])).total_seconds() < _COUNT_WITHIN
+    return event if recent else None

@@ -76,12 +76,12 @@ class Cluster:
         return asyncio.run_coroutine_threadsafe(within(), self.loop).result(10)
 
 
-def serve(state: Path) -> Iterator[Cluster]:
+def serve(state: Path, settings: Settings | None = None) -> Iterator[Cluster]:
     """A server in a thread, until the generator is closed."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = Server(Settings(state, state / "images"), workers=False)
+    server = Server(settings or Settings(state, state / "images"), workers=False)
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
     context = ssl.create_default_context(cadata=ca_certificate(state).decode())
     try:
