@@ -58,6 +58,7 @@ def settings(options: Options, port: int, made: dict[str, str]) -> dict[str, str
         "AIRFLOW__API_AUTH__JWT_SECRET": made["jwt"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW_CONN_KUBERNETES_SHOP": json.dumps(kubernetes),
+        "PLAN_REDUCE_REPEAT_DOCUMENTS": str(options.documents),
     }
 
 
