@@ -150,7 +150,7 @@ def _told(snapshot: Snapshot, pod: str, reason: str, *words: str) -> str:
     for event in reversed(pod_events(snapshot, pod)):
         message = event.get("message", "")
         if event.get("reason") == reason and (not words or any(word in message for word in words)):
-            return str(message).strip()
+            return str(message).strip().rstrip(":")
     return ""
 
 

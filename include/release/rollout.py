@@ -77,12 +77,12 @@ def judge(deployment: dict[str, Any] | None, name: str) -> Verdict:
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     available = status.get("availableReplicas", 0)
     if updated < wanted:
-        return Verdict("waiting", f"{name}: {updated} of {plural(wanted, 'pod')} are new, {available} serve")
+        return Verdict("waiting", f"{name}: {updated} of {wanted} pods are new, {available} serve")
     if total > updated:
         return Verdict("waiting", f"{name}: all pods are new; {plural(total - updated, 'old pod')} to go")
     if available < updated:
-        return Verdict("waiting", f"{name}: {available} of {plural(updated, 'new pod')} serve")
-    return Verdict("complete", f"{name}: {plural(available, 'new pod')} of {wanted} serve")
+        return Verdict("waiting", f"{name}: {available} of {updated} new pods serve")
+    return Verdict("complete", f"{name}: all {plural(wanted, 'pod')} are new and serve")
 
 
 def condition(thing: dict[str, Any], kind: str) -> dict[str, Any]:

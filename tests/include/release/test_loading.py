@@ -26,7 +26,10 @@ def test_release_2_is_what_the_scenario_says():
     for manifest in release.objects:
         if manifest["kind"] == "Deployment":
             (container,) = manifest["spec"]["template"]["spec"]["containers"]
-            shapes[manifest["metadata"]["name"]] = (manifest["spec"]["replicas"], container["resources"]["requests"])
+            shapes[manifest["metadata"]["name"]] = (
+                manifest["spec"]["replicas"],
+                container["resources"]["requests"],
+            )
     assert shapes == {
         "app-deployment": (6, {"memory": "320Mi", "cpu": "250m"}),
         "order-processor": (1, {"memory": "1Gi", "cpu": "1000m"}),
@@ -103,7 +106,9 @@ def test_a_path_is_no_release(sources):
         sources.read_release("../config/environments")
 
 
-@pytest.mark.parametrize(("content", "said"), [("", "nothing\n"), ("[]", "an empty list\n"), ("a\n---\nb\n", "2 YAML documents")])
+@pytest.mark.parametrize(
+    ("content", "said"), [("", "nothing\n"), ("[]", "an empty list\n"), ("a\n---\nb\n", "2 YAML documents")]
+)
 def test_a_file_that_is_no_mapping(tmp_path: Path, content: str, said: str):
     path = tmp_path / "release-1.yaml"
     path.write_text(content)
