@@ -11,8 +11,12 @@ from multidict import CIMultiDict
 
 from include.cluster.errors import ApiError
 from include.cluster.http.negotiation import JSON, Form
+from include.cluster.registry import WriteOptions
 
 Object = dict[str, Any]
+OPTIONS = web.RequestKey("options", WriteOptions)
+"""A write's options, kept with its request: what it was warned of goes out with a refusal too."""
+
 _NO_CACHE = "no-cache, private"
 
 

@@ -12,7 +12,7 @@ from include.cluster import auth
 from include.cluster.errors import ApiError
 from include.cluster.http import info as request_info
 from include.cluster.http import meta
-from include.cluster.http.answers import failure, no_such_resource, not_allowed, not_found_page
+from include.cluster.http.answers import OPTIONS, failure, no_such_resource, not_allowed, not_found_page
 from include.cluster.http.bodies import LIMIT
 from include.cluster.http.info import Info
 from include.cluster.http.logs import LogReader
@@ -69,7 +69,8 @@ class Api:
         try:
             return await self._answer(request)
         except ApiError as error:
-            return failure(error)
+            options = request.get(OPTIONS)
+            return failure(error, options.warnings if options is not None else None)
         except (ConnectionResetError, web.HTTPException):
             raise
         except Exception:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from include.cluster.errors import ApiError, bad_request
 from include.cluster.http import bodies, listing, tables
-from include.cluster.http.answers import answer, json_text, no_such_resource, not_allowed, raw
+from include.cluster.http.answers import OPTIONS, answer, json_text, no_such_resource, not_allowed, raw
 from include.cluster.http.info import Info
 from include.cluster.http.negotiation import JSON, Form, form
 from include.cluster.http.params import delete_options, list_options, write_options
@@ -177,6 +177,7 @@ class Objects:
         Raises:
             ApiError: 400, 413 or 415.
         """
+        request[OPTIONS] = options
         content = await bodies.read(request)
         parsed, duplicates = bodies.parse_object(content, bodies.media_type(request), view.resource.kind)
         options.duplicates = duplicates
@@ -223,6 +224,7 @@ async def read_patch(request: web.Request) -> tuple[str, Any, WriteOptions]:
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     apply = media == pipeline.APPLY
     options = write_options(request.query, "PatchOptions", request.headers.get("User-Agent", ""), apply=apply)
+    request[OPTIONS] = options
     patch, options.duplicates = bodies.parse_patch(await bodies.read(request), apply)
     return media, patch, options
 

@@ -58,9 +58,10 @@ def check_update(resource: Resource, new: Object, old: Object, options: WriteOpt
 def _refuse(resource: Resource, obj: Object, causes: list[Cause], options: WriteOptions) -> None:
     if not options.subresource:
         causes = causes or support.refusals(resource, obj)
-        options.warnings += support.warnings(resource, obj)
     if causes:
         raise invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
+    if not options.subresource:
+        options.warnings += support.warnings(resource, obj)
 
 
 def patched(resource: Resource, old: Object, content_type: str, body: Any, options: WriteOptions) -> Object:
