@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.kit.api import APPLY, MERGE, STRATEGIC, Object
-from tests.conformance.kit.manifests import configmap, container, deployment, sh
+from tests.conformance.kit.manifests import HELD, configmap, container, deployment, sh
 from tests.conformance.kit.namespace import Namespace
 
 
@@ -138,10 +138,10 @@ def test_apply_is_yaml(ns: Namespace) -> None:
 
 
 def web(ns: Namespace, env: dict[str, str], image: str = "", **spec: Any) -> Object:
-    main = container(image or ns.image, sh("true"), env=[{"name": k, "value": v} for k, v in env.items()])
-    body = deployment("web", main, **spec)
-    body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance": "nowhere"}
-    return body
+    main = container(
+        image or ns.image, sh("true"), env=[{"name": k, "value": v} for k, v in env.items()], **HELD
+    )
+    return deployment("web", main, **spec)
 
 
 def env_of(item: Object) -> dict[str, str]:

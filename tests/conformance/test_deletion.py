@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from tests.conformance.kit.api import Object, until
-from tests.conformance.kit.manifests import IDLE, configmap, container, deployment, job, python, sh
+from tests.conformance.kit.manifests import HELD, IDLE, configmap, container, deployment, job, python, sh
 from tests.conformance.kit.namespace import Namespace
 
 
 def held_deployment(ns: Namespace) -> tuple[Object, Object, Object]:
     """A Deployment with its ReplicaSet and a pod that no node takes."""
-    body = deployment("d", container(ns.image, sh("true")))
-    body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance": "nowhere"}
+    body = deployment("d", container(ns.image, sh("true"), **HELD))
     ns.create("deployments", body)
     (pod,) = until("the Deployment's pod", lambda: ns.list("pods"))
     (replicas,) = ns.list("replicasets")
@@ -72,8 +71,7 @@ def test_orphan_leaves_the_dependents_and_a_new_owner_adopts_them(ns: Namespace)
     kept = ns.get("replicasets", replicas["metadata"]["name"])
     assert "ownerReferences" not in kept["metadata"]
     assert ns.get("pods", pod["metadata"]["name"])["metadata"]["uid"] == pod["metadata"]["uid"]
-    body = deployment("d", container(ns.image, sh("true")))
-    body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance": "nowhere"}
+    body = deployment("d", container(ns.image, sh("true"), **HELD))
     owner = ns.create("deployments", body)
     adopted = ns.wait(
         "replicasets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from tests.conformance.kit.api import Object
-from tests.conformance.kit.manifests import configmap, container, deployment, job, pod, service, sh
+from tests.conformance.kit.manifests import HELD, configmap, container, deployment, job, pod, service, sh
 from tests.conformance.kit.namespace import Namespace
 
 
@@ -198,9 +198,7 @@ def test_job_generates_its_selector_and_labels(ns: Namespace) -> None:
 
 
 def test_job_template_and_completions_are_immutable_parallelism_is_not(ns: Namespace) -> None:
-    body = job("j", container(ns.image, sh("true")), completions=2)
-    body["spec"]["template"]["spec"]["nodeSelector"] = {"conformance": "nowhere"}
-    ns.create("jobs", body)
+    ns.create("jobs", job("j", container(ns.image, sh("true"), **HELD), completions=2))
     ns.wait("jobs", "j", "started", lambda item: item.get("status", {}).get("startTime"))
     completions = ns.patch("jobs", "j", {"spec": {"completions": 3}})
     assert completions.code == 422
@@ -227,11 +225,9 @@ def test_job_needs_a_restart_policy_that_ends(ns: Namespace) -> None:
 
 
 def test_pod_spec_is_immutable_but_for_the_image(ns: Namespace) -> None:
-    created = ns.create(
-        "pods", pod("p", container(ns.image, sh("true")), nodeSelector={"conformance": "nowhere"})
-    )
+    created = ns.create("pods", pod("p", container(ns.image, sh("true"), **HELD)))
     assert created["status"]["phase"] == "Pending"
-    assert created["status"]["qosClass"] == "BestEffort"
+    assert created["status"]["qosClass"] == "Burstable"
     answer = ns.patch("pods", "p", {"spec": {"terminationGracePeriodSeconds": 77}})
     assert answer.code == 422
     assert "pod updates may not change fields other than" in answer.message

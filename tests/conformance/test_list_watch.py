@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.conformance.kit.api import Object
-from tests.conformance.kit.manifests import configmap, container, pod, sh
+from tests.conformance.kit.manifests import HELD, configmap, container, pod, sh
 from tests.conformance.kit.namespace import Namespace
 
 
@@ -50,7 +50,7 @@ def test_field_selectors(ns: Namespace) -> None:
 
 
 def test_pods_are_selected_by_phase_and_node(ns: Namespace) -> None:
-    ns.create("pods", pod("held", container(ns.image, sh("true")), nodeSelector={"conformance": "nowhere"}))
+    ns.create("pods", pod("held", container(ns.image, sh("true"), **HELD)))
     node = ns.run(pod("done", container(ns.image, sh("true"))))["spec"]["nodeName"]
     assert names(ns.list("pods", fieldSelector="status.phase=Succeeded")) == ["done"]
     assert names(ns.list("pods", fieldSelector="status.phase!=Succeeded")) == ["held"]

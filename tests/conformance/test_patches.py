@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.kit.api import JSON, JSON_PATCH, MERGE, STRATEGIC, Object
-from tests.conformance.kit.manifests import configmap, container, deployment, service, sh
+from tests.conformance.kit.manifests import HELD, configmap, container, deployment, service, sh
 from tests.conformance.kit.namespace import Namespace
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -172,13 +172,11 @@ def test_service_ports_merge_by_port(ns: Namespace) -> None:
 
 
 def test_scale_subresource(ns: Namespace) -> None:
-    ns.create("deployments", deployment("d", container(ns.image, sh("true")), replicas=0))
+    ns.create("deployments", deployment("d", container(ns.image, sh("true"), **HELD), replicas=0))
     scale = ns.get("deployments", "d", "scale")
     assert (scale["apiVersion"], scale["kind"]) == ("autoscaling/v1", "Scale")
     assert scale["spec"] == {}
     assert scale["status"]["selector"] == "app=d"
-    body = {"spec": {"template": {"spec": {"nodeSelector": {"conformance": "nowhere"}}}}}
-    ns.patch("deployments", "d", body, STRATEGIC).expect(200)
     scale = ns.get("deployments", "d", "scale")
     scale["spec"]["replicas"] = 2
     assert ns.put("deployments", "d", scale, "scale").expect(200)["spec"] == {"replicas": 2}

@@ -45,7 +45,7 @@ def test_dry_run_still_refuses(ns: Namespace) -> None:
     assert ns.post("configmaps", configmap("Bad_Name"), dryRun="All").code == 422
     unknown = ns.post("configmaps", configmap("x"), dryRun="Some")
     assert unknown.code == 422
-    assert 'dryRun: Unsupported value: "Some": supported values: "All"' in unknown.message
+    assert 'dryRun: Unsupported value: ["Some"]: supported values: "All"' in unknown.message
 
 
 def typo(ns: Namespace) -> Any:

@@ -37,6 +37,10 @@ server.serve_forever()
 """
 
 
+# Asks for more than any node has: a pod with such a container stays Pending.
+HELD = {"resources": {"requests": {"cpu": "100k"}}}
+
+
 def python(code: str) -> list[str]:
     """The command that runs a Python program."""
     return ["python3", "-c", code]
