@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.cluster.controllers import services
-from include.cluster.errors import ApiError, bad_request
+from include.cluster.errors import ApiError, bad_request, not_found
 from include.cluster.registry import Registry
 
 Object = dict[str, Any]
@@ -77,14 +77,15 @@ def service_target(registry: Registry, namespace: str, name: str) -> Target:
     """
     scheme, service_name, wanted = split(name)
     service = registry.get("services", namespace, service_name)
+    if not service["spec"].get("selector"):
+        raise not_found("services", "", service_name)  # it has no endpoints, in Kubernetes' words
     ports = service["spec"].get("ports") or []
-    if not wanted and len(ports) == 1:
-        chosen = ports
-    elif wanted.isdigit():
+    if wanted.isdigit():
         chosen = [one for one in ports if one["port"] == int(wanted)]
         if not chosen:
             raise unavailable(f'no service port {wanted} found for service "{service_name}"')
     else:
+        # A port that has a name is not meant by none.
         chosen = [one for one in ports if one.get("name", "") == wanted]
     targets = [
         Target(scheme, host, port)

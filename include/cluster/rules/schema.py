@@ -131,7 +131,8 @@ def _check_kind(resource: Resource, raw: Object) -> None:
             )
     known = {one.api_version for one in BY_KIND.values()} | _OLD_VERSIONS | {resource.api_version}
     other = resource if kind == resource.kind else BY_KIND.get(kind)
-    if version not in known or (other is None and version == resource.api_version):
+    group = version.rpartition("/")[0]
+    if version not in known or other is None or group not in (other.group, "extensions"):
         why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
         short = version.rsplit("/", 1)[-1]
         raise bad_request(f'{kind} in version "{short}" cannot be handled as a {resource.kind}: {why}')

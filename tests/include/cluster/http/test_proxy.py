@@ -112,8 +112,10 @@ def test_a_service_is_reached_by_port_number_and_name(cluster: Cluster) -> None:
     with _backend() as port:
         _pod(cluster, "p", port)
         _service(cluster)
-        for name in ("s", "s:80", "s:web", "http:s:web"):
+        for name in ("s:80", "s:web", "http:s:web"):
             assert cluster.ask("GET", f"/api/v1/namespaces/default/services/{name}/proxy/x").code == 207
+        # A port that has a name is not meant by none.
+        assert cluster.ask("GET", "/api/v1/namespaces/default/services/s/proxy/x").code == 503
         wrong = cluster.ask("GET", "/api/v1/namespaces/default/services/s:81/proxy/x")
         assert wrong.json["message"] == 'no service port 81 found for service "s"'
 
