@@ -96,13 +96,15 @@ class Registry:
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = stamp()
         admission.namespace_open(self, resource, namespace, name)
+        pipeline.read_create(resource, obj)
+        # Whose fields they are is settled before the cluster adds its own: those belong to nobody.
+        pipeline.track(resource, None, obj, options, now())
         pipeline.prepare_create(resource, obj)
         admission.complete(self, resource, obj)
         pipeline.check_create(resource, obj, options)
         if self.store.get(plural, meta.get("namespace", ""), name) is not None:
             raise already_exists(plural, resource.group, name)
         admission.allow(self, resource, obj)
-        pipeline.track(resource, None, obj, options, now())
         if options.dry_run:
             return obj
         return self.store.put(plural, obj, expect="")

@@ -30,9 +30,14 @@ def typed(resource: Resource, obj: Object) -> Object:
     return copied
 
 
-def prepare_create(resource: Resource, obj: Object) -> None:
-    """Fills in what a new object of this kind has."""
+def read_create(resource: Resource, obj: Object) -> None:
+    """Fills in what reading a new object gives it; all that it has then belongs to its writer."""
     defaults.apply_defaults(resource, obj)
+    prepare.convert(resource, obj)
+
+
+def prepare_create(resource: Resource, obj: Object) -> None:
+    """Fills in what a new object of this kind has beside what was written."""
     prepare.prepare_create(resource, obj)
 
 
@@ -40,6 +45,7 @@ def prepare_update(resource: Resource, new: Object, old: Object, options: WriteO
     """Puts back what a write may not change, and counts the generation."""
     if not options.trusted:
         defaults.apply_defaults(resource, new)
+    prepare.convert(resource, new)
     prepare.prepare_update(resource, new, old, options.subresource)
 
 

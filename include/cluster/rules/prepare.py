@@ -44,14 +44,22 @@ def prepare_create(resource: Resource, obj: Object, context: object = None) -> N
         obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec") or {})}
     elif plural == "jobs":
         _generate_selector(obj)
-    elif plural == "secrets":
-        _merge_string_data(obj)
     elif plural == "services":
         _service_create(obj)
     elif plural == "namespaces":
         _add_to(obj.setdefault("spec", {}), "finalizers", "kubernetes")
     elif plural == "persistentvolumeclaims":
         _add_to(obj["metadata"], "finalizers", "kubernetes.io/pvc-protection")
+
+
+def convert(resource: Resource, obj: Object) -> None:
+    """Does, in place, what reading an object of this kind does beside defaults: a Secret's stringData becomes data."""
+    if resource.plural == "secrets":
+        texts = obj.pop("stringData", None)
+        if texts:
+            data = dict(obj.get("data") or {})
+            data.update({key: base64.b64encode(text.encode()).decode() for key, text in texts.items()})
+            obj["data"] = data
 
 
 def prepare_update(resource: Resource, new: Object, old: Object, subresource: str = "") -> None:
@@ -68,8 +76,6 @@ def prepare_update(resource: Resource, new: Object, old: Object, subresource: st
     if resource.plural == "namespaces" and subresource != "finalize":
         # Only the finalize subresource takes the namespace's own finalizers away.
         _put_back(new.setdefault("spec", {}), old.get("spec") or {}, "finalizers")
-    elif resource.plural == "secrets":
-        _merge_string_data(new)
     elif resource.plural == "services":
         _service_update(new, old)
     if resource.plural in _COUNTED and _wanted(resource, new) != _wanted(resource, old):
@@ -116,14 +122,6 @@ def _add_to(owner: Object, name: str, value: str) -> None:
     present = owner.get(name) or []
     if value not in present:
         owner[name] = [*present, value]
-
-
-def _merge_string_data(secret: Object) -> None:
-    texts = secret.pop("stringData", None)
-    if texts:
-        data = dict(secret.get("data") or {})
-        data.update({key: base64.b64encode(text.encode()).decode() for key, text in texts.items()})
-        secret["data"] = data
 
 
 def _generate_selector(job: Object) -> None:

@@ -118,3 +118,26 @@ def test_a_dry_run_stores_nothing(registry: Registry) -> None:
     dry = WriteOptions(manager="m", dry_run=True)
     assert registry.create("configmaps", "ns", {"metadata": {"name": "x"}}, dry)["metadata"]["uid"]
     assert registry.store.revision == before
+
+
+def test_what_the_cluster_adds_belongs_to_nobody(registry: Registry) -> None:
+    made = registry.create("pods", "ns", POD, WriteOptions(manager="m"))
+    (entry,) = made["metadata"]["managedFields"]
+    assert made["spec"]["serviceAccountName"] == "default"
+    assert "f:dnsPolicy" in entry["fieldsV1"]["f:spec"]
+    assert not {"f:serviceAccountName", "f:volumes", "f:tolerations", "f:priority"} & set(
+        entry["fieldsV1"]["f:spec"]
+    )
+
+
+def test_server_side_apply_may_follow_a_client_side_one(registry: Registry) -> None:
+    """Kubectl hands the fields of the first to the second, and then applies without the defaults."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}
+    job["spec"] = {"template": {"spec": {**POD["spec"], "restartPolicy": "Never"}}}
+    made = registry.create("jobs", "ns", job, WriteOptions(manager="kubectl-client-side-apply"))
+    (entry,) = made["metadata"]["managedFields"]
+    handed = [{**entry, "manager": "kubectl", "operation": "Apply"}]
+    registry.edit("jobs", "ns", "j", lambda obj: obj["metadata"].update(managedFields=handed), manager="")
+    body = "application/apply-patch+yaml"
+    again = registry.patch("jobs", "ns", "j", body, job, WriteOptions(manager="kubectl"))
+    assert again["spec"] == made["spec"]

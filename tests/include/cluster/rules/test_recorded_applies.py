@@ -115,6 +115,7 @@ def test_an_update_leaves_the_recorded_managers(case: Recorded, live: Object | N
     new = patches.merge_patch(live, case.body) if case.method == "PATCH" else copy.deepcopy(case.body)
     new["metadata"].setdefault("namespace", "golden")
     defaults.apply_defaults(case.resource, new)
+    prepare.convert(case.resource, new)
     prepare.prepare_update(case.resource, new, live)
     manager = (
         case.query.get("fieldManager") or case.request["headers"].get("User-Agent", "unknown").split("/")[0]

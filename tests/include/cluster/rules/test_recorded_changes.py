@@ -78,6 +78,7 @@ def _change(case: Recorded, resource: Resource, old: Object) -> Object:
     if resource.namespaced:
         new["metadata"].setdefault("namespace", old["metadata"]["namespace"])
     defaults.apply_defaults(resource, new)
+    prepare.convert(resource, new)
     prepare.prepare_update(resource, new, old, subresource)
     causes = validation.validate_update(resource, new, old, subresource)
     if causes:

@@ -51,6 +51,7 @@ def _create(case: Recorded, resource: Resource) -> dict[str, Any]:
     if case.code == 201:
         metadata.update({key: case.answer["metadata"][key] for key in ("uid", "creationTimestamp", "name")})
     defaults.apply_defaults(resource, obj)
+    prepare.convert(resource, obj)
     prepare.prepare_create(resource, obj)
     causes = validation.validate_create(resource, obj)
     if causes:
