@@ -16,7 +16,7 @@ says who may release there. *Dry run*: change nothing, show the exact difference
 | `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or release the previous release |
 | `rollout_check` | waits until the rollout is complete | the reason, events and last log lines are in the log; the old pods still serve |
 | `smoke_check` | asks every pod what the release promises | the new pods serve; release the previous release, or put it right |
-| `as_built_document` | writes down what was done, for failed runs too | clear only this task |
+| `as_built_document` | writes down what was done, for failed runs too | the run keeps the state of the release; clear only this task |
 
 **Safe to rerun.** Every task, and the whole run: each finds in the cluster what was done already. Migrations ask the
 database's ledger. A task never reads a file again: to release a changed spec, trigger a new run.
@@ -82,8 +82,8 @@ PARAMS = {
 )
 def release() -> None:
     """From a frozen spec to a checked rollout and its document."""
-    # A teardown runs whatever happened before it, and leaves the run's state to the tasks before it.
-    document = AsBuiltOperator(task_id="as_built_document").as_teardown(on_failure_fail_dagrun=True)
+    # A teardown runs whatever happened before it, and the run's state is that of the tasks before it.
+    document = AsBuiltOperator(task_id="as_built_document").as_teardown()
     chain(
         FreezeAndCheckOperator(task_id="freeze_and_check", retries=0),
         ConfigureOperator(task_id="configure"),

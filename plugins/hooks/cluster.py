@@ -32,11 +32,14 @@ class ClusterHook(BaseHook):
 
     def get_conn(self) -> Cluster:
         """The cluster. Raises RejectedError when the connection is missing or cannot be read."""
+        provider: Any = importlib.import_module(_PROVIDER)
+        hook = provider.KubernetesHook(conn_id=self.kubernetes_conn_id)
+        extras: dict[str, Any] = {}
         try:
-            provider: Any = importlib.import_module(_PROVIDER)
-            return Cluster(provider.KubernetesHook(conn_id=self.kubernetes_conn_id).get_conn())
+            extras = hook.conn_extras
+            return Cluster(hook.get_conn())
         except Exception as error:
-            raise self._unusable(error) from error
+            raise self._unusable(error, extras) from error
 
     @contextlib.asynccontextmanager
     async def get_async_conn(self) -> AsyncIterator[AsyncCluster]:
@@ -46,7 +49,7 @@ class ClusterHook(BaseHook):
         async with hook.get_conn() as client:
             yield AsyncCluster(client)
 
-    def _unusable(self, error: Exception) -> RejectedError:
+    def _unusable(self, error: Exception, extras: dict[str, Any]) -> RejectedError:
         where = f"connection {self.kubernetes_conn_id}"
         if type(error).__name__ == "AirflowNotFoundException":
             found, fix = (
@@ -56,6 +59,11 @@ class ClusterHook(BaseHook):
             fix += f"AIRFLOW_CONN_{self.kubernetes_conn_id.upper()}"
         else:
             found = f"{type(error).__name__}: {error}".splitlines()[0]
-            fix = "look at the connection's kube_config_path (or kube_config, in_cluster) and at that file"
+            path = extras.get("kube_config_path")
+            fix = (
+                f"is {path} there, and a kubeconfig?"
+                if path
+                else "set kube_config_path, kube_config or in_cluster"
+            )
         problem = Problem(where, "", found, "a connection of type kubernetes with a usable kubeconfig", fix)
         return RejectedError([problem], subject="the connection to the cluster")

@@ -1,0 +1,81 @@
+"""Every DAG of the project can be loaded, explains itself and asks for what it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "dags").glob("*.py"))
+
+
+@cache
+def bag() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(str(ROOT / "dags"))
+
+
+def test_every_file_loads_and_has_a_dag():
+    assert FILES
+    assert bag().import_errors == {}
+    assert {Path(dag.fileloc) for dag in bag().dags.values()} == set(FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_dag_file_is_thin(path: Path):
+    assert len(path.read_text().splitlines()) <= 110
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_dag_explains_itself(path: Path):
+    (dag,) = [dag for dag in bag().dags.values() if Path(dag.fileloc) == path]
+    assert dag.tags
+    assert dag.owner == "sre"
+    for task in dag.tasks:
+        assert f"`{task.task_id}`" in dag.doc_md
+    for word in ("Params", "when it fails", "Safe to rerun"):
+        assert word in dag.doc_md
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("title"), name
+        assert param.description, name
+        assert param.schema.get("type"), name
+
+
+def test_the_steps_of_a_release_are_in_order():
+    dag = bag().dags["release"]
+    order = [
+        "freeze_and_check",
+        "configure",
+        "migrate",
+        "deploy",
+        "rollout_check",
+        "smoke_check",
+        "as_built_document",
+    ]
+    assert [task.task_id for task in dag.topological_sort()] == order
+    assert dag.get_task("as_built_document").is_teardown
+    assert dag.max_active_runs == 1
+
+
+def test_the_form_offers_the_releases_and_environments_there_are():
+    params = bag().dags["release"].params
+    releases = sorted(path.stem for path in (ROOT / "include" / "releases").glob("*.yaml"))
+    assert params.get_param("release").schema["enum"] == releases
+    assert params.get_param("environment").schema["enum"] == ["qa", "production"]
+
+
+def test_loading_a_dag_file_imports_no_kubernetes_client():
+    code = (
+        "import sys; from airflow.dag_processing.dagbag import DagBag;"
+        f"bag = DagBag({str(ROOT / 'dags')!r}); assert bag.dags;"
+        "heavy = {'kubernetes', 'kubernetes_asyncio'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]

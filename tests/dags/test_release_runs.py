@@ -1,0 +1,163 @@
+"""Whole runs of the release DAG on the stand-in cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.release.loading import PROJECT
+from tests.standin import install_shop, make_namespace
+
+NAMESPACE = "dag-runs"
+
+
+@pytest.fixture(scope="module")
+def run(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Runs the DAG with its params; returns the states of its tasks and what was logged."""
+    from airflow.utils.db import initdb
+
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(PROJECT / "include" / "config", folder / "config")
+    shutil.copytree(PROJECT / "include" / "releases", folder / "releases")
+    path = folder / "config" / "environments.yaml"
+    text = re.sub(r"namespace: course4$", f"namespace: {NAMESPACE}", path.read_text(), flags=re.MULTILINE)
+    path.write_text(text.replace("may_trigger: [admin", "may_trigger: [dag_test, admin"))
+    value = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(cluster.kubeconfig)}}
+    patch.setenv("AIRFLOW_CONN_KUBERNETES_SHOP", json.dumps(value))
+    patch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(folder / "config"))
+    patch.setenv("PLAN_REDUCE_REPEAT_RELEASES", str(folder / "releases"))
+    patch.setenv("PLAN_REDUCE_REPEAT_DOCUMENTS", str(folder / "documents"))
+    install_shop(cluster.connect(), make_namespace(cluster.connect(), NAMESPACE))
+    initdb()
+
+    from airflow.dag_processing.dagbag import DagBag
+
+    dag = DagBag(str(PROJECT / "dags")).dags["release"]
+
+    def go(release: str, *, dry_run: bool = False) -> dict[str, str]:
+        conf = {"release": release, "environment": "production", "dry_run": dry_run, "reason": "a test"}
+        done = dag.test(run_conf=conf)
+        return {
+            "run": str(done.state),
+            **{each.task_id: str(each.state) for each in done.get_task_instances()},
+        }
+
+    go.folder = folder  # type: ignore[attr-defined]
+    yield go
+    patch.undo()
+
+
+GOOD = dict.fromkeys(
+    [
+        "run",
+        "freeze_and_check",
+        "configure",
+        "migrate",
+        "deploy",
+        "rollout_check",
+        "smoke_check",
+        "as_built_document",
+    ],
+    "success",
+)
+
+
+def versions(client: Any, *kinds: str) -> dict[str, str]:
+    return {
+        f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
+        for kind in kinds
+        for each in client.list(kind, NAMESPACE)
+    }
+
+
+def documents(run: Any) -> list[Path]:
+    return sorted((run.folder / "documents").rglob("*.md"), key=lambda path: path.stat().st_mtime)
+
+
+def served(client: Any) -> set[str]:
+    pods = client.list("Pod", NAMESPACE, labels="app=app-deployment")
+    return {
+        client.ask_pod(NAMESPACE, pod["metadata"]["name"], 8080, "/version")[1]
+        for pod in pods
+        if not pod["metadata"].get("deletionTimestamp")
+    }
+
+
+def wait_for_ended_pods(client: Any) -> None:
+    """Old pods answer their last requests after the rollout is complete."""
+    deadline = time.monotonic() + 60
+    while any(pod["metadata"].get("deletionTimestamp") for pod in client.list("Pod", NAMESPACE)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(0.5)
+
+
+def test_a_dry_run_changes_nothing_and_shows_what_would_change(run, cluster, capsys):
+    client = cluster.connect()
+    kinds = ("ConfigMap", "Secret", "Service", "Deployment", "Job", "Pod", "PersistentVolumeClaim")
+    before = versions(client, *kinds)
+    states = run("release-1", dry_run=True)
+    said = capsys.readouterr().out
+    assert states == {**GOOD, "rollout_check": "skipped", "smoke_check": "skipped"}
+    assert versions(client, *kinds) == before
+    for text in (
+        "Dry run of release-1 to production",
+        "Dry run: Deployment app-deployment would be created:",
+        "+++ Deployment app-deployment (after this release)",
+        "+  replicas: 3",
+        "Dry run: Service app-service would be changed:",
+        "r1-101-split-users",
+        "Dry run: the document is shown here and not stored",
+    ):
+        assert text in said
+    assert documents(run) == []
+
+
+def test_release_1_then_2_then_2_again_which_changes_nothing(run, cluster):
+    client = cluster.connect()
+    assert run("release-1") == GOOD
+    assert {json.loads(text)["release"] for text in served(client)} == {1}
+    assert run("release-2") == GOOD
+    assert {json.loads(text)["release"] for text in served(client)} == {2}
+    kinds = ("ConfigMap", "Service", "Deployment", "ReplicaSet", "Pod")
+    wait_for_ended_pods(client)
+    before = versions(client, *kinds)
+    assert run("release-2") == GOOD
+    after = {name: version for name, version in versions(client, *kinds).items() if "/migrate-" not in name}
+    assert after == {name: version for name, version in before.items() if "/migrate-" not in name}
+    first, second, _ = documents(run)
+    assert "# As-built: shop, release 1, in production" in first.read_text()
+    text = second.read_text()
+    assert "| Outcome | **released** |" in text
+    assert "As read back from the cluster." in text
+    assert "| app-deployment | `/version` | 200 | 6 | yes |" in text
+
+
+def test_a_migration_that_fails_stops_the_release_before_the_deploy(run, cluster, capsys):
+    client = cluster.connect()
+    before = versions(client, "Deployment", "Service")
+    path = run.folder / "releases" / "release-2.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("migrate, up, r2-202-menu-catalog", "migrate, up, r2-000-nothing"))
+    states = run("release-2")
+    path.write_text(text)
+    said = capsys.readouterr().out
+    assert states == {
+        **GOOD, "run": "failed", "migrate": "failed", "deploy": "upstream_failed",
+        "rollout_check": "upstream_failed", "smoke_check": "upstream_failed",
+    }  # fmt: skip
+    assert "Migration r2-202-menu-catalog failed with exit code 2" in said
+    assert "What now: nothing was deployed" in said
+    assert versions(client, "Deployment", "Service") == before
+    text = documents(run)[-1].read_text()
+    assert "| Outcome | **failed** |" in text
+    assert "| `r2-202-menu-catalog` |" in text
+    assert "| yes | failed |" in text

@@ -1,0 +1,63 @@
+"""Operators run as Airflow would call them, with a context of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include.release.loading import PROJECT
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str], None]:
+    """Points the Airflow connection kubernetes_shop at a kubeconfig."""
+
+    def point(kubeconfig: Path | str) -> None:
+        value = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}
+        monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_SHOP", json.dumps(value))
+
+    return point
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the releases and the configuration, which the operators read instead of the project's."""
+    shutil.copytree(PROJECT / "include" / "releases", tmp_path / "releases")
+    shutil.copytree(PROJECT / "include" / "config", tmp_path / "config")
+    monkeypatch.setenv("PLAN_REDUCE_REPEAT_RELEASES", str(tmp_path / "releases"))
+    monkeypatch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(tmp_path / "config"))
+    return tmp_path
+
+
+@pytest.fixture
+def context() -> Callable[..., Any]:
+    """Makes the part of a task's context that the operators use."""
+    return make_context
+
+
+def make_context(
+    release: str = "release-1", environment: str = "production", user: str | None = "oncall", **more: Any
+) -> Any:
+    """The part of a task's context that the operators use."""
+    params = {"release": release, "environment": environment, "dry_run": False, "reason": "a test", **more}
+    dag_run = SimpleNamespace(dag_id="release", run_id="run-1", clear_number=0, triggering_user_name=user)
+    return {"params": params, "dag_run": dag_run, "ti": Handover()}
+
+
+class Handover:
+    """XCom of one run."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.values["", key] = value
+
+    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+        return self.values.get((task_ids, key))
