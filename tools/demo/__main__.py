@@ -101,7 +101,10 @@ class Demo:
         runs, run_ids = {}, {}
         looks = [stand_in.snapshot(cluster, settings.NAMESPACES[0])]
         for release in RELEASES:
-            run_id = run_ids[release] = progress.begin(airflow, release)
+            run_id, begun = progress.begin(airflow, release)
+            run_ids[release] = run_id
+            if not begun:
+                self.say(f"{release} has a run of an earlier demo, going on with it")
             title = f"{release} to {settings.ENVIRONMENT} (run {run_id})"
             runs[release] = progress.follow(airflow, run_id, title, self.console, self.supervisor.check)
             looks.append(stand_in.snapshot(cluster, settings.NAMESPACES[0]))
@@ -134,7 +137,8 @@ def main() -> int:
         return 1
     _end_with_make()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+            signal.signal(number, _on_signal)
     with contextlib.ExitStack() as stack:
         try:
             options = settings.read(os.environ)

@@ -105,7 +105,7 @@ def _wait_job(cluster: Cluster, namespace: str, name: str, watch: Callable[[], N
 
 
 def snapshot(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """What a release can change in a namespace: one line of text per object."""
+    """What a release can change in a namespace: a text of a few lines per object."""
     seen: dict[str, str] = {}
     for item in cluster.list("Deployment", namespace):
         spec, status = item["spec"], item.get("status") or {}
@@ -114,7 +114,7 @@ def snapshot(cluster: Cluster, namespace: str) -> dict[str, str]:
         requests = containers[0].get("resources", {}).get("requests", {})
         asked = ", ".join(f"{key} {value}" for key, value in sorted(requests.items()))
         ready = f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 0)} ready"
-        seen[f"deployment/{item['metadata']['name']}"] = "; ".join(filter(None, (images, ready, asked)))
+        seen[f"deployment/{item['metadata']['name']}"] = "\n".join(filter(None, (images, ready, asked)))
     for item in cluster.list("Job", namespace):
         done = (item.get("status") or {}).get("conditions") or [{"type": "running"}]
         seen[f"job/{item['metadata']['name']}"] = done[-1]["type"].lower()

@@ -82,17 +82,17 @@ def conf_of(release: str) -> dict[str, Any]:
     }
 
 
-def begin(airflow: Airflow, release: str) -> str:
-    """Trigger the release, or take up a run of an earlier demo that has not failed; returns its id."""
+def begin(airflow: Airflow, release: str) -> tuple[str, bool]:
+    """Trigger the release, or take up a run of an earlier demo that has not failed: (its id, whether it is new)."""
     number = 1
     while True:
         run_id = f"demo-{release}" + (f"-{number}" if number > 1 else "")
         state = airflow.run_state(run_id)
         if state is None:
             airflow.trigger(run_id, conf_of(release))
-            return run_id
+            return run_id, True
         if state != "failed":
-            return run_id
+            return run_id, False
         number += 1
 
 

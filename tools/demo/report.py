@@ -35,8 +35,14 @@ def print_tasks(console: Console, runs: dict[str, list[Task]]) -> None:
 def print_changes(console: Console, release: str, before: dict[str, str], after: dict[str, str]) -> None:
     """What a release changed in the cluster."""
     title = f"What {release} changed in the cluster (namespace {NAMESPACES[0]})"
-    table = Table("object", "before", "after", title=title, title_justify="left")
-    for name, old, new in changes(before, after):
+    table = Table(title=title, title_justify="left")
+    for column in ("object", "before", "after"):
+        table.add_column(column, overflow="fold")
+    rows = changes(before, after)
+    if not rows:
+        console.print(f"{release} changed nothing in the cluster", highlight=False)
+        return
+    for name, old, new in rows:
         table.add_row(name, old or "[dim]absent[/]", new or "[dim]gone[/]")
     console.print(table)
 
