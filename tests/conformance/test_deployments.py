@@ -112,7 +112,9 @@ def test_a_change_outside_the_template_starts_no_pods(ns: Namespace) -> None:
     ns.patch("deployments", "d", {"spec": {"minReadySeconds": 1}, "metadata": {"labels": {"x": "y"}}}).expect(
         200
     )
-    ns.wait("deployments", "d", "observed", lambda item: item["status"]["observedGeneration"] == 2)
+    ns.wait(
+        "deployments", "d", "observed", lambda item: item.get("status", {}).get("observedGeneration") == 2
+    )
     assert [item["metadata"]["uid"] for item in ns.list("pods")] == [pod["metadata"]["uid"]]
     assert len(ns.list("replicasets")) == 1
 

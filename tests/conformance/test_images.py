@@ -20,8 +20,13 @@ def message(item: Object) -> str:
 
 
 def test_an_unknown_image_is_tried_and_backed_off(ns: Namespace) -> None:
-    ns.create("pods", pod("p", container(MISSING, sh("true"))))
-    seen = ns.wait("pods", "p", "refused", lambda item: reason(item) == "ErrImagePull")
+    created = ns.create("pods", pod("p", container(MISSING, sh("true"))))
+    start = {"resourceVersion": created["metadata"]["resourceVersion"], "fieldSelector": "metadata.name=p"}
+    for event in ns.api.watch(ns.path("pods"), seconds=60, **start):  # the first reason may not stay for long
+        seen = event["object"]
+        if reason(seen) not in ("", "ContainerCreating"):
+            break
+    assert reason(seen) == "ErrImagePull"
     assert phase(seen) == "Pending"
     assert MISSING in message(seen)
     assert container_status(seen)["image"] == MISSING

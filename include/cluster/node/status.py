@@ -88,7 +88,7 @@ def phase(containers: Sequence[ContainerView], view: PodView, before: str) -> st
     if any(item.role == "sidecar" and item.running for item in inits):
         return "Running"
     good = all(item.terminated and item.terminated["exitCode"] == 0 for item in mains)
-    return "Succeeded" if good else "Failed"
+    return "Succeeded" if good and not view.reason else "Failed"
 
 
 def build(pod: Object, containers: Sequence[ContainerView], view: PodView) -> Object:
