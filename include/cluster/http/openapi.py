@@ -1,21 +1,24 @@
-"""As much OpenAPI as kubectl needs: which kinds take ``dryRun`` and ``fieldValidation``. Schemas are the server's affair."""
+"""As much OpenAPI as kubectl needs: which kinds take ``dryRun`` and ``fieldValidation``, and what ``explain`` shows."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 from include.cluster.http.answers import json_text
 from include.cluster.http.discovery import VERSION, resources
+from include.cluster.http.schemas import schemas
 from include.cluster.http.views import GROUP_VERSIONS
 from include.cluster.resources import Resource
 
 Object = dict[str, Any]
 
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _TITLE = "Kubernetes"
 
 
+@cache
 def index() -> Object:
     """``/openapi/v3``: where each group version's document is."""
     found = {}
@@ -27,13 +30,19 @@ def index() -> Object:
     return {"paths": found}
 
 
+@cache
 def document(group: str, version: str) -> Object:
-    """The OpenAPI v3 document of one group version: a path per kind, with the parameters of a patch."""
+    """The OpenAPI v3 document of one group version: its schemas, and a path per kind with the parameters of a patch.
+
+    No path says that it takes a strategic merge patch: then kubectl makes its patches by the types it knows, which
+    tell how lists are merged. The schemas here do not.
+    """
     paths = {}
-    for resource in resources(group, version):
+    kinds = resources(group, version)
+    for resource in kinds:
         paths[_path(resource)] = {"patch": _patch(resource, {"schema": {"type": "string"}})}
     info = {"title": _TITLE, "version": VERSION["gitVersion"]}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas(kinds)}}
 
 
 def swagger() -> Object:

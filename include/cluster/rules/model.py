@@ -103,6 +103,12 @@ def fields(model: str) -> dict[str, Type]:
     return {name: _typed(model, name, text) for name, text in sorted(types.items())}
 
 
+def documentation(model: str) -> dict[str, str]:
+    """What a model's properties say of themselves, by the fields' names in JSON."""
+    found = getattr(_client(), model)
+    return {field: getattr(found, name).__doc__ or "" for name, field in found.attribute_map.items()}
+
+
 def _typed(model: str, name: str, text: str) -> Type:
     if text.startswith("list["):
         return Type("list", item=_typed(model, name, text[5:-1]))
