@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from include.cluster import auth
-from include.cluster.errors import bad_request
+from include.cluster.errors import ApiError, bad_request
 from include.cluster.http import backends, bodies, logs, reviews, scale
 from include.cluster.http.answers import answer, no_such_resource, not_allowed
 from include.cluster.http.info import Info
@@ -22,6 +22,8 @@ from include.cluster.http.views import View
 from include.cluster.registry import Registry, clock
 
 Object = dict[str, Any]
+
+_STREAMS = {"exec": "exec", "attach": "attach", "portforward": "port-forward"}
 
 
 class Subresources:
@@ -37,6 +39,8 @@ class Subresources:
     async def respond(self, request: web.Request, asked: Info, view: View) -> web.StreamResponse:
         """Answers one request."""
         name = asked.subresource
+        if asked.resource == "pods" and name in _STREAMS:
+            raise _no_stream(_STREAMS[name])
         if name not in view.resource.subresources or asked.extra_parts:
             raise no_such_resource()
         if view.resource.namespaced and not asked.namespace:
@@ -124,6 +128,11 @@ class Subresources:
             self._registry, self._tokens, asked.namespace, asked.name, copy.deepcopy(body)
         )
         return answer(made, code=201)
+
+
+def _no_stream(command: str) -> ApiError:
+    text = f"{command} is not served: this is the stand-in cluster, where a container is a process of its machine"
+    return ApiError(501, "NotImplemented", text)
 
 
 def _disrupt(pod: Object) -> None:

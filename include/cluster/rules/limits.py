@@ -105,7 +105,6 @@ VOLUMES = ("configMap", "downwardAPI", "emptyDir", "hostPath", "persistentVolume
 # Paths of the other kinds start at the object.
 WITHOUT_EFFECT: dict[str, tuple[Limit, ...]] = {
     "services": (
-        Limit("spec.ports[*].nodePort", "the port is not opened on the node; the Service's address is"),
         Limit("spec.externalTrafficPolicy", _ONE_NODE, ("Cluster",)),
         Limit("spec.trafficDistribution", _ONE_NODE),
     ),
@@ -117,6 +116,9 @@ WITHOUT_EFFECT: dict[str, tuple[Limit, ...]] = {
 }
 
 REFUSED: dict[str, tuple[Limit, ...]] = {
+    "nodes": (
+        Limit("spec.taints", "pods go to the one node whatever its taints; cordon keeps new ones away"),
+    ),
     "services": (
         Limit("spec.type", "types are ClusterIP and NodePort", ("ClusterIP", "NodePort")),
         Limit("spec.sessionAffinity", "each connection goes to any ready pod", ("None",)),

@@ -1,0 +1,74 @@
+"""What people type: kubectl's commands against the API, with the answers that they read."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.include.cluster.http.serving import Cluster
+from tests.needs import needed_tool
+
+Kubectl = Callable[..., str]
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {containers: [{name: c, image: "x:1"}]}
+"""
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster, tmp_path: Path) -> Kubectl:
+    """Runs kubectl; gives back what it printed, errors last."""
+    command = [needed_tool("kubectl"), "--kubeconfig", str(cluster.server.kubeconfig)]
+    command += ["--cache-dir", str(tmp_path / "cache")]
+
+    def run(*words: str, text: str | None = None, code: int = 0) -> str:
+        done = subprocess.run([*command, *words], input=text, capture_output=True, text=True, timeout=30)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_explain_tells_types_and_descriptions(kubectl: Kubectl) -> None:
+    replicas = kubectl("explain", "deployment.spec.replicas")
+    assert "FIELD: replicas <integer>" in replicas
+    assert "    Number of desired pods. This is a pointer to distinguish between explicit\n" in replicas
+    resources = kubectl("explain", "pod.spec.containers.resources")
+    assert "  limits\t<map[string]Quantity>\n" in resources
+    assert "  claims\t<[]ResourceClaim>\n" in resources
+    assert kubectl("explain", "job.spec.nosuch", code=1).endswith('field "nosuch" does not exist\n')
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("exec", ("exec", "p", "--", "ls")),
+        ("attach", ("attach", "p")),
+        ("port-forward", ("port-forward", "p", "1:80")),
+    ],
+)
+def test_streams_are_refused_by_name(
+    kubectl: Kubectl, cluster: Cluster, name: str, words: tuple[str, ...]
+) -> None:
+    cluster.ask("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    kubectl("create", "-f", "-", text=POD)
+    start = {"manager": "m", "subresource": "status"}
+    cluster.run(
+        lambda: cluster.server.registry.edit(
+            "pods", "default", "p", lambda pod: pod["status"].update(phase="Running"), **start
+        )
+    )
+    told = kubectl(*words, code=1)
+    assert f"{name} is not served: this is the stand-in cluster, where a container is a process" in told
+
+
+def test_a_taint_is_refused_where_it_would_not_count(kubectl: Kubectl, cluster: Cluster) -> None:
+    cluster.ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+    told = kubectl("taint", "node", "n", "a=b:NoSchedule", code=1)
+    assert "spec.taints: Forbidden: valid in Kubernetes, but this is the stand-in cluster" in told
