@@ -17,6 +17,13 @@ Object = dict[str, Any]
 _META = "meta.k8s.io"
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _MATCHES = ("Exact", "NotOlderThan")
+_DELETE_TYPES = {
+    "gracePeriodSeconds": int,
+    "preconditions": dict,
+    "propagationPolicy": str,
+    "orphanDependents": bool,
+    "dryRun": list,
+}
 _POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -252,10 +259,11 @@ def _parsed(body: bytes) -> Object:
         given = json.loads(body)
     except ValueError:
         raise bad_request("couldn't get version/kind; json parse error: the body is not JSON") from None
-    grace = given.get("gracePeriodSeconds") if isinstance(given, dict) else None
-    if not isinstance(given, dict) or (grace is not None and type(grace) is not int):
-        what = "object" if not isinstance(given, dict) else "DeleteOptions.gracePeriodSeconds of type int64"
-        raise bad_request(f"json: cannot unmarshal the body into Go struct field {what}")
+    if not isinstance(given, dict):
+        raise bad_request("json: cannot unmarshal the body into Go value of type v1.DeleteOptions")
+    for name, kind in _DELETE_TYPES.items():
+        if given.get(name) is not None and type(given[name]) is not kind:
+            raise bad_request(f"json: cannot unmarshal the body into Go struct field DeleteOptions.{name}")
     return given
 
 

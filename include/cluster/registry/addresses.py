@@ -42,12 +42,19 @@ def allocate(registry: Registry, service: Object) -> None:
         raise _refused(
             meta["name"], wanted, "failed to allocate IP " + wanted + ": provided IP is already allocated"
         )
-    elif ipaddress.ip_address(wanted) not in services:
+    elif not _inside(wanted, services):
         why = f"failed to allocate IP {wanted}: the provided IP ({wanted}) is not in the valid range. "
         raise _refused(meta["name"], wanted, why + f"The range of valid IPs is {services}")
     spec["clusterIPs"] = [spec["clusterIP"]]
     if kind in ("NodePort", "LoadBalancer"):
         _node_ports(spec, others)
+
+
+def _inside(text: str, services: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(text) in services
+    except ValueError:
+        return False
 
 
 def renumber(registry: Registry) -> None:

@@ -114,7 +114,9 @@ def named(resource: Resource, namespace: str, name: str, body: Any) -> None:
     Raises:
         ApiError: 400.
     """
-    meta = body.get("metadata") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        raise bad_request("the body of an apply must be an object")
+    meta = body.get("metadata")
     if not isinstance(meta, dict):
         return  # the apply itself says what is wrong with such a body
     if meta.get("name") not in (None, "", name):
@@ -131,6 +133,8 @@ def apply(
     resource: Resource, live: Object | None, config: Object, options: WriteOptions, now: datetime
 ) -> Object:
     """What is live with the applied configuration merged into it."""
+    if config.get("metadata") is None:
+        config = {**config, "metadata": {}}
     return apply_rules.apply(resource, live, config, options.manager, options.force, now)
 
 
