@@ -22,7 +22,6 @@ class Applied:
     outcome: Outcome
     diff: str
     generation: int
-    resource_version: str
 
 
 def apply_object(
@@ -43,9 +42,7 @@ def apply_object(
     diff = difference(before, after)
     outcome: Outcome = "created" if live is None else ("changed" if diff else "unchanged")
     metadata = answer.object["metadata"]
-    return Applied(
-        kind, name, outcome, diff, metadata.get("generation", 0), metadata.get("resourceVersion", "")
-    )
+    return Applied(kind, name, outcome, diff, metadata.get("generation", 0))
 
 
 def noted(manifest: dict[str, Any], live: dict[str, Any] | None, frozen: Frozen, run: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -144,15 +143,3 @@ def _yaml_word(value: Any) -> str:
         if isinstance(value, bool | None)
         else str(value)
     )
-
-
-def leaves(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
-    """Every plain value in a tree, with its keys."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from leaves(each, (*keys, key))
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from leaves(each, (*keys, index))
-    else:
-        yield keys, value

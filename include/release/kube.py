@@ -86,7 +86,6 @@ class Answer:
     """An object as the server answered it, with its warnings."""
 
     object: dict[str, Any]
-    status: int
     warnings: list[str]
 
 
@@ -156,15 +155,12 @@ class Cluster:
         path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
         return self._write("PATCH", path, query, manifest, APPLY)
 
-    def delete(self, kind: str, namespace: str, name: str, *, uid: str | None = None) -> None:
-        """Delete an object with what it owns; nothing happens when it is gone or another one (``uid``)."""
-        options: dict[str, Any] = {"propagationPolicy": "Background"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object with what it owns; nothing happens when it is gone."""
         try:
-            self._json("DELETE", path_of(kind, namespace, name), body=options)
+            self._json("DELETE", path_of(kind, namespace, name), body={"propagationPolicy": "Background"})
         except KubeError as error:
-            if error.status not in (404, 409):
+            if error.status != 404:
                 raise
 
     def log(
@@ -217,7 +213,7 @@ class Cluster:
     ) -> Answer:
         found, raw = self._json(method, path, query=query, body=body, content_type=content_type)
         warnings = [_warning_text(value) for value in raw.headers.getlist("Warning")]
-        return Answer(found, raw.status, warnings)
+        return Answer(found, warnings)
 
     def _json(self, method: str, path: str, **options: Any) -> tuple[dict[str, Any], Any]:
         raw = self._raw(method, path, **options)

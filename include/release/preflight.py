@@ -51,17 +51,22 @@ def check_cluster(cluster: Cluster, frozen: Frozen) -> list[str]:
         raise RejectedError([problem], subject=f"the cluster of {frozen.environment.name}")
     problems = [*_missing_secrets(cluster, frozen), *_missing_claims(cluster, frozen)]
     warnings: list[tuple[str, str]] = []
-    for manifest in everything(frozen):
-        _try_object(cluster, manifest, frozen, problems, warnings)
+    for name, manifest in everything(frozen):
+        _try_object(cluster, name, manifest, frozen, problems, warnings)
     if problems:
         raise RejectedError(problems, subject=f"{frozen.title}, says the cluster")
     return grouped(warnings)
 
 
-def everything(frozen: Frozen) -> list[dict[str, Any]]:
-    """Every object of the release: ConfigMaps, migration Jobs, objects."""
+def everything(frozen: Frozen) -> list[tuple[str, dict[str, Any]]]:
+    """Every object of the release with how texts name it: ConfigMaps, migration Jobs, objects."""
     steps = frozen.release.migrations.steps if frozen.release.migrations else []
-    return [*frozen.config_maps, *(job_for(frozen, step, "check") for step in steps), *frozen.objects]
+    jobs = [(f"Job of migration {step.id}", job_for(frozen, step, "check")) for step in steps]
+    named = [
+        (f"{each['kind']} {each['metadata']['name']}", each)
+        for each in (*frozen.config_maps, *frozen.objects)
+    ]
+    return [*named, *jobs]
 
 
 def grouped(warnings: list[tuple[str, str]]) -> list[str]:
@@ -77,12 +82,13 @@ def grouped(warnings: list[tuple[str, str]]) -> list[str]:
 
 def _try_object(
     cluster: Cluster,
+    name: str,
     manifest: dict[str, Any],
     frozen: Frozen,
     problems: list[Problem],
     warnings: list[tuple[str, str]],
 ) -> None:
-    namespace, name = frozen.environment.namespace, f"{manifest['kind']} {manifest['metadata']['name']}"
+    namespace = frozen.environment.namespace
     try:
         # Creating validates every field and value; of what exists already it says so only then.
         warnings += [(text, name) for text in cluster.create(manifest, namespace, dry_run=True).warnings]

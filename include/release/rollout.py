@@ -82,7 +82,7 @@ def judge(deployment: dict[str, Any] | None, name: str) -> Verdict:
         return Verdict("waiting", f"{name}: all pods are new; {plural(total - updated, 'old pod')} to go")
     if available < updated:
         return Verdict("waiting", f"{name}: {available} of {updated} new pods serve")
-    return Verdict("complete", f"{name}: all {plural(wanted, 'pod')} are new and serve")
+    return Verdict("complete", f"{name}: rolled out, {available} of {wanted} pods are new and serve")
 
 
 def condition(thing: dict[str, Any], kind: str) -> dict[str, Any]:

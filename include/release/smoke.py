@@ -44,7 +44,7 @@ def _fault(check: HttpCheck, status: int, body: str, build: str | None) -> str:
     if not isinstance(answer, dict):
         return f"no JSON object: {body.strip()[:200]}"
     for name, wanted in check.json_fields.items():
-        if answer.get(name) != wanted:
+        if json.dumps(answer.get(name)) != json.dumps(wanted):  # in Python, True equals 1
             return f"{name} is {_shown(answer.get(name))} instead of {_shown(wanted)}"
     if check.build and build is not None and answer.get("build") != build:
         return (

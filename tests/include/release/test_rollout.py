@@ -68,13 +68,13 @@ def story(name: str) -> list[str]:
 
 def test_a_rolling_update_is_complete_only_when_the_old_pods_are_gone():
     told = story("rolling-update")
-    second = told[told.index("complete: web: all 3 pods are new and serve") :]
+    second = told[told.index("complete: web: rolled out, 3 of 3 pods are new and serve") :]
     assert second[:3] == [
-        "complete: web: all 3 pods are new and serve",
+        "complete: web: rolled out, 3 of 3 pods are new and serve",
         "waiting: web: the change is not seen by the controller yet",
         "waiting: web: 0 of 3 pods are new, 3 serve",
     ]
-    assert second[second.index("complete: web: all 3 pods are new and serve", 1) - 1] == (
+    assert second[second.index("complete: web: rolled out, 3 of 3 pods are new and serve", 1) - 1] == (
         "waiting: web: all pods are new; 1 old pod to go"
     )
 
