@@ -1,74 +1,22 @@
-"""Kubernetes' protobuf form of the few kinds that kubectl sends so by itself: ``create configmap``, ``auth can-i``, ...
+"""Kubernetes' protobuf form of the few kinds that kubectl sends so by itself: ``create deployment``, ``auth can-i``, ...
 
-Everything else is asked for as JSON: kubectl sends files (``apply -f``, ``create -f``) as JSON anyway.
+Everything else is asked for as JSON: kubectl sends files (``apply -f``, ``create -f``) as JSON anyway. A field that is
+not known here is refused, never dropped.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from include.cluster.errors import ApiError, bad_request
+from include.cluster.http.protobuf_kinds import KINDS, Field
 
 Object = dict[str, Any]
 
 _MAGIC = b"k8s\x00"
-
-
-@dataclass(frozen=True)
-class _Field:
-    """A field's JSON name and how its bytes are read: text, bytes, bool, texts, map, bytemap, or the fields of a message."""
-
-    name: str
-    form: str = "text"
-    message: dict[int, _Field] | None = None
-
-
-_META = _Field(
-    "metadata",
-    "message",
-    {
-        1: _Field("name"),
-        2: _Field("generateName"),
-        3: _Field("namespace"),
-        11: _Field("labels", "map"),
-        12: _Field("annotations", "map"),
-        14: _Field("finalizers", "texts"),
-    },
-)
-_RESOURCE = _Field(
-    "resourceAttributes",
-    "message",
-    {
-        number: _Field(name)
-        for number, name in enumerate(
-            ("namespace", "verb", "group", "version", "resource", "subresource", "name"), 1
-        )
-    },
-)
-_PATH = _Field("nonResourceAttributes", "message", {1: _Field("path"), 2: _Field("verb")})
-_KINDS: dict[str, dict[int, _Field]] = {
-    "ConfigMap": {
-        1: _META,
-        2: _Field("data", "map"),
-        3: _Field("binaryData", "bytemap"),
-        4: _Field("immutable", "bool"),
-    },
-    "Secret": {
-        1: _META,
-        2: _Field("data", "bytemap"),
-        3: _Field("type"),
-        4: _Field("stringData", "map"),
-        5: _Field("immutable", "bool"),
-    },
-    "Namespace": {1: _META},
-    "ServiceAccount": {1: _META},
-    "SelfSubjectAccessReview": {2: _Field("spec", "message", {1: _RESOURCE, 2: _PATH})},
-    "SelfSubjectRulesReview": {2: _Field("spec", "message", {1: _Field("namespace")})},
-    "SelfSubjectReview": {},
-}
+_INSTEAD = "send application/json (kubectl: use -f)"
 
 
 def decode(body: bytes) -> Object:
@@ -83,34 +31,66 @@ def decode(body: bytes) -> Object:
         envelope = dict(_fields(body[len(_MAGIC) :]))
         names = {number: _text(value) for number, value in _fields(_bytes(envelope[1]))}
         kind = names.get(2, "")
-        if kind not in _KINDS:
-            text = f"this stand-in does not read {kind or 'that kind'} as protobuf: send application/json (kubectl: use -f)"
-            raise ApiError(415, "UnsupportedMediaType", text)
-        return {"apiVersion": names.get(1, ""), "kind": kind, **_message(_bytes(envelope[2]), _KINDS[kind])}
+        if kind not in KINDS:
+            raise _unread(f"{kind or 'that kind'} as protobuf")
+        return {
+            "apiVersion": names.get(1, ""),
+            "kind": kind,
+            **_message(_bytes(envelope[2]), KINDS[kind], kind),
+        }
     except (IndexError, KeyError, UnicodeDecodeError, TypeError):
         raise bad_request("the protobuf body cannot be read") from None
 
 
-def _message(content: bytes, fields: dict[int, _Field]) -> Object:
+def _unread(what: str) -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", f"this stand-in does not read {what}: {_INSTEAD}")
+
+
+def _message(content: bytes, fields: dict[int, Field], where: str) -> Object:
     found: Object = {}
     for number, value in _fields(content):
         field = fields.get(number)
         if field is None:
-            continue
-        if field.form == "bool":
-            found[field.name] = bool(value)
-        elif field.form == "texts":
-            found.setdefault(field.name, []).append(_text(value))
-        elif field.form in ("map", "bytemap"):
-            entry = dict(_fields(_bytes(value)))
-            content_ = _bytes(entry.get(2, b""))
-            text = base64.b64encode(content_).decode() if field.form == "bytemap" else content_.decode()
-            found.setdefault(field.name, {})[_text(entry.get(1, b""))] = text
-        elif field.message is not None:
-            found[field.name] = _message(_bytes(value), field.message)
-        elif value:
-            found[field.name] = _text(value)
+            # Go writes every field that is no pointer, also an empty one.
+            if value:
+                raise _unread(f"field {number} of {where} as protobuf")
+        elif field.form in ("texts", "messages"):
+            found.setdefault(field.name, []).append(_value(field, value, where))
+        elif field.form in ("map", "bytemap", "quantities"):
+            key, entry = _entry(field, _bytes(value))
+            found.setdefault(field.name, {})[key] = entry
+        elif field.form != "ignored" and (value or field.form == "int"):
+            found[field.name] = _value(field, value, where)
     return found
+
+
+def _value(field: Field, value: int | bytes, where: str) -> Any:
+    if field.form == "bool":
+        return bool(value)
+    if field.form in ("int", "count"):
+        return _int(value)
+    if field.form == "intorstring":
+        parts = dict(_fields(_bytes(value)))
+        return _text(parts.get(3, b"")) if parts.get(1) else _int(parts.get(2, 0))
+    if field.message:
+        return _message(_bytes(value), field.message, f"{where}.{field.name}")
+    return _text(value)
+
+
+def _entry(field: Field, content: bytes) -> tuple[str, str]:
+    entry = dict(_fields(content))
+    key, value = _text(entry.get(1, b"")), _bytes(entry.get(2, b""))
+    if field.form == "bytemap":
+        return key, base64.b64encode(value).decode()
+    if field.form == "quantities":
+        value = _bytes(dict(_fields(value)).get(1, b"0"))
+    return key, value.decode()
+
+
+def _int(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise TypeError(value)
+    return value - (1 << 64) if value >> 63 else value
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
