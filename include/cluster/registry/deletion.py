@@ -47,6 +47,7 @@ def delete(
     new = copy.deepcopy(obj)
     meta = new["metadata"]
     if resource.plural == "namespaces":
+        _immortal(name)
         return _namespace(registry, resource, obj, new, options)
     _finalizers(resource, meta, options)
     grace = _grace(resource, obj, options)
@@ -118,6 +119,12 @@ def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
         return 0
     grace = options.grace if options.grace is not None else spec.get("terminationGracePeriodSeconds", 30)
     return max(int(grace), 1) if int(grace) < 0 else int(grace)
+
+
+def _immortal(namespace: str) -> None:
+    if namespace in ("default", "kube-system", "kube-public"):
+        text = f'namespaces "{namespace}" is forbidden: this namespace may not be deleted'
+        raise ApiError(403, "Forbidden", text, {"name": namespace, "kind": "namespaces"})
 
 
 def _finalizers(resource: Resource, meta: Object, options: DeleteOptions) -> None:

@@ -72,3 +72,38 @@ def test_a_taint_is_refused_where_it_would_not_count(kubectl: Kubectl, cluster: 
     cluster.ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
     told = kubectl("taint", "node", "n", "a=b:NoSchedule", code=1)
     assert "spec.taints: Forbidden: valid in Kubernetes, but this is the stand-in cluster" in told
+
+
+def test_create_makes_what_its_flags_say(kubectl: Kubectl) -> None:
+    """Without a file, kubectl writes protobuf."""
+    kubectl("create", "deployment", "web", "--image=x:1", "--replicas=2", "--port=80", "--", "sh", "-c", "ls")
+    container = "{range .spec.template.spec.containers[0]}{.image} {.ports[0].containerPort} {.command}{end}"
+    found = kubectl(
+        "get",
+        "deploy",
+        "web",
+        "-o",
+        "jsonpath={.spec.replicas} {.spec.selector.matchLabels.app} " + container,
+    )
+    assert found == '2 web x:1 80 ["sh","-c","ls"]'
+    kubectl("create", "job", "j", "--image=x:1", "--", "true")
+    found = kubectl("get", "job", "j", "-o", "jsonpath={.spec.template.spec.restartPolicy} " + container)
+    assert found.split(maxsplit=2)[:2] == ["Never", "x:1"]
+    kubectl("create", "quota", "q", "--hard=pods=3,requests.memory=1Gi")
+    assert (
+        kubectl("get", "quota", "q", "-o", "jsonpath={.spec.hard}") == '{"pods":"3","requests.memory":"1Gi"}'
+    )
+    kubectl("create", "service", "clusterip", "s", "--tcp=80:http")
+    assert (
+        kubectl("get", "svc", "s", "-o", "jsonpath={.spec.ports[0].port} {.spec.ports[0].targetPort}")
+        == "80 http"
+    )
+    kubectl("create", "serviceaccount", "a")
+    assert kubectl("create", "token", "a").count(".") == 2
+
+
+def test_the_first_namespaces_stay(kubectl: Kubectl) -> None:
+    told = kubectl("delete", "ns", "default", code=1)
+    assert told == (
+        'Error from server (Forbidden): namespaces "default" is forbidden: this namespace may not be deleted\n'
+    )
