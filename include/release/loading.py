@@ -85,8 +85,12 @@ class LoadedRelease:
 
 
 def choice(names: list[str]) -> dict[str, list[str]]:
-    """What a form offers: these names, or any text when there are none to offer (the first task says why)."""
-    return {"enum": names} if names else {}
+    """What a form offers: these names, as suggestions.
+
+    Not as an ``enum``: a file that is newer than the last parse of the DAG can be released at once, and a name
+    that does not exist is answered by the first task, with all that is there.
+    """
+    return {"examples": names} if names else {}
 
 
 def shown_path(path: Path) -> str:

@@ -67,8 +67,8 @@ def test_the_steps_of_a_release_are_in_order():
 def test_the_form_offers_the_releases_and_environments_there_are():
     params = bag().dags["release"].params
     releases = sorted(path.stem for path in (ROOT / "include" / "releases").glob("*.yaml"))
-    assert params.get_param("release").schema["enum"] == releases
-    assert params.get_param("environment").schema["enum"] == ["qa", "production"]
+    assert params.get_param("release").schema["examples"] == releases
+    assert params.get_param("environment").schema["examples"] == ["qa", "production"]
 
 
 def test_loading_a_dag_file_imports_no_kubernetes_client():

@@ -161,3 +161,15 @@ def test_a_migration_that_fails_stops_the_release_before_the_deploy(run, cluster
     assert "| Outcome | **failed** |" in text
     assert "| `r2-202-menu-catalog` |" in text
     assert "| yes | failed |" in text
+
+
+def test_a_release_that_does_not_exist_ends_in_the_first_task(run, cluster, capsys):
+    client = cluster.connect()
+    before = versions(client, "ConfigMap", "Deployment", "Service", "Job")
+    states = run("release-9")
+    said = capsys.readouterr().out
+    assert states["freeze_and_check"] == "failed"
+    assert states["deploy"] == "upstream_failed"
+    for text in ("release-9", "release-1", "release-2"):
+        assert text in said
+    assert versions(client, "ConfigMap", "Deployment", "Service", "Job") == before
