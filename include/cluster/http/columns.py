@@ -252,6 +252,10 @@ def _configmap(obj: Object) -> list[Any]:
     return [_name(obj), len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), _age(obj)]
 
 
+def _scale(obj: Object) -> list[Any]:
+    return [_name(obj), *(obj[part].get("replicas", 0) for part in ("spec", "status")), _age(obj)]
+
+
 _TEMPLATE = ("Containers*", "Images*", "Selector*")
 _PLAIN = Layout(("Name", "Age"), lambda obj: [_name(obj), _age(obj)])
 _LAYOUTS = {
@@ -277,5 +281,6 @@ _LAYOUTS = {
     ),
     "resourcequotas": Layout(("Name", "Request", "Limit", "Age"), _quota),
     "serviceaccounts": Layout(("Name", "Age"), lambda obj: [_name(obj), _age(obj)]),
+    "scales": Layout(("Name", "Desired", "Available", "Age"), _scale, ("Desired", "Available")),
     "leases": Layout(("Name", "Holder", "Age"), _lease),
 }  # fmt: skip

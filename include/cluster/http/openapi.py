@@ -56,18 +56,41 @@ def swagger() -> Object:
     return {"swagger": "2.0", "info": info, "paths": paths, "definitions": {}}
 
 
+@cache
 def swagger_protobuf() -> bytes:
-    """``/openapi/v2`` in the protobuf form that old kubectl insists on: version and title, and no schemas.
+    """``/openapi/v2`` in the protobuf form that old kubectl insists on: the paths, and no schemas.
 
-    The message is gnostic's ``openapi.v2.Document``: field 1 is ``swagger``, field 2 is ``info`` (title 1, version 2),
-    field 8 is ``paths``. With no schema for a kind, kubectl leaves validation to the server.
+    The message is gnostic's ``openapi.v2.Document``. With no schema for a kind, kubectl leaves validation to the server;
+    that a kind's patch takes ``dryRun`` it must find here.
     """
-    info = _field(1, _TITLE.encode()) + _field(2, str(VERSION["gitVersion"]).encode())
-    return _field(1, b"2.0") + _field(2, info) + _field(8, b"")
+    info = _field(1, _TITLE) + _field(2, str(VERSION["gitVersion"]))
+    paths = b"".join(
+        _field(2, _field(1, _path(resource)) + _field(2, _field(8, _operation(resource))))
+        for group, versions in GROUP_VERSIONS.items()
+        for version in versions
+        for resource in resources(group, version)
+    )
+    return _field(1, "2.0") + _field(2, info) + _field(8, paths)
 
 
-def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2, len(content)]) + content
+def _operation(resource: Resource) -> bytes:
+    patch = _patch(resource, {})
+    parameters = b"".join(
+        _field(8, _field(1, _field(2, _field(3, _field(2, one["in"]) + _field(4, one["name"])))))
+        for one in patch["parameters"]
+    )
+    name = "x-kubernetes-group-version-kind"
+    kind = _field(1, name) + _field(2, _field(2, json_text(patch[name])))
+    return _field(5, patch["operationId"]) + parameters + _field(13, kind)
+
+
+def _field(number: int, content: bytes | str) -> bytes:
+    content = content.encode() if isinstance(content, str) else content
+    length, size = bytearray(), len(content)
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + content
 
 
 def _path(resource: Resource) -> str:

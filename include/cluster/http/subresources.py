@@ -11,7 +11,7 @@ from aiohttp import web
 
 from include.cluster import auth
 from include.cluster.errors import ApiError, bad_request
-from include.cluster.http import backends, bodies, logs, reviews, scale
+from include.cluster.http import backends, bodies, logs, reviews, scale, tables
 from include.cluster.http.answers import answer, no_such_resource, not_allowed
 from include.cluster.http.info import Info
 from include.cluster.http.negotiation import JSON, form
@@ -71,10 +71,13 @@ class Subresources:
         raise not_allowed()
 
     async def _scale(self, request: web.Request, asked: Info, view: View) -> web.Response:
-        wanted = form(request.headers.get("Accept"))
         plural, agent = view.stored.plural, request.headers.get("User-Agent", "")
         if asked.verb == "get":
-            return answer(scale.scale_of(self._registry.get(plural, asked.namespace, asked.name)), wanted)
+            wanted = form(request.headers.get("Accept"), tables.ONE)
+            found = scale.scale_of(self._registry.get(plural, asked.namespace, asked.name))
+            include = request.query.get("includeObject", "")
+            return answer(tables.shown(scale.SCALE, found, wanted, include), wanted)
+        wanted = form(request.headers.get("Accept"))
         if asked.verb == "update":
             options = write_options(request.query, "UpdateOptions", agent)
             content = await bodies.read(request)

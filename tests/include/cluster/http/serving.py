@@ -63,7 +63,7 @@ class Cluster:
             content = content.encode()
         connection.request(method, path, content, given)
         response = connection.getresponse()
-        text = response.read().decode()
+        text = response.read().decode(errors="surrogateescape")
         connection.close()
         return Answer(response.status, response.getheaders(), text)
 

@@ -116,11 +116,3 @@ def test_tables_are_rows_for_kubectl_get(cluster: Cluster) -> None:
     assert [column["name"] for column in found["columnDefinitions"]] == ["Name", "Data", "Age"]
     assert found["rows"][0]["cells"][:2] == ["x", 1]
     assert found["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
-
-
-def test_old_kubectl_finds_its_openapi_document(cluster: Cluster) -> None:
-    accept = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
-    found = cluster.ask("GET", "/openapi/v2", headers=accept)
-    assert (found.code, found.text[:5]) == (200, "\n\x032.0")
-    # Go reads no media type with an @ in it.
-    assert found.all("Content-Type") == ["application/com.github.proto-openapi.spec.v2.v1.0+protobuf"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,51 @@ def test_create_makes_what_its_flags_say(kubectl: Kubectl) -> None:
     assert kubectl("create", "token", "a").count(".") == 2
 
 
+def test_a_scale_is_shown_as_one(kubectl: Kubectl) -> None:
+    kubectl("create", "deployment", "web", "--image=x:1", "--replicas=2")
+    heads, cells = kubectl("get", "deployment", "web", "--subresource=scale").splitlines()
+    assert heads.split() == ["NAME", "DESIRED", "AVAILABLE", "AGE"]
+    assert cells.split()[:3] == ["web", "2", "0"]
+
+
 def test_the_first_namespaces_stay(kubectl: Kubectl) -> None:
     told = kubectl("delete", "ns", "default", code=1)
     assert told == (
         'Error from server (Forbidden): namespaces "default" is forbidden: this namespace may not be deleted\n'
     )
+
+
+def test_old_kubectl_learns_which_kinds_take_dry_runs(cluster: Cluster) -> None:
+    """Kubectl up to 1.26 asks the OpenAPI document in protobuf, and reads it by these numbers."""
+    accept = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
+    found = cluster.ask("GET", "/openapi/v2", headers=accept)
+    # Go reads no media type with an @ in it.
+    assert found.all("Content-Type") == ["application/com.github.proto-openapi.spec.v2.v1.0+protobuf"]
+    document = dict(_fields(found.text.encode(errors="surrogateescape")))
+    assert document[1] == b"2.0"
+    paths = [dict(_fields(path)) for _, path in _fields(document[8])]
+    item = next(path[2] for path in paths if path[1] == b"/apis/batch/v1/namespaces/{namespace}/jobs/{name}")
+    patch = list(_fields(dict(_fields(item))[8]))
+    kind = dict(_fields(next(value for number, value in patch if number == 13)))
+    assert kind[1] == b"x-kubernetes-group-version-kind"
+    assert json.loads(dict(_fields(kind[2]))[2]) == {"group": "batch", "kind": "Job", "version": "v1"}
+    names = []
+    for _, parameter in (one for one in patch if one[0] == 8):
+        for number in (1, 2, 3):
+            parameter = dict(_fields(parameter))[number]
+        names.append(dict(_fields(parameter))[4])
+    assert b"dryRun" in names
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of a message in which all are texts or messages."""
+    place = 0
+    while place < len(content):
+        number, size, shift, place = content[place] >> 3, 0, 0, place + 1
+        assert content[place - 1] & 7 == 2
+        while True:
+            size, shift, place = size | (content[place] & 127) << shift, shift + 7, place + 1
+            if content[place - 1] < 128:
+                break
+        yield number, content[place : place + size]
+        place += size
