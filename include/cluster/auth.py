@@ -17,6 +17,7 @@ from typing import Any
 import jwt
 
 from include.cluster.errors import ApiError, forbidden
+from include.cluster.resources import ALL_VERBS, RESOURCES
 
 Object = dict[str, Any]
 
@@ -164,6 +165,22 @@ def refusal(user: User, wanted: Attributes) -> ApiError:
     return forbidden(wanted.resource, wanted.group, wanted.name, why)
 
 
+def _resource_rules(user: User, namespace: str) -> list[Object]:
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for resource in RESOURCES.values():
+        space = namespace if resource.namespaced else ""
+        for sub in ("", *resource.subresources):
+            asked = (Attributes(verb, resource.group, resource.plural, sub, space) for verb in ALL_VERBS)
+            verbs = tuple(one.verb for one in asked if allowed(user, one))
+            if verbs:
+                names = found.setdefault((resource.group, verbs), [])
+                names.append(f"{resource.plural}/{sub}" if sub else resource.plural)
+    return [
+        {"verbs": list(verbs), "apiGroups": [group], "resources": names}
+        for (group, verbs), names in found.items()
+    ]
+
+
 def rules(user: User, namespace: str) -> tuple[list[Object], list[Object]]:
     """The resource rules and path rules of a SelfSubjectRulesReview."""
     resources: list[Object] = []
@@ -172,11 +189,8 @@ def rules(user: User, namespace: str) -> tuple[list[Object], list[Object]]:
         resources.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
         if not user.namespace:
             paths.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
-    elif user.role in ("view", "edit") and user.namespace in ("", namespace):
-        verbs = list(_READ) if user.role == "view" else ["*"]
-        resources.append(
-            {"verbs": verbs, "apiGroups": ["", "apps", "batch", "coordination.k8s.io"], "resources": ["*"]}
-        )
+    else:
+        resources += _resource_rules(user, namespace)
     resources += [
         {
             "verbs": ["create"],

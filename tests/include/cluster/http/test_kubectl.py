@@ -117,6 +117,18 @@ def test_the_first_namespaces_stay(kubectl: Kubectl) -> None:
     )
 
 
+def test_rights_are_listed_as_they_are_granted(kubectl: Kubectl, cluster: Cluster, tmp_path: Path) -> None:
+    token = cluster.server.tokens.user_token("jane", "view", "default")
+    viewer = tmp_path / "viewer"
+    viewer.write_text(cluster.server.kubeconfig.read_text())
+    kubectl("config", "--kubeconfig", str(viewer), "set-credentials", "admin", f"--token={token}")
+    listed = kubectl("auth", "can-i", "--list", "--kubeconfig", str(viewer))
+    rights = {line.split()[0]: line[line.rindex("[") :] for line in listed.splitlines() if "[" in line}
+    assert rights["deployments.apps"] == rights["pods/log"] == "[get list watch]"
+    assert not {"secrets", "nodes", "*", "pods/proxy"} & set(rights)
+    assert kubectl("auth", "can-i", "get", "secrets", "--kubeconfig", str(viewer), code=1) == "no\n"
+
+
 def test_old_kubectl_learns_which_kinds_take_dry_runs(cluster: Cluster) -> None:
     """Kubectl up to 1.26 asks the OpenAPI document in protobuf, and reads it by these numbers."""
     accept = {"Accept": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
