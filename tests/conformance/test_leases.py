@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conformance.kit.api import Object
 from tests.conformance.kit.namespace import Namespace
 
@@ -58,3 +60,23 @@ def test_lease_fields_are_checked(ns: Namespace) -> None:
     assert "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0" in answer.message
     body["spec"] = {"acquireTime": "yesterday"}
     assert ns.post("leases", body).code == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("2026-01-02T03:04:05Z", '"Z" as ".000000"'),
+        ("2026-01-02T03:04:05.123Z", '".123Z" as ".000000"'),
+        ("2026-01-02T03:04:05+00:00", '"+00:00" as ".000000"'),
+        ("2026-01-02T03:04:05.123456789Z", '"789Z" as "Z07:00"'),
+        ("2026-01-02T03:04:05.123456", '"" as "Z07:00"'),
+    ],
+)
+def test_a_leases_times_have_microseconds(ns: Namespace, text: str, rest: str) -> None:
+    body = lease("x")
+    body["spec"]["renewTime"] = text
+    answer = ns.post("leases", body)
+    assert answer.code == 400
+    assert answer.message.endswith(f"cannot parse {rest}")
+    body["spec"]["renewTime"] = "2026-01-02T03:04:05.123456+02:00"
+    assert ns.create("leases", body)["spec"]["renewTime"] == "2026-01-02T01:04:05.123456Z"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conformance.kit.api import Object
 from tests.conformance.kit.manifests import HELD, IDLE, container, deployment, job, pod, python, sh
 from tests.conformance.kit.namespace import Namespace, condition
@@ -68,3 +70,17 @@ def test_a_job_that_meets_the_quota_says_so(ns: Namespace) -> None:
     ns.create("jobs", job("j", container(ns.image, sh("true"))))
     assert "exceeded quota: q" in ns.event("j", "FailedCreate")["message"]
     assert ns.list("pods") == []
+
+
+@pytest.mark.parametrize(
+    ("hard", "text"),
+    [
+        ({"pod": "1"}, 'spec.hard[pod]: Invalid value: "pod": must be a standard resource for quota'),
+        ({"pods": "1.5"}, 'spec.hard[pods]: Invalid value: "1500m": must be an integer'),
+        ({"services": "-1"}, 'spec.hard[services]: Invalid value: "-1": must be greater than or equal to 0'),
+    ],
+)
+def test_a_quota_of_something_else_is_refused(ns: Namespace, hard: dict[str, str], text: str) -> None:
+    answer = ns.post("resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": hard}})
+    assert answer.code == 422
+    assert text in answer.message

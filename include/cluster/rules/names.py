@@ -20,8 +20,8 @@ def quoted(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} characters"
+def _too_long(limit: int, unit: str = "characters") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def _form(text: str, expression: str, *examples: str) -> str:
@@ -85,11 +85,14 @@ def qualified_name(value: str) -> list[str]:
         if not parts[0]:
             problems.append("prefix part must be non-empty")
         else:
-            problems += [f"prefix part {problem}" for problem in dns_subdomain(parts[0])]
+            problems += [
+                f"prefix part {problem}".replace("253 characters", "253 bytes")
+                for problem in dns_subdomain(parts[0])
+            ]
     if not name:
         problems.append("name part must be non-empty")
     elif len(name) > 63:
-        problems.append("name part " + _too_long(63))
+        problems.append("name part " + _too_long(63, "bytes"))
     if not re.fullmatch(_QUALIFIED, name):
         text = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
         problems.append(_form(text, _QUALIFIED, "MyName", "my.name", "123-abc"))
@@ -100,7 +103,7 @@ def label_value(value: str) -> list[str]:
     """What is wrong with a label's value."""
     problems = []
     if len(value) > 63:
-        problems.append(_too_long(63))
+        problems.append(_too_long(63, "bytes"))
     expression = f"({_QUALIFIED})?"
     if not re.fullmatch(expression, value):
         text = (

@@ -244,7 +244,7 @@ def _scalar(type_: Type, value: Any, model: str, names: list[str]) -> Any:
     if shape == "intorstring" and number and isinstance(value, int):
         return value
     if isinstance(value, datetime) and shape in ("time", "microtime"):  # YAML knows timestamps
-        value = value.replace(tzinfo=value.tzinfo or UTC).isoformat()
+        value = value.replace(tzinfo=value.tzinfo or UTC).isoformat(timespec="microseconds")
     if isinstance(value, str) and shape in _TEXTS:
         return _TEXTS[shape](value)
     if shape in ("intorstring", "time", "microtime"):
@@ -282,6 +282,8 @@ def _bytes(text: str) -> str:
 
 def _time(text: str, *, micro: bool) -> str:
     layout = "2006-01-02T15:04:05.000000Z07:00" if micro else "2006-01-02T15:04:05Z07:00"
+    if micro and (whole := re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)):
+        _check_micro(text, text[whole.end() :], layout)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -290,6 +292,16 @@ def _time(text: str, *, micro: bool) -> str:
         raise bad_request(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"')
     moment = moment.astimezone(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_micro(text: str, rest: str, layout: str) -> None:
+    # Six digits, neither fewer nor more: Go's layout with zeros takes nothing else.
+    fraction = re.match(r"\.\d{6}", rest)
+    if fraction is None:
+        raise bad_request(f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as ".000000"')
+    zone = rest[fraction.end() :]
+    if not re.fullmatch(r"Z|[+-]\d\d:\d\d", zone):
+        raise bad_request(f'parsing time "{text}" as "{layout}": cannot parse "{zone}" as "Z07:00"')
 
 
 # Readers of the shapes that are texts in JSON.

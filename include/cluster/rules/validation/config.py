@@ -19,6 +19,15 @@ _NEEDED_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
+# What a quota counts in whole numbers, and what it measures; other names have a domain.
+_COUNTED = frozenset(
+    ("pods", "services", "services.nodeports", "services.loadbalancers", "replicationcontrollers", "resourcequotas",
+     "secrets", "configmaps", "persistentvolumeclaims")
+)  # fmt: skip
+_MEASURED = frozenset(
+    ("cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
+     "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage")
+)  # fmt: skip
 _ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 
 
@@ -33,8 +42,6 @@ def config_map(errors: Errors, obj: Object) -> None:
         size += len(value.encode())
     for key, value in sorted(binary.items()):
         errors.each(f"binaryData[{key}]", key, names.config_key(key))
-        if key in data:
-            errors.invalid(f"binaryData[{key}]", key, "duplicate of key present in data")
         size += len(base64.b64decode(value))
     if size > _MOST_BYTES:
         errors.too_long("[]", _MOST_BYTES)
@@ -121,8 +128,15 @@ def resource_quota(errors: Errors, obj: Object) -> None:
     for name, value in sorted(((obj.get("spec") or {}).get("hard") or {}).items()):
         field = f"spec.hard[{name}]"
         errors.each(field, name, names.qualified_name(name))
-        if quantity.parse(value) < 0:
+        if "/" not in name and name not in _MEASURED and name not in _COUNTED:
+            errors.invalid(field, name, "must be a standard resource type or fully qualified")
+            errors.invalid(field, name, "must be a standard resource for quota")
+        amount = quantity.parse(value)
+        if amount < 0:
             errors.invalid(field, value, NOT_NEGATIVE)
+        whole = name in _COUNTED or ("/" in name and not name.startswith("requests."))
+        if whole and amount != amount.to_integral_value():
+            errors.invalid(field, quantity.canonical(value), "must be an integer")
 
 
 def lease(errors: Errors, obj: Object) -> None:

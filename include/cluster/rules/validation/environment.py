@@ -130,6 +130,6 @@ def check_from(errors: Errors, field: str, sources: list[Object]) -> None:
             else:
                 errors.each(f"{where}.{name}.name", target, names.dns_subdomain(target))
         if not present:
-            errors.invalid(where, "", "must specify one of: `configMapRef` or `secretRef`")
+            errors.invalid(field, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(present) > 1:
-            errors.invalid(where, "", "may not have more than one field specified at a time")
+            errors.invalid(field, "", "may not have more than one field specified at a time")

@@ -57,12 +57,13 @@ def _rest(errors: Errors, metadata: Object) -> None:
     errors.labels("metadata.labels", metadata.get("labels"))
     check_annotations(errors, "metadata.annotations", metadata.get("annotations"))
     _owners(errors, metadata.get("ownerReferences") or [])
-    for finalizer in metadata.get("finalizers") or []:
-        if not errors.each("metadata.finalizers", finalizer, names.qualified_name(finalizer)):
+    for index, finalizer in enumerate(metadata.get("finalizers") or []):
+        field = f"metadata.finalizers[{index}]"
+        if not errors.each(field, finalizer, names.qualified_name(finalizer)):
             continue
         if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.invalid("metadata.finalizers", finalizer, why)
+            errors.invalid(field, finalizer, why)
 
 
 def check_annotations(errors: Errors, field: str, found: dict[str, str] | None) -> None:
@@ -77,8 +78,8 @@ def check_annotations(errors: Errors, field: str, found: dict[str, str] | None) 
 
 def _owners(errors: Errors, owners: list[Object]) -> None:
     controller = ""
-    for index, owner in enumerate(owners):
-        field = f"metadata.ownerReferences[{index}]"
+    for owner in owners:
+        field = "metadata.ownerReferences"  # without the index, as Kubernetes has it
         if not owner.get("apiVersion"):
             errors.invalid(f"{field}.apiVersion", "", "version must not be empty")
         for name in ("kind", "name", "uid"):

@@ -205,7 +205,7 @@ def check_mounts(errors: Errors, field: str, mounts: list[Object], known: set[st
             errors.invalid(f"{where}.mountPath", path, "must be unique")
         paths.add(path)
         if mount.get("subPath"):
-            _sub_path(errors, f"{where}.subPath", mount["subPath"])
+            _sub_path(errors, f"{field}.subPath", mount["subPath"])  # without the index, as Kubernetes has it
         if mount.get("subPathExpr"):
             if mount.get("subPath"):
                 errors.invalid(

