@@ -12,7 +12,7 @@ import yaml
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.release.frozen import Frozen
-from include.release.loading import PROJECT
+from include.release.loading import PROJECT, shown_path
 from plugins.operators.freeze import FreezeAndCheckOperator
 from tests.standin import install_shop
 
@@ -51,7 +51,7 @@ def test_a_deployment_file_given_as_the_release(project, context, number):
     shutil.copy(seeds / f"release-{number}.yaml", project / "releases" / "plain.yaml")
     text = refused(context("plain"))
     expected = (seeds / f"release-{number}.findings.txt").read_text()
-    name = str(project / "releases" / "plain.yaml")
+    name = shown_path(project / "releases" / "plain.yaml")
     found = text.splitlines()[1:]
     assert (
         found == expected.replace(f"tests/data/seed-deployments/release-{number}.yaml", name).splitlines()[1:]

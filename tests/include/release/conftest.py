@@ -11,7 +11,7 @@ import pytest
 from include.release.environments import Environment
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock, LockedImage
-from include.release.loading import PROJECT, Sources
+from include.release.loading import PROJECT, Sources, shown_path
 from include.release.problems import RejectedError
 
 
@@ -59,6 +59,6 @@ def rejected(sources: Sources) -> Callable[..., str]:
         path.write_text(text)
         with pytest.raises(RejectedError) as raised:
             sources.read_release("release-1")
-        return str(raised.value).replace(f"{sources.releases}/", "")
+        return str(raised.value).replace(f"{shown_path(sources.releases)}/", "")
 
     return change
