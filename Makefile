@@ -10,7 +10,7 @@ export PYTHON PORT ONCE KEEP
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 BIN := .venv/bin
 # Temporary files stay in the checkout; a KUBECONFIG of the user's shell is not a wish to test on that cluster.
-TESTENV := env -u KUBECONFIG -u IMAGE TMPDIR=$(CURDIR)/.test/tmp
+TESTENV := env -u KUBECONFIG -u IMAGE TMPDIR="$(CURDIR)/.test/tmp"
 PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest $(ARGS)
 
 help: ## list the targets
@@ -46,7 +46,7 @@ unit: venv-dev ## tests of single modules
 conformance: venv-dev ## tests of the cluster's behaviour; KUBECONFIG= IMAGE= runs them on a real cluster
 	@mkdir -p .test/tmp
 ifeq ($(origin KUBECONFIG),command line)
-	@TMPDIR=$(CURDIR)/.test/tmp KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) tests/conformance
+	@TMPDIR="$(CURDIR)/.test/tmp" KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) tests/conformance
 else
 	@$(TESTENV) $(PYTEST) tests/conformance
 endif
