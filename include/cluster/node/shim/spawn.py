@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import stat
 from typing import Any
@@ -76,7 +77,7 @@ def spawn(argv: list[str], spec: dict[str, Any], *, stdout: int, stderr: int, fi
     if pid == 0:
         try:
             os.close(report)
-            _become(argv, spec, stdout, stderr, first)
+            _become(argv, spec, stdout, stderr, first, told)
         except SpawnError as error:
             os.write(told, str(error).encode())
         except BaseException as error:  # whatever it is, the parent has to hear of it
@@ -92,7 +93,13 @@ def spawn(argv: list[str], spec: dict[str, Any], *, stdout: int, stderr: int, fi
     return pid
 
 
-def _become(argv: list[str], spec: dict[str, Any], stdout: int, stderr: int, first: bool) -> None:
+def _nobody_reads(pipe: int) -> bool:
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _become(argv: list[str], spec: dict[str, Any], stdout: int, stderr: int, first: bool, told: int) -> None:
     os.setsid()
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -113,6 +120,8 @@ def _become(argv: list[str], spec: dict[str, Any], stdout: int, stderr: int, fir
     program = _find(argv[0], env.get("PATH", os.defpath))
     linux.no_new_privileges()
     linux.die_with_parent(signal.SIGKILL)
+    if _nobody_reads(told):  # the parent was killed before the line above and will send no signal
+        os._exit(127)
     try:
         os.execve(program, argv, env)  # noqa: S606 - this is what it is for
     except OSError as error:

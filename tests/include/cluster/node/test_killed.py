@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -58,3 +60,31 @@ async def test_nothing_outlives_a_killed_stand_in(tmp_path, namespaces):
             return
         await asyncio.sleep(0.05)
     raise AssertionError(alive(mark) + alive(str(tmp_path)))
+
+
+_KILLED_BETWEEN_FORK_AND_EXEC = """
+import os, sys, time
+from include.cluster.node.shim import spawn
+
+real_fork = os.fork
+def slow_fork():
+    pid = real_fork()
+    if pid == 0:
+        time.sleep(0.4)
+    return pid
+os.fork = slow_fork
+spec = {"env": {"PATH": "/usr/bin:/bin"}, "cwd": "/", "namespaces": False}
+spawn.spawn(["sleep", sys.argv[1]], spec, stdout=1, stderr=2, first=False)
+"""
+
+
+def test_a_shim_killed_while_it_starts_a_program_leaves_none_behind():
+    mark = f"60.{uuid.uuid4().int}"
+    shim = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_BETWEEN_FORK_AND_EXEC, mark], cwd=Path(__file__).parents[4]
+    )
+    time.sleep(0.3)
+    shim.kill()
+    shim.wait()
+    time.sleep(0.8)
+    assert alive(mark) == []
