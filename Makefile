@@ -45,7 +45,7 @@ unit: venv-dev ## tests of single modules
 
 conformance: venv-dev ## tests of the cluster's behaviour; KUBECONFIG= IMAGE= runs them on a real cluster
 	@mkdir -p .test/tmp
-ifeq ($(origin KUBECONFIG),command line)
+ifneq ($(filter command,$(origin KUBECONFIG))$(and $(KUBECONFIG),$(IMAGE)),)
 	@TMPDIR="$(CURDIR)/.test/tmp" KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) tests/conformance
 else
 	@$(TESTENV) $(PYTEST) tests/conformance
