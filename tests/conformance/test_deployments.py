@@ -34,6 +34,11 @@ def version(item: Object) -> str:
     return next((e["value"] for e in spec["containers"][0].get("env", []) if e["name"] == "VERSION"), "")
 
 
+def revision(item: Object | None) -> str | None:
+    """The revision noted on a Deployment or ReplicaSet; a ReplicaSet that does not exist has none."""
+    return item["metadata"].get("annotations", {}).get(REVISION, "") if item else None
+
+
 def replicasets(ns: Namespace) -> dict[str, Object]:
     return {version(item): item for item in ns.list("replicasets")}
 
@@ -124,7 +129,12 @@ def test_revisions_count_up_and_an_undone_one_is_new(ns: Namespace) -> None:
     first = set_env(ns, "one")
     ns.wait("deployments", "d", "revision 2 or 1", lambda item: "one" in replicasets(ns))
     set_env(ns, "two")
-    ns.wait("deployments", "d", "the new ReplicaSet", lambda item: "two" in replicasets(ns))
+    ns.wait(
+        "deployments",
+        "d",
+        "the new revision",
+        lambda item: revision(item) == revision(replicasets(ns).get("two")),
+    )
     last = int(ns.get("deployments", "d")["metadata"]["annotations"][REVISION])
     uid = replicasets(ns)["one"]["metadata"]["uid"]
     old = replicasets(ns)["one"]["metadata"]["annotations"][REVISION]

@@ -153,7 +153,9 @@ def test_pod_failure_policy(ns: Namespace, code: int, reason: str) -> None:
 
 
 def test_a_deleted_pod_of_a_job_is_made_again(ns: Namespace) -> None:
-    ns.create("jobs", job("j", container(ns.image, python(IDLE))))
+    # with 0 it would count as done when its end is seen before its deletion
+    failing = IDLE.replace("sys.exit(0)", "sys.exit(1)")
+    ns.create("jobs", job("j", container(ns.image, python(failing))))
     (first,) = until("a pod", lambda: ns.list("pods"))
     ns.pod_ready(first["metadata"]["name"])
     ns.delete("pods", first["metadata"]["name"])
