@@ -47,6 +47,8 @@ _LIST = (
     Resource("secrets", "secret", "Secret", "", "v1", True, "V1Secret"),
     Resource("services", "service", "Service", "", "v1", True, "V1Service", ("svc",), ("all",),
              subresources=("status", "proxy")),
+    Resource("endpoints", "endpoints", "Endpoints", "", "v1", True, "V1Endpoints", ("ep",)),
+    Resource("endpointslices", "endpointslice", "EndpointSlice", "discovery.k8s.io", "v1", True, "V1EndpointSlice"),
     Resource("serviceaccounts", "serviceaccount", "ServiceAccount", "", "v1", True, "V1ServiceAccount", ("sa",),
              subresources=("token",)),
     Resource("events", "event", "Event", "", "v1", True, "CoreV1Event", ("ev",)),

@@ -104,7 +104,11 @@ class ServiceProxy(Controller):
             raise RetryError(text) from error
 
     def _choose(self, key: Key, port: int) -> Endpoint | None:
-        found = services.backends(self.registry, *key, port)
+        service = self.registry.find("services", *key)
+        chosen = services.find_port(service, str(port)) if service is not None else None
+        if service is None or chosen is None:
+            return None
+        found = services.addresses(service, chosen, self.registry.list("pods", key[0]))
         if not found:
             return None
         turn = self._turns.get((key, port), 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from include.cluster.controllers.base import Cluster, Controller
 from include.cluster.controllers.claims import Claims
 from include.cluster.controllers.deployment import Deployments
+from include.cluster.controllers.endpoints import Endpoints
 from include.cluster.controllers.expiry import EventExpiry
 from include.cluster.controllers.garbage import GarbageCollector
 from include.cluster.controllers.index import Index
@@ -35,6 +36,7 @@ KINDS: tuple[type[Controller], ...] = (
     Scheduler,
     Claims,
     ServiceProxy,
+    Endpoints,
     GarbageCollector,
     ResourceQuotas,
     EventExpiry,

@@ -1,63 +1,72 @@
-"""Where a service sends to: the ready pods that it selects."""
+"""Who serves a service: the one place that chooses pods for the proxy, for the API server's own proxy and for endpoints.
+
+Nothing here reads or writes: callers bring the service and the pods of its namespace.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from include.cluster.controllers import pods
-
-if TYPE_CHECKING:
-    from include.cluster.registry import Registry
 
 Object = dict[str, Any]
 Address = tuple[str, int]
 
 
-def backends(registry: Registry, namespace: str, name: str, port: str | int = "") -> list[Address]:
-    """The address and port of each pod that may get a connection to a service port.
+@dataclass(frozen=True)
+class Backend:
+    """A pod that a service selects, with an address and not at its end.
 
-    Args:
-        registry: holds the service and the pods.
-        namespace: of both.
-        name: the service.
-        port: the service port by number or name; may be empty when the service has one port only.
-
-    Returns:
-        Empty when the service, the port or a ready pod is missing.
+    ``ready`` says that it gets connections; ``serving`` is its own word, whether or not it is on its way out.
     """
-    service = registry.find("services", namespace, name)
-    if service is None:
-        return []
-    found = find_port(service, port)
-    return [] if found is None else port_backends(registry, service, found)
+
+    pod: Object
+    address: str
+    ready: bool
+    serving: bool
+    terminating: bool
 
 
-def find_port(service: Object, port: str | int) -> Object | None:
-    """The service port with this number or name."""
-    ports = service["spec"].get("ports") or []
-    if port == "":
-        return ports[0] if len(ports) == 1 else None
-    for entry in ports:
-        if str(entry["port"]) == str(port) or entry.get("name") == port:
-            return dict(entry)
-    return None
-
-
-def port_backends(registry: Registry, service: Object, port: Object) -> list[Address]:
-    """The pods behind one port of a service, ordered by name."""
+def selects(service: Object, labels: dict[str, str] | None) -> bool:
+    """Whether the service has a selector, and it matches the labels."""
     selector = service["spec"].get("selector")
-    if not selector:
-        return []
+    return bool(selector) and selector.items() <= (labels or {}).items()
+
+
+def backends(service: Object, candidates: Iterable[Object]) -> list[Backend]:
+    """The pods behind a service, ready or not, in the order in which they come."""
+    unready = bool(service["spec"].get("publishNotReadyAddresses"))
     found = []
-    for pod in registry.list("pods", service["metadata"]["namespace"]):
-        if not selector.items() <= (pod["metadata"].get("labels") or {}).items():
+    for pod in candidates:
+        if not selects(service, pod["metadata"].get("labels")) or pods.phase(pod) in pods.FINISHED:
             continue
-        if not _serves(pod, bool(service["spec"].get("publishNotReadyAddresses"))):
+        address = (pod.get("status") or {}).get("podIP")
+        if not address:
             continue
-        target = target_port(pod, port)
-        if target is not None:
-            found.append((str(pod["status"]["podIP"]), target))
+        serving, terminating = pods.ready(pod), pods.dying(pod)
+        ready = unready or (serving and not terminating)
+        found.append(Backend(pod, str(address), ready, serving, terminating))
     return found
+
+
+def addresses(service: Object, port: Object, candidates: Iterable[Object]) -> list[Address]:
+    """Where a connection to one port of a service may go: to the pods that are ready and have that port."""
+    found = []
+    for backend in backends(service, candidates):
+        number = target_port(backend.pod, port) if backend.ready else None
+        if number is not None:
+            found.append((backend.address, number))
+    return found
+
+
+def find_port(service: Object, wanted: str) -> Object | None:
+    """The service port with this number or name; a port that has a name is not meant by none."""
+    for port in service["spec"].get("ports") or []:
+        if str(port["port"]) == wanted if wanted.isdigit() else port.get("name", "") == wanted:
+            return dict(port)
+    return None
 
 
 def target_port(pod: Object, port: Object) -> int | None:
@@ -65,14 +74,11 @@ def target_port(pod: Object, port: Object) -> int | None:
     target = port["targetPort"] if port.get("targetPort") else port["port"]
     if str(target).isdigit():
         return int(target)
-    for container in [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]:
+    sidecars = [
+        one for one in pod["spec"].get("initContainers") or [] if one.get("restartPolicy") == "Always"
+    ]
+    for container in [*pod["spec"]["containers"], *sidecars]:
         for entry in container.get("ports") or []:
             if entry.get("name") == target and entry.get("protocol", "TCP") == port.get("protocol", "TCP"):
                 return int(entry["containerPort"])
     return None
-
-
-def _serves(pod: Object, unready: bool) -> bool:
-    if not (pod.get("status") or {}).get("podIP") or pods.phase(pod) in pods.FINISHED:
-        return False
-    return unready or (pods.ready(pod) and not pods.dying(pod))

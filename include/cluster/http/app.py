@@ -12,7 +12,14 @@ from include.cluster import auth
 from include.cluster.errors import ApiError
 from include.cluster.http import info as request_info
 from include.cluster.http import meta
-from include.cluster.http.answers import OPTIONS, failure, no_such_resource, not_allowed, not_found_page
+from include.cluster.http.answers import (
+    OPTIONS,
+    failure,
+    no_such_resource,
+    not_allowed,
+    not_found_page,
+    warning,
+)
 from include.cluster.http.bodies import LIMIT
 from include.cluster.http.info import Info
 from include.cluster.http.logs import LogReader
@@ -23,6 +30,8 @@ from include.cluster.http.views import GROUP_VERSIONS, VIEWS
 from include.cluster.http.watching import Hub
 from include.cluster.registry import Registry
 
+_DEPRECATED = web.RequestKey("deprecated", str)
+_OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 Object = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logging.getLogger(__name__)
@@ -50,6 +59,7 @@ class Api:
         """The aiohttp application."""
         app = web.Application(client_max_size=LIMIT)
         app.router.add_route("*", "/{path:.*}", self.handle)
+        app.on_response_prepare.append(_warn)
         app.on_startup.append(self._start)
         app.on_shutdown.append(self._end_watches)
         app.on_cleanup.append(self._stop)
@@ -95,6 +105,8 @@ class Api:
             asked.namespace and not view.resource.namespaced and asked.resource != "namespaces"
         ):
             raise no_such_resource()
+        if view.resource.plural == "endpoints":
+            request[_DEPRECATED] = _OLD_ENDPOINTS
         if asked.subresource:
             return await self.subresources.respond(request, asked, view)
         if request.method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
@@ -109,6 +121,13 @@ class Api:
             if account is None or account["metadata"]["uid"] != user.uid:
                 raise ApiError(401, "Unauthorized", "Unauthorized")
         return auth.impersonated(user, request.headers)
+
+
+async def _warn(request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the client that it uses an old kind, whatever it does with it."""
+    text = request.get(_DEPRECATED)
+    if text is not None:
+        response.headers.add("Warning", warning(text))
 
 
 def _attributes(asked: Info) -> auth.Attributes:

@@ -79,22 +79,15 @@ def service_target(registry: Registry, namespace: str, name: str) -> Target:
     service = registry.get("services", namespace, service_name)
     if not service["spec"].get("selector"):
         raise not_found("services", "", service_name)  # it has no endpoints, in Kubernetes' words
-    ports = service["spec"].get("ports") or []
-    if wanted.isdigit():
-        chosen = [one for one in ports if one["port"] == int(wanted)]
-        if not chosen:
+    port = services.find_port(service, wanted)
+    if port is None:
+        if wanted.isdigit():
             raise unavailable(f'no service port {wanted} found for service "{service_name}"')
-    else:
-        # A port that has a name is not meant by none.
-        chosen = [one for one in ports if one.get("name", "") == wanted]
-    targets = [
-        Target(scheme, host, port)
-        for one in chosen[:1]
-        for host, port in services.port_backends(registry, service, one)
-    ]
-    if not targets:
-        raise unavailable(f'no endpoints available for service "{service_name if chosen else name}"')
-    return random.choice(targets)  # noqa: S311 - any of them will do
+        raise unavailable(f'no endpoints available for service "{name}"')
+    found = services.addresses(service, port, registry.list("pods", namespace))
+    if not found:
+        raise unavailable(f'no endpoints available for service "{service_name}"')
+    return Target(scheme, *random.choice(found))  # noqa: S311 - any of them will do
 
 
 def unavailable(message: str) -> ApiError:

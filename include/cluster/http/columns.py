@@ -154,6 +154,27 @@ def _service(obj: Object) -> list[Any]:
     return [_name(obj), kind, address, external, ports or NONE, _age(obj), _labels(spec.get("selector"))]
 
 
+def _endpoints(obj: Object) -> list[Any]:
+    found = []
+    for subset in obj.get("subsets") or []:
+        suffixes = [f":{port['port']}" for port in subset.get("ports") or []] or [""]
+        found += [one["ip"] + suffix for suffix in suffixes for one in subset.get("addresses") or []]
+    return [_name(obj), _first(found) if obj.get("subsets") else NONE, _age(obj)]
+
+
+def _endpoint_slice(obj: Object) -> list[Any]:
+    # A port without a number stands for all.
+    ports = [str(port.get("port") or port.get("name") or "*") for port in obj.get("ports") or []]
+    found = [address for one in obj.get("endpoints") or [] for address in one.get("addresses") or []]
+    kind = obj.get("addressType", "")
+    return [_name(obj), kind, _first(ports) or "<unset>", _first(found) or "<unset>", _age(obj)]
+
+
+def _first(texts: list[str], most: int = 3) -> str:
+    more = f" + {len(texts) - most} more..." if len(texts) > most else ""
+    return ",".join(texts[:most]) + more
+
+
 def _event(obj: Object) -> list[Any]:
     about = obj.get("involvedObject") or {}
     kind = about.get("kind", "")
@@ -266,6 +287,8 @@ _LAYOUTS = {
     "configmaps": Layout(("Name", "Data", "Age"), _configmap),
     "secrets": Layout(("Name", "Type", "Data", "Age"), _secret),
     "services": Layout(("Name", "Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector*"), _service),
+    "endpoints": Layout(("Name", "Endpoints", "Age"), _endpoints),
+    "endpointslices": Layout(("Name", "AddressType", "Ports", "Endpoints", "Age"), _endpoint_slice),
     "events": Layout(
         ("Last Seen", "Type", "Reason", "Object", "Subobject*", "Source*", "Message", "First Seen*", "Count*", "Name*"), _event
     ),

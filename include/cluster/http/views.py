@@ -76,5 +76,6 @@ GROUP_VERSIONS: dict[str, tuple[str, ...]] = {
     "authorization.k8s.io": ("v1",),
     "batch": ("v1",),
     "coordination.k8s.io": ("v1",),
+    "discovery.k8s.io": ("v1",),
 }
 """The groups that are served, in discovery's order, with their versions."""

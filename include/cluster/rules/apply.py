@@ -27,6 +27,7 @@ _EMPTY: dict[str, Object] = {
     "namespaces": {"spec": {}, "status": {}},
     "resourcequotas": {"spec": {}, "status": {}},
     "leases": {"spec": {}},
+    "endpointslices": {"addressType": None, "endpoints": None, "ports": None},
     "nodes": {"spec": {}, "status": {}},
     "events": {"involvedObject": {}, "source": {}},
 }

@@ -216,12 +216,25 @@ def _event(obj: Object) -> None:
     _fill(obj, {"reportingComponent": "", "reportingInstance": ""})
 
 
+def _endpoints(obj: Object) -> None:
+    for subset in obj.get("subsets") or []:
+        for port in subset.get("ports") or []:
+            _fill(port, {"protocol": "TCP"})
+
+
+def _endpoint_slice(obj: Object) -> None:
+    for port in obj.get("ports") or []:
+        _fill(port, {"name": "", "protocol": "TCP"})
+
+
 _BY_PLURAL = {
     "pods": _pod,
     "deployments": _deployment,
     "replicasets": _replica_set,
     "jobs": _job,
     "services": _service,
+    "endpoints": _endpoints,
+    "endpointslices": _endpoint_slice,
     "secrets": _secret,
     "namespaces": _namespace,
     "persistentvolumeclaims": _claim,

@@ -29,6 +29,7 @@ def _each(path: str, why: str, *fine: Any) -> list[Limit]:
 _ONE_NODE = "there is one node"
 _NO_PRIVILEGES = "containers are processes of an unprivileged user"
 _HOST_NETWORK = "all pods share the host's network, each with a loopback address of its own"
+_BY_SELECTOR = "connections go to the pods that the Service selects"
 _NO_ATTACH = "attach is not served, nothing could ever be written to it"
 
 # Kept, with a Warning. Paths of pods start at the pod's spec.
@@ -108,6 +109,8 @@ WITHOUT_EFFECT: dict[str, tuple[Limit, ...]] = {
         Limit("spec.externalTrafficPolicy", _ONE_NODE, ("Cluster",)),
         Limit("spec.trafficDistribution", _ONE_NODE),
     ),
+    "endpoints": (Limit("subsets", _BY_SELECTOR),),
+    "endpointslices": (Limit("endpoints", _BY_SELECTOR),),
     "persistentvolumeclaims": (Limit("spec.volumeAttributesClassName", "a claim is a directory"),),
     "leases": (
         Limit("spec.strategy", "there is no coordinated leader election"),

@@ -12,7 +12,7 @@ from include.cluster.rules import quantity
 Object = dict[str, Any]
 
 # Kinds whose metadata.generation counts the changes of what is wanted.
-_COUNTED = ("deployments", "replicasets", "jobs", "pods")
+_COUNTED = ("deployments", "replicasets", "jobs", "pods", "endpointslices")
 _FIRST_STATUS: dict[str, Object] = {
     "deployments": {},
     "replicasets": {"replicas": 0},
@@ -89,6 +89,9 @@ def _wanted(resource: Resource, obj: Object) -> Any:
     if resource.plural == "pods":
         # Being bound to a node is no change of what is wanted.
         return {name: value for name, value in (obj.get("spec") or {}).items() if name != "nodeName"}
+    if resource.plural == "endpointslices":
+        # It has no spec; consumers go by its labels too.
+        return obj.get("endpoints"), obj.get("ports"), obj["metadata"].get("labels") or {}
     return obj.get("spec")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from include.cluster.errors import Cause
 from include.cluster.resources import Resource
-from include.cluster.rules.validation import config, metadata, pods, services, workloads
+from include.cluster.rules.validation import config, endpoints, metadata, pods, services, workloads
 from include.cluster.rules.validation.errors import Errors
 
 Object = dict[str, Any]
@@ -18,6 +18,8 @@ _CREATE: dict[str, Callable[[Errors, Object], None]] = {
     "replicasets": workloads.replica_set,
     "jobs": workloads.job,
     "services": services.check,
+    "endpoints": endpoints.endpoints,
+    "endpointslices": endpoints.endpoint_slice,
     "configmaps": config.config_map,
     "secrets": config.secret,
     "persistentvolumeclaims": config.claim,
@@ -25,6 +27,8 @@ _CREATE: dict[str, Callable[[Errors, Object], None]] = {
     "leases": config.lease,
     "events": config.event,
 }
+
+_IMMUTABLE = {"secrets": ("type",), "endpointslices": ("addressType",)}
 
 
 def validate_create(resource: Resource, obj: Object) -> list[Cause]:
@@ -51,8 +55,8 @@ def validate_update(resource: Resource, new: Object, old: Object, subresource: s
     if subresource not in ("", "scale"):
         return errors.causes
     plural = resource.plural
-    if plural == "secrets":
-        errors.immutable("type", new.get("type"), old.get("type"))
+    for name in _IMMUTABLE.get(plural, ()):
+        errors.immutable(name, new.get(name), old.get(name))
     if plural in ("configmaps", "secrets"):
         config.immutable(errors, new, old)
     if plural == "services":

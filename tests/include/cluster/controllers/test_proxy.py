@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from include.cluster.controllers import services
 from include.cluster.registry.clock import stamp
 from tests.include.cluster.controllers.kit import NS, World
 
@@ -96,10 +95,6 @@ async def test_connections_go_round_the_ready_pods(world: World) -> None:
     pod(world, "c", "127.77.0.3", first.port, ready=False)
     port = free_port()
     address = await service(world, port)
-    assert services.backends(world.registry, NS, "web", "http") == [
-        (first.address, first.port),
-        (second.address, second.port),
-    ]
     answers = [await ask(address, port) for _ in range(4)]
     assert sorted(answers) == ["first:hello\nbye\n"] * 2 + ["second:hello\nbye\n"] * 2
 
