@@ -147,7 +147,7 @@ async def test_environment(cluster):
     cluster.add("secrets", "login", data={"user": base64.b64encode(b"jane").decode()})
     port = {"port": 8080, "protocol": "TCP", "name": "http", "targetPort": 8080}
     cluster.add(
-        "services", "app-service", spec={"ports": [port], "clusterIP": "127.100.0.7", "type": "ClusterIP"}
+        "services", "app-service", spec={"ports": [port], "clusterIP": "127.96.0.7", "type": "ClusterIP"}
     )
     env = [
         {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
@@ -172,8 +172,8 @@ async def test_environment(cluster):
     }
     log = await output(cluster, "", container, meta={"labels": {"app": "web"}})
     address = cluster.pod("p")["status"]["podIP"]
-    expected = [address, "web", "standin-node", "256", "jane", None, "greenish 127.100.0.7 $(UNKNOWN) $(WHO)", "9", "p",
-                "8080", "127.100.0.7", "127.0.0.1"]  # fmt: skip
+    expected = [address, "web", "standin-node", "256", "jane", None, "greenish 127.96.0.7 $(UNKNOWN) $(WHO)", "9", "p",
+                "8080", "127.96.0.7", "127.0.0.1"]  # fmt: skip
     assert log == f"{expected} jane\n"
 
 
