@@ -11,6 +11,13 @@ from tools.demo import airflow, options, ports
 from tools.demo.options import DemoError, Options
 
 
+@pytest.fixture(autouse=True)
+def nothing_reserved() -> Iterator[None]:
+    yield
+    while ports._reserved:
+        ports._reserved.pop().close()
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     with socket.socket() as holder:
@@ -35,6 +42,12 @@ def test_a_taken_usual_port_is_stepped_over_and_said(taken: int, monkeypatch: py
     port, why = ports.choose(None)
     assert port != taken
     assert f"port {taken} is taken, using {port}" in why
+
+
+def test_two_demos_do_not_choose_the_same_port() -> None:
+    first, _ = ports.choose(None)
+    second, _ = ports.choose(None)
+    assert first != second
 
 
 def test_a_taken_port_that_was_asked_for_is_refused(taken: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import requests
 
 from tools.demo import state
@@ -106,12 +108,23 @@ def wait_healthy(base: str, supervisor: Supervisor) -> None:
     while time.monotonic() < deadline:
         supervisor.check()
         waiting = _unhealthy(base)
-        if not waiting:
+        if not waiting and _listens(base, supervisor):
             return
         time.sleep(0.3)
     late: list[Process] = [process for process in supervisor.processes if process.name in waiting]
     details = "\n".join(f"--- {process.log}\n{process.tail()}" for process in late)
     raise DemoError(f"not healthy after {HEALTHY_WITHIN:.0f} s: {', '.join(sorted(waiting))}\n{details}")
+
+
+def _listens(base: str, supervisor: Supervisor) -> bool:
+    """Whether it is our api-server that answers, not somebody else's on the same port."""
+    port = int(base.rpartition(":")[2])
+    for process in supervisor.processes:
+        if process.name == "api-server" and process.popen is not None:
+            with contextlib.suppress(psutil.Error):
+                found = psutil.Process(process.popen.pid).net_connections("tcp")
+                return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
+    return False
 
 
 def _unhealthy(base: str) -> set[str]:

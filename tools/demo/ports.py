@@ -8,6 +8,20 @@ import socket
 from tools.demo.options import DemoError
 
 USUAL = 8080
+_reserved: list[socket.socket] = []
+"""Held until the demo ends. Airflow listens only seconds after the choice: another demo must not choose the same."""
+
+
+def _reserve(port: int) -> bool:
+    """Whether no other demo on this machine has chosen the port; a name of the kernel's, not a file."""
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0plan-reduce-repeat-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _reserved.append(mark)
+    return True
 
 
 def _is_free(port: int) -> bool:
@@ -19,7 +33,7 @@ def _is_free(port: int) -> bool:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 return False
             raise
-    return True
+    return _reserve(port)
 
 
 def _any_free() -> int:
