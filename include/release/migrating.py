@@ -23,6 +23,7 @@ from include.release.spec import Migration
 from include.release.texts import indented, last_lines
 
 POLL_SECONDS = 0.3
+REMOVED_WITHIN = 120.0
 
 _CLOCK = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\s*")
 
@@ -78,10 +79,11 @@ class Runner:
         wanted = job_for(self.frozen, step, self.asked_by)
         jobs = self.cluster.list("Job", self.namespace, labels=f"{LABEL_MIGRATION}={step.id}")
         found = choose(jobs, wanted)
-        if found is not None:
+        if found is not None and job_state(found).phase == "failed":
+            self._remove(found, step)
+        elif found is not None:
             name = str(found["metadata"]["name"])
-            phase = job_state(found).phase
-            word = {"running": "still runs", "complete": "has ended", "failed": "has failed"}[phase]
+            word = {"running": "still runs", "complete": "has ended"}[job_state(found).phase]
             self.say(f"{step.id}: Job {name} of an earlier try {word}; going on with it")
             return name
         name = str(wanted["metadata"]["name"])
@@ -92,6 +94,29 @@ class Runner:
                 raise
         self.say(f"{step.id}: {step.title}. Job {name}: {' '.join(step.up)}")
         return name
+
+    def _remove(self, job: dict[str, Any], step: Migration) -> None:
+        """Make room for another Job: a try that saw this one fail would have ended the task for good.
+
+        So the worker or the node was lost meanwhile, which says nothing about the migration; the ledger does.
+        """
+        name = str(job["metadata"]["name"])
+        labels = f"job-name={name}"
+        pods = self.cluster.list("Pod", self.namespace, labels=labels)
+        ended = next(filter(None, map(exit_text, pods)), job_state(job).reason)
+        self.say(
+            f"{step.id}: Job {name} of an earlier try failed while nobody watched ({ended}); running it again"
+        )
+        if text := self._old_log(pods):
+            self.say(indented(last_lines(text)))
+        self.cluster.delete("Job", self.namespace, name)
+        deadline = time.monotonic() + REMOVED_WITHIN
+        while self.cluster.get("Job", self.namespace, name) or self.cluster.list(
+            "Pod", self.namespace, labels=labels
+        ):
+            if time.monotonic() > deadline:
+                raise MigrationError(f"Migration {step.id}: the failed Job {name} cannot be removed")
+            time.sleep(POLL_SECONDS)
 
     def _follow(self, name: str, step: Migration, started: float) -> list[str]:
         """Write the pod's log into the task log while it runs; returns its lines."""

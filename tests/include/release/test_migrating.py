@@ -50,6 +50,22 @@ def test_a_failing_job_is_told_with_its_exit_code_and_last_lines(cluster, small)
     assert "What now: nothing was deployed; the previous build runs on." in text
 
 
+def test_a_retry_runs_a_job_again_that_failed_while_nobody_watched(cluster, small, namespace):
+    frozen = small(("print('one'); print(", "print('lost'); raise SystemExit(3); print("))
+    step = frozen.release.migrations.steps[0]
+    with pytest.raises(MigrationError):
+        runner(cluster, frozen)[0].run(step)
+    (first,) = cluster.connect().list("Job", namespace)
+    run, said = runner(cluster, frozen)
+    with pytest.raises(MigrationError, match="exit code 3"):
+        run.run(step)
+    (second,) = cluster.connect().list("Job", namespace)
+    assert second["metadata"]["name"] == first["metadata"]["name"]
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    assert said[0].endswith("failed while nobody watched (exit code 3); running it again")
+    assert said[1].strip() == "lost"
+
+
 def test_a_job_that_cannot_start_is_removed(cluster, small, namespace):
     policy = {
         "crash_restarts": 3,
