@@ -55,12 +55,12 @@ async def test_second_deletion_shortens_the_grace_period(cluster):
 
 
 async def test_pre_stop_comes_first(cluster, tmp_path):
-    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook >> /work/said; sleep 0.2"]}}}
-    script = "trap 'echo term >> /work/said; exit 0' TERM; while :; do sleep 0.05; done"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook >> /scratch/said; sleep 0.2"]}}}
+    script = "trap 'echo term >> /scratch/said; exit 0' TERM; while :; do sleep 0.05; done"
     container = {
         "command": ["sh", "-c", script],
         "lifecycle": hook,
-        "volumeMounts": [{"name": "w", "mountPath": "/work"}],
+        "volumeMounts": [{"name": "w", "mountPath": "/scratch"}],
     }
     volumes = [{"name": "w", "hostPath": {"path": str(tmp_path / "work"), "type": "DirectoryOrCreate"}}]
     cluster.run("p", container, volumes=volumes, terminationGracePeriodSeconds=30)

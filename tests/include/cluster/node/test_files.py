@@ -84,14 +84,14 @@ async def test_read_only_mounts_and_root(cluster):
     found = volumes(config={"configMap": {"name": "settings"}}, work={"emptyDir": {}})
     places = [
         {"name": "config", "mountPath": "/config"},
-        {"name": "work", "mountPath": "/work"},
+        {"name": "work", "mountPath": "/scratch"},
         {"name": "work", "mountPath": "/shown", "readOnly": True},
     ]
     script = (
-        "for place in /config /work /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
+        "for place in /config /scratch /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
     )
     container = {"volumeMounts": places, "securityContext": {"readOnlyRootFilesystem": True}}
-    assert await output(cluster, script, container, volumes=found) == "/work\n"
+    assert await output(cluster, script, container, volumes=found) == "/scratch\n"
 
 
 async def test_file_system_of_its_own(cluster):

@@ -50,8 +50,8 @@ async def test_pod_is_pending_until_initialized(cluster):
 
 
 async def test_failed_init_is_tried_again(cluster):
-    script = "test -e /work/second || { touch /work/second; exit 3; }"
-    mounts = [{"name": "work", "mountPath": "/work"}]
+    script = "test -e /scratch/second || { touch /scratch/second; exit 3; }"
+    mounts = [{"name": "work", "mountPath": "/scratch"}]
     cluster.run(
         "p", "exec sleep 60",
         initContainers=[init("prepare", script, volumeMounts=mounts)], volumes=[{"name": "work", "emptyDir": {}}],

@@ -61,8 +61,8 @@ async def test_follow_hands_out_what_comes(cluster):
 
 
 async def test_previous(cluster):
-    script = "if test -e /work/x; then echo second; exec sleep 60; fi; touch /work/x; echo first; exit 1"
-    container = {"command": ["sh", "-c", script], "volumeMounts": [{"name": "w", "mountPath": "/work"}]}
+    script = "if test -e /scratch/x; then echo second; exec sleep 60; fi; touch /scratch/x; echo first; exit 1"
+    container = {"command": ["sh", "-c", script], "volumeMounts": [{"name": "w", "mountPath": "/scratch"}]}
     cluster.run("p", container, volumes=[{"name": "w", "emptyDir": {}}])
     await cluster.until(
         lambda: cluster.status("p")["restartCount"] == 1 and "running" in cluster.status("p")["state"]
