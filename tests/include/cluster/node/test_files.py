@@ -87,9 +87,7 @@ async def test_read_only_mounts_and_root(cluster):
         {"name": "work", "mountPath": "/scratch"},
         {"name": "work", "mountPath": "/shown", "readOnly": True},
     ]
-    script = (
-        "for place in /config /scratch /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
-    )
+    script = "for place in /config /scratch /shown /usr /var /tmp; do touch $place/x 2>/dev/null && echo $place; done"
     container = {"volumeMounts": places, "securityContext": {"readOnlyRootFilesystem": True}}
     assert await output(cluster, script, container, volumes=found) == "/scratch\n"
 

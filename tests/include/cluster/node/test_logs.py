@@ -61,7 +61,9 @@ async def test_follow_hands_out_what_comes(cluster):
 
 
 async def test_previous(cluster):
-    script = "if test -e /scratch/x; then echo second; exec sleep 60; fi; touch /scratch/x; echo first; exit 1"
+    script = (
+        "if test -e /scratch/x; then echo second; exec sleep 60; fi; touch /scratch/x; echo first; exit 1"
+    )
     container = {"command": ["sh", "-c", script], "volumeMounts": [{"name": "w", "mountPath": "/scratch"}]}
     cluster.run("p", container, volumes=[{"name": "w", "emptyDir": {}}])
     await cluster.until(
