@@ -14,6 +14,10 @@ from include.cluster.errors import ApiError, bad_request
 from include.cluster.http import protobuf
 from include.cluster.http.negotiation import AVAILABLE, JSON, PROTOBUF, YAML
 
+_SHOWN = 30
+_TYPE_META = (
+    'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+)
 LIMIT = 3 * 1024 * 1024
 """Bytes; the limit of a Kubernetes API server."""
 
@@ -107,20 +111,41 @@ def parse_object(body: bytes, media: str, kind: str) -> tuple[Any, list[str]]:
     Raises:
         ApiError: 415 for another media type, 400 for a body that cannot be read.
     """
+    unrecognized = f"the object provided is unrecognized (must be of type {kind})"
     if media == YAML:
-        return _yaml(body)
+        try:
+            parsed, twice = _yaml(body)
+        except yaml.YAMLError as error:
+            raise bad_request(f"{unrecognized}: {_yaml_error(error)} ({_summary(body)})") from None
+        return _object(parsed, body, unrecognized), twice
     if media == PROTOBUF:
         return protobuf.decode(body), []
     if media != JSON:
         raise unsupported(AVAILABLE)
     try:
-        return _clean(json.loads(body, object_pairs_hook=_pairs))
+        parsed, twice = _clean(json.loads(body, object_pairs_hook=_pairs))
     except (ValueError, RecursionError) as error:
-        start = body[:30].decode("utf-8", "replace").encode("ascii", "backslashreplace").decode()
-        shown = f"{_go_quoted(start)} ...".replace('\\"', '"') if body else "<empty>"
-        why = json_error(body, error)
-        text = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({shown})"
-        raise bad_request(text) from None
+        why = f"couldn't get version/kind; json parse error: {json_error(body, error)}"
+        raise bad_request(f"{unrecognized}: {why} ({_summary(body)})") from None
+    return _object(parsed, body, unrecognized), twice
+
+
+def _object(parsed: Any, body: bytes, unrecognized: str) -> Any:
+    """What was parsed, when it is an object; nothing at all counts as an empty one."""
+    if parsed is None or isinstance(parsed, dict):
+        return parsed or {}
+    found = {list: "array", str: "string", bool: "bool"}.get(type(parsed), "number")
+    why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type {_TYPE_META}"
+    raise bad_request(f"{unrecognized}: {why} ({_summary(body)})")
+
+
+def _summary(body: bytes) -> str:
+    """The start of a body as it is told back: text when it looks like JSON's objects, else in hexadecimal."""
+    if not body:
+        return "<empty>"
+    start = body[:_SHOWN]
+    text = start.decode("utf-8", "replace") if body.startswith(b"{") else start.hex()
+    return text if len(body) <= _SHOWN else f"{text} ..."
 
 
 def parse_patch(body: bytes, yaml_allowed: bool) -> tuple[Any, list[str]]:
@@ -130,7 +155,12 @@ def parse_patch(body: bytes, yaml_allowed: bool) -> tuple[Any, list[str]]:
         ApiError: 400 when it cannot be read.
     """
     if yaml_allowed:
-        return _yaml(body)
+        try:
+            parsed, twice = _yaml(body)
+        except yaml.YAMLError as error:
+            text = f"error decoding YAML: error converting YAML to JSON: {_yaml_error(error)}"
+            raise bad_request(text) from None
+        return ({} if parsed is None else parsed), twice
     try:
         return _clean(json.loads(body, object_pairs_hook=_pairs))
     except (ValueError, RecursionError) as error:
@@ -154,6 +184,9 @@ def json_error(body: bytes, error: Exception) -> str:
             position += 1
         if position >= len(text) or error.msg.startswith("Unterminated string"):
             return "unexpected end of JSON input"
+        misspelt = _misspelt(text[position:])
+        if misspelt:
+            return misspelt
         where = "looking for beginning of value"
         if error.msg.startswith("Expecting property name"):
             where = "looking for beginning of object key string"
@@ -167,19 +200,32 @@ def json_error(body: bytes, error: Exception) -> str:
     return f"invalid JSON: {len(body)} bytes that are not UTF-8"
 
 
+def _misspelt(text: str) -> str:
+    literal = {"n": "null", "t": "true", "f": "false"}.get(text[0], "")
+    for place, wanted in enumerate(literal):
+        if place >= len(text):
+            return "unexpected end of JSON input"
+        if text[place] != wanted:
+            return f"invalid character '{text[place]}' in literal {literal} (expecting '{wanted}')"
+    return ""
+
+
 def _yaml(body: bytes) -> tuple[Any, list[str]]:
     try:
         # The token count bounds what aliases could blow up: Kubernetes' own limit is on the same ratio.
         if body.count(b"*") > 1000:
             raise bad_request("yaml: document contains excessive aliasing")
         return _clean(yaml.load(body, Loader=_Loader))  # noqa: S506 - a safe loader with text keys
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        why = getattr(error, "problem", None) or str(error)
-        raise bad_request(f"error converting YAML to JSON: yaml: {where}{why}") from None
     except RecursionError:
         raise bad_request("yaml: exceeded max depth") from None
+
+
+def _yaml_error(error: yaml.YAMLError) -> str:
+    """What Go's YAML parser says: it counts lines from zero, and names none for the first."""
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + isinstance(error, yaml.scanner.ScannerError) if mark and mark.line else 0
+    why = getattr(error, "problem", None) or str(error)
+    return f"yaml: line {line}: {why}" if line else f"yaml: {why}"
 
 
 def _clean(value: Any) -> tuple[Any, list[str]]:
@@ -204,10 +250,6 @@ def _clean(value: Any) -> tuple[Any, list[str]]:
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
-
-
-def _go_quoted(text: str) -> str:
-    return json.dumps(text)[1:-1]
 
 
 def _too_large() -> ApiError:

@@ -118,6 +118,9 @@ class Objects:
         options = write_options(request.query, "UpdateOptions", request.headers.get("User-Agent", ""))
         options.subresource = asked.subresource
         obj = await self.body(request, view, options)
+        if not obj["metadata"].get("name"):
+            text = f"the name of the object ({asked.name} based on URL) was undeterminable: name must be provided"
+            raise bad_request(text)
         _same_name(obj["metadata"], asked)
         _same_namespace(obj["metadata"], asked, view)
         written = self._registry.replace(view.stored.plural, asked.namespace, asked.name, obj, options)

@@ -34,6 +34,8 @@ def allocate(registry: Registry, service: Object) -> None:
     if wanted == "None":
         spec["clusterIPs"] = ["None"]
         return
+    if wanted and not _address(wanted):
+        return  # the check of the whole Service says so
     taken = {other.get("clusterIP") for other in others}
     services = ipaddress.ip_network(registry.settings.service_range)
     if not wanted:
@@ -55,6 +57,14 @@ def _inside(text: str, services: ipaddress.IPv4Network | ipaddress.IPv6Network) 
         return ipaddress.ip_address(text) in services
     except ValueError:
         return False
+
+
+def _address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def renumber(registry: Registry) -> None:

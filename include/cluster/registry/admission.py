@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_PRIORITIES = {"system-node-critical": 2000001000, "system-cluster-critical": 2000000000}
+_PREEMPTION = "PreemptLowerPriority"
 _NOT_READY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -42,9 +44,7 @@ def complete(registry: Registry, resource: Resource, obj: Object) -> None:
     if resource.plural == "pods":
         _service_account(obj)
         _tolerations(obj["spec"])
-        spec = obj["spec"]
-        spec.setdefault("priority", 0)
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+        _priority(obj)
     elif resource.plural == "services":
         addresses.allocate(registry, obj)
 
@@ -74,6 +74,28 @@ def allow_update(registry: Registry, resource: Resource, new: Object) -> None:
     """Gives a service the address it lacks; an address that another one has is refused."""
     if resource.plural == "services":
         addresses.allocate(registry, new)
+
+
+def _priority(pod: Object) -> None:
+    """The number behind the class' name; there are only the two classes that every cluster begins with."""
+    spec = pod["spec"]
+    wanted = spec.get("priorityClassName")
+    number = _PRIORITIES.get(wanted, 0) if wanted else 0
+    given, policy = spec.get("priority"), spec.get("preemptionPolicy")
+    computed = "must not be provided in pod spec; priority admission controller computed"
+    source = "from the given PriorityClass name"
+    why = ""
+    if wanted and wanted not in _PRIORITIES:
+        why = f"no PriorityClass with name {wanted} was found"
+    elif given not in (None, number):
+        why = f"the integer value of priority ({given}) {computed} {number} {source}"
+    elif policy not in (None, _PREEMPTION):
+        why = f"the string value of PreemptionPolicy ({policy}) {computed} {_PREEMPTION} {source}"
+    if why:
+        name = pod["metadata"].get("name", "")
+        text = f'pods "{name}" is forbidden: {why}'
+        raise ApiError(403, "Forbidden", text, {"name": name, "kind": "pods"})
+    spec.update(priority=number, preemptionPolicy=_PREEMPTION)
 
 
 def _service_account(pod: Object) -> None:

@@ -115,7 +115,10 @@ def named(resource: Resource, namespace: str, name: str, body: Any) -> None:
         ApiError: 400.
     """
     if not isinstance(body, dict):
-        raise bad_request("the body of an apply must be an object")
+        kind = {list: "array", str: "string", bool: "bool"}.get(type(body), "number")
+        why = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
+    apply_rules.check_kind(resource, body)
     meta = body.get("metadata")
     if not isinstance(meta, dict):
         return  # the apply itself says what is wrong with such a body

@@ -54,7 +54,7 @@ def apply(
     """
     if not isinstance(applied, dict):
         raise bad_request("the configuration to apply must be an object")
-    _check(resource, applied)
+    check_kind(resource, applied)
     config = {key: value for key, value in applied.items() if key not in ("apiVersion", "kind")}
     base = _without_managers(live) if live is not None else _empty(resource)
     before = live["metadata"].get("managedFields") if live is not None else None
@@ -125,7 +125,8 @@ def track_update(
         metadata.pop("managedFields", None)
 
 
-def _check(resource: Resource, applied: Object) -> None:
+def check_kind(resource: Resource, applied: Object) -> None:
+    """Raises 400 when what is applied is not of the kind that the URL names."""
     version, kind = (str(applied.get(name) or "") for name in ("apiVersion", "kind"))
     if not version or not kind:
         group, _, short = version.rpartition("/")

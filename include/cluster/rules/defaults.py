@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from include.cluster.resources import Resource
+from include.cluster.rules import quantity
 
 Object = dict[str, Any]
 
@@ -31,6 +32,8 @@ def _fill(obj: Object, values: Object) -> None:
 def _pod(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     _fill(spec, {"enableServiceLinks": True})
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
         resources = container.get("resources") or {}
         for name, value in (resources.get("limits") or {}).items():
@@ -70,6 +73,11 @@ def _container(container: Object, *, host_network: bool) -> None:
             "imagePullPolicy": _pull_policy(container.get("image", "")),
         },
     )
+    for kind in ("limits", "requests"):
+        amounts = container["resources"].get(kind) or {}
+        amounts.update(
+            {name: quantity.rounded(value) for name, value in amounts.items() if value is not None}
+        )
     for port in container.get("ports") or []:
         _fill(port, {"protocol": "TCP"})
         if host_network and not port.get("hostPort") and port.get("containerPort"):
@@ -208,6 +216,10 @@ def _claim(obj: Object) -> None:
     _fill(obj.setdefault("status", {}), {"phase": "Pending"})
 
 
+def _lease(obj: Object) -> None:
+    _fill(obj, {"spec": {}})
+
+
 def _event(obj: Object) -> None:
     obj.setdefault("source", {})
     obj.setdefault("eventTime", None)
@@ -239,4 +251,5 @@ _BY_PLURAL = {
     "namespaces": _namespace,
     "persistentvolumeclaims": _claim,
     "events": _event,
+    "leases": _lease,
 }

@@ -35,7 +35,9 @@ def dns_label(value: str) -> list[str]:
     problems = []
     if len(value) > 63:
         problems.append(_too_long(63))
-    if not re.fullmatch(_LABEL, value):
+    if "." in value and not dns_subdomain(value):
+        problems.append("must not contain dots")
+    elif not re.fullmatch(_LABEL, value):
         text = (
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and "
             "end with an alphanumeric character"

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import jsonpatch
-from jsonpointer import JsonPointerException
+from jsonpointer import JsonPointer, JsonPointerException
 
 from include.cluster.errors import ApiError, Cause, bad_request, invalid
 from include.cluster.rules.names import quoted
@@ -26,17 +26,26 @@ def json_patch(obj: Object, operations: Any) -> Object:
     Raises:
         ApiError: 400 when it is no patch, 413 when it is too long, 422 when an operation fails.
     """
+    if operations is None:
+        return copy.deepcopy(obj)
     if not isinstance(operations, list):
         kind = _GO_KINDS.get(type(operations), "object")
         why = f"json: cannot unmarshal {kind} into Go value of type []handlers.jsonPatchOp"
         raise bad_request(f"error decoding patch: {why}")
+    for one in operations:
+        if not isinstance(one, dict):
+            kind = "array" if isinstance(one, list) else _GO_KINDS.get(type(one), "object")
+            why = f"json: cannot unmarshal {kind} into Go value of type handlers.jsonPatchOp"
+            raise bad_request(f"error decoding patch: {why}")
     if len(operations) > _MOST_OPERATIONS:
         message = (
             f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
         )
         raise ApiError(413, "RequestEntityTooLarge", message, {})
     try:
-        result = jsonpatch.JsonPatch(operations).apply(copy.deepcopy(obj))
+        result = copy.deepcopy(obj)
+        for one in operations:
+            result = jsonpatch.JsonPatch([_lenient(result, one)]).apply(result)
     except (
         jsonpatch.JsonPatchException,
         JsonPointerException,
@@ -51,12 +60,26 @@ def json_patch(obj: Object, operations: Any) -> Object:
     return _object(result)
 
 
+def _lenient(obj: Any, operation: Object) -> Object:
+    """The operation as Kubernetes takes it: a missing value is null, and a member that is not there may be replaced."""
+    if operation.get("op") not in ("add", "replace"):
+        return operation
+    operation = {"value": None, **operation}
+    if operation["op"] == "replace":
+        parent, last = JsonPointer(operation.get("path") or "").to_last(obj)
+        if isinstance(parent, dict) and last is not None and last not in parent:
+            return {**operation, "op": "add"}
+    return operation
+
+
 def merge_patch(obj: Object, patch: Any) -> Object:
     """A copy of the object with a JSON merge patch (RFC 7386) applied.
 
     Raises:
         ApiError: 400 when the patch is no object.
     """
+    if patch is None:
+        raise bad_request("Invalid JSON Patch")
     if not isinstance(patch, dict):
         kind = "array" if isinstance(patch, list) else _GO_KINDS.get(type(patch), "object")
         why = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"

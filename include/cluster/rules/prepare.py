@@ -165,7 +165,8 @@ def _service_update(new: Object, old: Object) -> None:
                 spec.pop(name, None)
         return
     address = before.get("clusterIP")
-    if not spec.get("clusterIP") and not spec.get("clusterIPs") and address:
+    kept = spec.get("clusterIPs") in (None, [], before.get("clusterIPs"))
+    if not spec.get("clusterIP") and kept and address:
         spec["clusterIP"], spec["clusterIPs"] = address, list(before.get("clusterIPs") or [address])
     elif spec.get("clusterIP") != address and spec.get("clusterIPs") == before.get("clusterIPs"):
         # A patch of clusterIP alone means both.

@@ -50,6 +50,15 @@ def canonical(text: str | int | float) -> str:
     return format_value(value, form)
 
 
+def rounded(text: str | int | float) -> str:
+    """The canonical form, rounded up to thousandths: Kubernetes keeps no finer amounts of a container's resources."""
+    value, form = _split(str(text))
+    thousandths = value.scaleb(3)
+    if thousandths != thousandths.to_integral_value():
+        value = thousandths.to_integral_value(ROUND_CEILING).scaleb(-3)
+    return format_value(value, form)
+
+
 def format_value(value: Decimal, form: str = "decimal") -> str:
     """The shortest exact text with a whole number and one suffix.
 

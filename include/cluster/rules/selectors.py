@@ -180,7 +180,7 @@ class _Parser:
     def _values(self, key: str) -> tuple[str, ...]:
         word = self.take()
         if word != "(":
-            raise _UnparsableError(f"found '{word}', expected: '('")
+            raise _UnparsableError(f"found '{word}' expected: '('")
         values: list[str] = []
         while True:
             word = self.take()
@@ -236,6 +236,8 @@ def parse_fields(plural: str, text: str) -> FieldSelector:
         if match is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         name, operator, value = match.groups()
+        if re.search(r"(?<!\\)=", value):
+            raise bad_request("invalid field selector: unescaped character in value: 61")
         _known(plural, name)
         terms.append((name, operator != "!=", re.sub(r"\\([\\,=])", r"\1", value)))
     return FieldSelector(tuple(terms))

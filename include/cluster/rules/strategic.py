@@ -26,9 +26,10 @@ def strategic_merge(resource: Resource, obj: Object, patch: Any) -> Object:
         ApiError: 400 or 422 for a patch whose directives make no sense.
     """
     if not isinstance(patch, dict):
-        kind = "array" if isinstance(patch, list) else "string"
-        why = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
-        raise bad_request(f"error decoding patch: {why}")
+        if patch is None:
+            return copy.deepcopy(obj)
+        kind = {list: "array", str: "string", bool: "bool"}.get(type(patch), "number")
+        raise bad_request(f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
     return _struct(resource.model, obj, patch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ def warnings(resource: Resource, obj: Object) -> list[str]:
         if any(not _added(one) for one in spec.get("tolerations") or []):
             found.append(_without_effect(f"{field}.tolerations", "there is one node, without taints"))
         found += [_without_effect(where, why) for where, why in _hits(field, spec, limits.POD_WITHOUT_EFFECT)]
+    found += _own_warnings(resource, obj)
     own = limits.WITHOUT_EFFECT.get(resource.plural, ())
     return found + [_without_effect(where, why) for where, why in _hits("", obj, own)]
 
@@ -106,6 +108,18 @@ def _name_warnings(resource: Resource, obj: Object) -> list[str]:
     return [
         f"metadata.name: this is used in {article}{use}, {_HOST_NAME}: {quoted(problems)}".replace('"', "")
     ]
+
+
+def _own_warnings(resource: Resource, obj: Object) -> list[str]:
+    if resource.plural == "services":
+        spec = obj.get("spec") or {}
+        if spec.get("externalName") and spec.get("type") != "ExternalName":
+            return ['spec.externalName is ignored when spec.type is not "ExternalName"']
+    if resource.plural == "secrets" and obj.get("type") == "kubernetes.io/tls":
+        for key, what in (("tls.crt", "certificate"), ("tls.key", "key")):
+            if b"-----BEGIN " not in base64.b64decode((obj.get("data") or {}).get(key) or ""):
+                return [f"tls: failed to find any PEM data in {what} input"]
+    return []
 
 
 def _pod_warnings(field: str, spec: Object) -> list[str]:

@@ -54,9 +54,8 @@ def spec(errors: Errors, field: str, found: Object) -> None:
     errors.choice(f"{field}.dnsPolicy", found.get("dnsPolicy") or "", _DNS)
     errors.labels(f"{field}.nodeSelector", found.get("nodeSelector"))
     containers.security(errors, f"{field}.securityContext", found.get("securityContext"))
-    if found.get("dnsPolicy") == "None" and not (found.get("dnsConfig") or {}).get("nameservers"):
-        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        errors.required(f"{field}.dnsConfig.nameservers", why)
+    _dns(errors, field, found)
+    _gates(errors, field, found)
     for name in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
         if found.get(name):
             errors.each(f"{field}.{name}", found[name], names.dns_subdomain(found[name]))
@@ -77,6 +76,29 @@ def spec(errors: Errors, field: str, found: Object) -> None:
         errors.invalid(f"{field}.shareProcessNamespace", True, why)
 
 
+def _dns(errors: Errors, field: str, found: Object) -> None:
+    if found.get("dnsPolicy") != "None":
+        return
+    if not found.get("dnsConfig"):
+        errors.required(f"{field}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+    elif not found["dnsConfig"].get("nameservers"):
+        why = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        errors.required(f"{field}.dnsConfig.nameservers", why)
+
+
+def _gates(errors: Errors, field: str, found: Object) -> None:
+    gates = found.get("schedulingGates") or []
+    seen: set[str] = set()
+    for index, gate in enumerate(gates):
+        where, name = f"{field}.schedulingGates[{index}]", gate.get("name") or ""
+        errors.each(where, name, names.qualified_name(name))
+        if name in seen:
+            errors.duplicate(where, name)
+        seen.add(name)
+    if gates and found.get("nodeName"):
+        errors.forbidden(f"{field}.nodeName", "cannot be set until all schedulingGates have been cleared")
+
+
 def _toleration(errors: Errors, field: str, one: Object) -> None:
     if one.get("key"):
         errors.each(f"{field}.key", one["key"], names.qualified_name(one["key"]))
@@ -94,9 +116,13 @@ def _toleration(errors: Errors, field: str, one: Object) -> None:
         errors.each(f"{field}.operator", one.get("value") or "", names.label_value(one.get("value") or ""))
     elif operator == "Exists":
         if one.get("value"):
-            errors.invalid(f"{field}.operator", one, "value must be empty when `operator` is 'Exists'")
+            errors.invalid(
+                f"{field}.operator", one["value"], "value must be empty when `operator` is 'Exists'"
+            )
     else:
-        errors.unsupported(f"{field}.operator", operator, ("Equal", "Exists"))
+        # These two are known to the type, and not to be used yet.
+        more = ("Lt", "Gt") if operator in ("Lt", "Gt") else ()
+        errors.unsupported(f"{field}.operator", operator, ("Equal", "Exists", *more))
     if one.get("effect") and one["effect"] not in _EFFECTS:
         errors.unsupported(f"{field}.effect", one["effect"], _EFFECTS)
 
@@ -137,6 +163,9 @@ def _settled(new: Object, old: Object) -> Object:
             container["image"] = was.get("image")
     if all(one in (new.get("tolerations") or []) for one in old.get("tolerations") or []):
         changed["tolerations"] = old.get("tolerations")
+    if all(one in (old.get("schedulingGates") or []) for one in new.get("schedulingGates") or []):
+        # Gates may only be taken away.
+        changed["schedulingGates"] = old.get("schedulingGates")
     changed["activeDeadlineSeconds"] = old.get("activeDeadlineSeconds")
     if (old.get("terminationGracePeriodSeconds") or 0) < 0 and new.get("terminationGracePeriodSeconds") == 1:
         changed["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]

@@ -11,6 +11,8 @@ from include.cluster.rules.validation.errors import Errors
 Object = dict[str, Any]
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_OUTSIDE = ("NodePort", "LoadBalancer")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _POLICIES = ("Cluster", "Local")
 
 
@@ -36,9 +38,30 @@ def check(errors: Errors, service: Object) -> None:
                 errors.forbidden(
                     f"spec.ports[{index}].nodePort", "may not be used when `type` is 'ClusterIP'"
                 )
+    _outside(errors, spec, kind)
+    spread = spec.get("trafficDistribution")
+    if spread and spread not in _DISTRIBUTIONS:
+        errors.unsupported("spec.trafficDistribution", spread, _DISTRIBUTIONS)
     for name in ("externalTrafficPolicy", "internalTrafficPolicy"):
+        if name == "externalTrafficPolicy" and kind not in _OUTSIDE:
+            continue
         if spec.get(name) and spec[name] not in _POLICIES:
             errors.unsupported(f"spec.{name}", spec[name], _POLICIES)
+
+
+def _outside(errors: Errors, spec: Object, kind: str) -> None:
+    """Fields of Services that are reached from outside the cluster."""
+    policy = spec.get("externalTrafficPolicy")
+    if policy and kind not in _OUTSIDE and not spec.get("externalIPs"):
+        why = "may only be set for externally-accessible services"
+        errors.invalid("spec.externalTrafficPolicy", policy, why)
+    port = spec.get("healthCheckNodePort")
+    if port and not (kind == "LoadBalancer" and policy == "Local"):
+        why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        errors.invalid("spec.healthCheckNodePort", port, why)
+    for name in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+        if spec.get(name) is not None and kind != "LoadBalancer":
+            errors.forbidden(f"spec.{name}", "may only be used when `type` is 'LoadBalancer'")
 
 
 def _by_type(errors: Errors, spec: Object, kind: str, *, headless: bool) -> None:

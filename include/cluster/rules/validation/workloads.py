@@ -12,6 +12,8 @@ from include.cluster.rules.validation.errors import IMMUTABLE, NOT_NEGATIVE, Err
 Object = dict[str, Any]
 
 _MISMATCH = "`selector` does not match template `labels`"
+_NO_SELECTOR = "invalid label selector"
+_MOST_INDEXED = 100_000
 _PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
     "validation is '[0-9]+%')"
@@ -47,12 +49,23 @@ def _selector(errors: Errors, spec: Object) -> None:
     if found is None:
         errors.required("spec.selector")
         return
+    known = len(errors.causes)
     selector.check(errors, "spec.selector", found)
-    if not found.get("matchLabels") and not found.get("matchExpressions"):
+    if len(errors.causes) > known:
+        errors.invalid("spec.selector", _shown(found), _NO_SELECTOR)
+    elif not found.get("matchLabels") and not found.get("matchExpressions"):
         errors.invalid("spec.selector", found, "empty selector is invalid for deployment")
 
 
+def _shown(found: Object) -> Object:
+    terms = [{**one, "operator": one.get("operator") or ""} for one in found.get("matchExpressions") or []]
+    ordered = [{key: one[key] for key in ("key", "operator", "values") if key in one} for one in terms]
+    return {**found, "matchExpressions": ordered} if ordered else found
+
+
 def _matches(errors: Errors, spec: Object) -> None:
+    if any(cause.message.endswith(_NO_SELECTOR) for cause in errors.causes):
+        return  # what is no selector selects nothing
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     found = selectors.from_object(spec.get("selector"))
     if not found.empty and not found.matches(labels or {}):
@@ -154,6 +167,14 @@ def _job_numbers(errors: Errors, spec: Object) -> None:
         )
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         errors.required("spec.backoffLimitPerIndex", "when maxFailedIndexes is specified")
+    indexed, most = spec.get("completionMode") == "Indexed", spec.get("maxFailedIndexes")
+    if most is not None and not indexed:
+        errors.invalid("spec.maxFailedIndexes", most, "requires indexed completion mode")
+    elif most is not None and most > (spec.get("completions") or 0):
+        errors.invalid("spec.maxFailedIndexes", most, "must be less than or equal to completions")
+    if indexed and (spec.get("parallelism") or 0) > _MOST_INDEXED:
+        why = f"must be less than or equal to {_MOST_INDEXED} when completion mode is Indexed"
+        errors.invalid("spec.parallelism", spec["parallelism"], why)
 
 
 def _failure_policy(errors: Errors, spec: Object) -> None:

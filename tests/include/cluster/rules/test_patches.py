@@ -17,7 +17,7 @@ from include.cluster.rules import patches
         ([{"op": "jump", "path": "/a"}], 422, "the server rejected our request due to an error in our request"),
         ([{"op": "add"}], 422, "the server rejected our request due to an error in our request"),
         ([{"op": "add", "path": "a", "value": 1}], 422, "the server rejected our request due to an error in our request"),
-        (["x"], 422, "the server rejected our request due to an error in our request"),
+        (["x"], 400, "error decoding patch: json: cannot unmarshal string into Go value of type handlers.jsonPatchOp"),
         ([{"op": "replace", "path": "", "value": 1}], 422, "the server rejected our request due to an error in our request"),
         ([{"op": "add", "path": "/a", "value": 1}] * 10001, 413, "The allowed maximum operations in a JSON patch is 10000, got 10001"),
     ],
@@ -35,7 +35,15 @@ def test_patches_leave_the_object_as_it_was() -> None:
     assert live == {"a": {"b": [1]}}
 
 
-@pytest.mark.parametrize("patch", [[], "x", None])
-def test_a_merge_patch_is_an_object(patch: Any) -> None:
-    with pytest.raises(ApiError, match="error decoding patch"):
+def test_a_json_patch_may_replace_what_is_not_there_yet() -> None:
+    operations = [{"op": "replace", "path": "/a/c", "value": 2}, {"op": "add", "path": "/a/d"}]
+    assert patches.json_patch({"a": {"b": 1}}, operations) == {"a": {"b": 1, "c": 2, "d": None}}
+
+
+@pytest.mark.parametrize(
+    ("patch", "text"),
+    [([], "error decoding patch"), ("x", "error decoding patch"), (None, "Invalid JSON Patch")],
+)
+def test_a_merge_patch_is_an_object(patch: Any, text: str) -> None:
+    with pytest.raises(ApiError, match=text):
         patches.merge_patch({}, patch)

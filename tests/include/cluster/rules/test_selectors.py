@@ -37,7 +37,7 @@ def test_a_label_selector_selects(text: str, matches: bool) -> None:
     [
         ("a===b", "unable to parse requirement: found '=', expected: identifier"),
         ("a=b c", "found 'c', expected: ',' or 'end of string'"),
-        ("a in b", "unable to parse requirement: found 'b', expected: '('"),
+        ("a in b", "unable to parse requirement: found 'b' expected: '('"),
         ("n>x", "must be an integer"),
         ("a=not/ok", "a valid label must be an empty string"),
     ],

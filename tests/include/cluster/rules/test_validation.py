@@ -62,6 +62,11 @@ _VOLUME = {"name": "v", "emptyDir": {}}
         (_with(securityContext={"runAsUser": -1}), "spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"),
         (_pod(initContainers=[{"name": "i", "image": "i", "livenessProbe": {"exec": {"command": ["x"]}}}]), "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"),
         (_pod(tolerations=[{"operator": "Exist", "key": "k"}]), 'spec.tolerations[0].operator: Unsupported value: "Exist": supported values: "Equal", "Exists"'),
+        (_pod(tolerations=[{"operator": "Exists", "key": "k", "value": "v"}]), "spec.tolerations[0].operator: Invalid value: \"v\": value must be empty when `operator` is 'Exists'"),
+        (_pod(dnsPolicy="None"), "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"),
+        (_pod(schedulingGates=[{"name": "a"}, {"name": "a"}]), 'spec.schedulingGates[1]: Duplicate value: "a"'),
+        (_pod(schedulingGates=[{"name": "a"}], nodeName="n"), "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"),
+        (_pod(hostname="a.b"), 'spec.hostname: Invalid value: "a.b": must not contain dots'),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_pod_is_named(pod: Object, text: str) -> None:
