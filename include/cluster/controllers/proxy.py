@@ -1,7 +1,8 @@
 """The way to a service inside the stand-in: a listener on its cluster address that passes each connection on once.
 
 A connection goes to one ready pod, taken in turn, and is never tried again elsewhere: what a client sees during a
-rollout is what it would see on a cluster. With no ready pod the connection is reset. One that runs goes on until either side
+rollout is what it would see on a cluster. With no ready pod it goes to one that still serves on its way out, and with none
+of those it is reset. One that runs goes on until either side
 ends it, so that a pod on its way out can finish what it has begun.
 """
 
@@ -108,7 +109,7 @@ class ServiceProxy(Controller):
         chosen = services.find_port(service, str(port)) if service is not None else None
         if service is None or chosen is None:
             return None
-        found = services.addresses(service, chosen, self.registry.list("pods", key[0]))
+        found = services.addresses(service, chosen, self.registry.list("pods", key[0]), leaving=True)
         if not found:
             return None
         turn = self._turns.get((key, port), 0)

@@ -51,11 +51,20 @@ def backends(service: Object, candidates: Iterable[Object]) -> list[Backend]:
     return found
 
 
-def addresses(service: Object, port: Object, candidates: Iterable[Object]) -> list[Address]:
-    """Where a connection to one port of a service may go: to the pods that are ready and have that port."""
+def addresses(
+    service: Object, port: Object, candidates: Iterable[Object], *, leaving: bool = False
+) -> list[Address]:
+    """Where a connection to one port of a service may go: to the pods that are ready and have that port.
+
+    With ``leaving``, pods that still serve on their way out stand in when no pod is ready, as with kube-proxy.
+    """
+    members = backends(service, candidates)
+    chosen = [one for one in members if one.ready]
+    if leaving and not chosen:
+        chosen = [one for one in members if one.serving]
     found = []
-    for backend in backends(service, candidates):
-        number = target_port(backend.pod, port) if backend.ready else None
+    for backend in chosen:
+        number = target_port(backend.pod, port)
         if number is not None:
             found.append((backend.address, number))
     return found

@@ -26,7 +26,8 @@ class LogFile:
         """Adds output of ``stdout`` or ``stderr``."""
         now = stamp()
         *lines, rest = (self._open.get(stream, b"") + data).split(b"\n")
-        out = [_entry(now, stream, line) for line in lines]
+        # containerd ends a line at \r\n as well as at \n.
+        out = [_entry(now, stream, line.removesuffix(b"\r")) for line in lines]
         while len(rest) >= _LONGEST:
             out.append(_part(now, stream, rest[:_LONGEST]))
             rest = rest[_LONGEST:]

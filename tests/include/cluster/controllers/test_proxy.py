@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.cluster.controllers import services
 from include.cluster.registry.clock import stamp
 from tests.include.cluster.controllers.kit import NS, World
 
@@ -164,3 +165,27 @@ async def test_a_node_port_is_served_on_the_stand_ins_host(world: World) -> None
     world.create("services", {"metadata": {"name": "web"}, "spec": spec})
     await world.settle()
     assert await ask(world.settings.host, number) == "one:hello\nbye\n"
+
+
+@pytest.mark.parametrize(
+    ("leaving", "pods", "expected"),
+    [
+        (True, [("a", True, True), ("b", False, True)], ["a"]),
+        (True, [("a", True, True), ("b", True, False)], ["b"]),
+        (False, [("a", True, True)], []),
+    ],
+)
+def test_a_pod_that_leaves_stands_in_for_ready_ones(
+    leaving: bool, pods: list[tuple[str, bool, bool]], expected: list[str]
+) -> None:
+    candidates = [
+        {
+            "metadata": {"labels": {"app": "web"}, **({"deletionTimestamp": stamp()} if dying else {})},
+            "spec": {"containers": []},
+            "status": {"podIP": name, "conditions": [{"type": "Ready", "status": str(ready)}]},
+        }
+        for name, ready, dying in pods
+    ]
+    port = {"port": 80, "targetPort": 80}
+    found = services.addresses({"spec": {"selector": {"app": "web"}}}, port, candidates, leaving=leaving)
+    assert [address for address, _ in found] == expected

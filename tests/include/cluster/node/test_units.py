@@ -9,6 +9,7 @@ from include.cluster.node.addresses import Addresses
 from include.cluster.node.backoff import Backoff
 from include.cluster.node.env import expand
 from include.cluster.node.paths import PathMap
+from include.cluster.node.shim.logfile import LogFile
 from include.cluster.node.shim.root import inside
 from include.cluster.node.status import ContainerView, PodView, phase
 
@@ -114,3 +115,12 @@ def test_phase(containers, policy, expected):
     pod = PodView(address="", host="", start_time="", sandbox=True, restart_policy=policy)
     assert phase(containers, pod, "Pending") == expected
     assert phase(containers, pod, "Failed") == "Failed"
+
+
+def test_a_log_line_ends_at_either_newline(tmp_path):
+    log = LogFile(str(tmp_path / "log"))
+    log.feed("stdout", b"a\r\nb\rc\nd\r")
+    log.feed("stdout", b"\ne")
+    log.close()
+    lines = (tmp_path / "log").read_bytes().split(b"\n")
+    assert [line.partition(b" stdout ")[2] for line in lines] == [b"F a", b"F b\rc", b"F d", b"P e", b""]
