@@ -137,6 +137,7 @@ def test_ctrl_c_ends_everything(demo: Demo) -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.long
 def test_killed_half_way_leaves_nothing_and_the_next_run_goes_on(demo: Demo) -> None:
     first = Demo()
     first.start(ONCE="1")
