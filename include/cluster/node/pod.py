@@ -54,6 +54,7 @@ class PodWorker:
         self.containers = [Container(self.context, spec, role) for spec, role in _roles(pod["spec"])]
         self._start_time: str = (pod.get("status") or {}).get("startTime") or stamp()
         self._prepared_at: float | None = None
+        self._sandbox = False
         self._mount_delay = _MOUNT_RETRY
         self._main_begun = False
         self._worked = False
@@ -200,6 +201,7 @@ class PodWorker:
             self._publish()
             return self._main_begun
         self._prepared_at = moment
+        self._sandbox = True
         return True
 
     def _drive(self) -> list[float]:
@@ -281,10 +283,10 @@ class PodWorker:
 
     def _publish(self) -> None:
         view = status.PodView(
-            address=self.place.address if self._prepared_at is not None or self._main_begun else "",
+            address=self.place.address if self._sandbox or self._main_begun else "",
             host=self.place.host,
             start_time=self._start_time,
-            sandbox=self._prepared_at is not None,
+            sandbox=self._sandbox,
             restart_policy=self.context.pod["spec"].get("restartPolicy") or "Always",
             stopped=self._stopped,
             reason=self._failure,

@@ -1,5 +1,6 @@
 """Volumes and environment, with and without mount namespaces."""
 
+import asyncio
 import base64
 
 import pytest
@@ -204,6 +205,15 @@ async def test_changed_config_map_reaches_the_volume(cluster):
         "configmaps", "shop", "settings", lambda obj: obj.update(data={"a": "new"}), manager="test"
     )
     await cluster.ended("p")
+
+
+async def test_a_new_config_map_writes_no_status_of_a_pod_that_runs(cluster):
+    cluster.run("p", "sleep 60")
+    await cluster.until(lambda: cluster.conditions("p")["Ready"]["status"] == "True")
+    count = len(cluster.states["p"])
+    cluster.add("configmaps", "unrelated", data={"a": "x"})
+    await asyncio.sleep(0.3)
+    assert len(cluster.states["p"]) == count
 
 
 @pytest.mark.parametrize("settings", ["never"], indirect=True)
