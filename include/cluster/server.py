@@ -145,7 +145,7 @@ class Server:
 def _locked(state: Path) -> int:
     """The lock on a state directory; held until the process ends."""
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServeError(f"the state directory {state} cannot be written: {error.strerror}") from None

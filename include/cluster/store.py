@@ -6,6 +6,7 @@ with all that it had answered for. Objects handed out are shared: **never change
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections import deque
@@ -48,7 +49,8 @@ class Store:
     """
 
     def __init__(self, path: Path, history: int = 20_000) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -177,6 +179,14 @@ class Store:
                     listener(self._unheard[0])
             finally:
                 self._unheard.popleft()
+
+
+def _make_private(path: Path) -> None:
+    """Secrets are among the objects: the file, and those that SQLite makes beside it, are for their owner only."""
+    path.touch(mode=0o600)
+    for each in (path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))):
+        with contextlib.suppress(FileNotFoundError):
+            each.chmod(0o600)
 
 
 def _at(obj: Object, revision: int) -> Object:

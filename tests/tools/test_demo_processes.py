@@ -119,6 +119,7 @@ def test_clean_start_keeps_keys_and_the_empty_database_only(tmp_path: Path) -> N
     assert (tmp_path / "metadata-1.db").exists()
     assert state.keys(tmp_path) == made
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+    assert options.airflow_home.stat().st_mode & 0o077 == 0
     assert len(made["jwt"]) >= 64
 
 

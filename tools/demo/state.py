@@ -63,6 +63,7 @@ def prepare(options: Options) -> int:
         )
     for name in FRESH:
         (options.home / name).mkdir(exist_ok=True)
+        (options.home / name).chmod(0o700)  # Airflow's database, passwords and logs are for their owner only
     return left
 
 

@@ -67,7 +67,9 @@ def test_a_killed_cluster_comes_back_as_it_was(tmp_path: Path, started: list[Pro
         state, "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "x"}, "data": {"a": "1"}}
     )
     config = (state / "kubeconfig").read_text()
-    assert oct((state / "kubeconfig").stat().st_mode & 0o777) == "0o600"
+    assert oct(state.stat().st_mode & 0o777) == "0o700"
+    for name in ("kubeconfig", "objects.db", "objects.db-wal", "objects.db-shm"):
+        assert oct((state / name).stat().st_mode & 0o777) == "0o600", name
     started[0].end(signal.SIGKILL)
     started.append(Process(state))
     assert (state / "kubeconfig").read_text() == config
