@@ -64,6 +64,7 @@ class Demo:
         """
         options = self.options
         left = state.prepare(options)
+        state.keep_temporary_files(options)
         if left:
             self.say(f"ended {left} processes that an interrupted demo had left")
         made = state.keys(options.home)

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,11 @@ def prepare(options: Options) -> int:
         (options.home / name).mkdir(exist_ok=True)
         (options.home / name).chmod(0o700)  # Airflow's database, passwords and logs are for their owner only
     return left
+
+
+def keep_temporary_files(options: Options) -> None:
+    """Have this process write its temporary files (the Kubernetes client's certificates) in the demo's directory."""
+    tempfile.tempdir = str(options.home / "tmp")
 
 
 def _remove(path: Path) -> None:
