@@ -65,6 +65,7 @@ requirements: ## pin requirements*.in again (needs uv)
 	@sh tools/pin.sh
 
 clean: ## remove everything that was made here, .venv too
+	@$(if $(ANY_PYTHON),$(ANY_PYTHON) tools/no_demo.py .demo)
 	@rm -rf .venv .venv.lock .venv.log .demo .test .images .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools.demo import processes, state
+from include.cluster import kubeconfig
+from tools.demo import cluster, processes, state
 from tools.demo.options import ROOT, DemoError, Options
 from tools.demo.processes import Supervisor, end_marked, marked
 
@@ -105,6 +107,17 @@ def test_second_demo_of_a_checkout_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_is_cleaned_away_under_a_running_demo(tmp_path: Path) -> None:
+    command = [sys.executable, "tools/no_demo.py", str(tmp_path / "demo")]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    with state.only_one(tmp_path / "demo"):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        with pytest.raises(DemoError) as second, state.only_one(tmp_path / "demo"):
+            pass
+    assert (done.returncode, done.stderr) == (1, f"error: {second.value}\n")
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
 def test_clean_start_keeps_keys_and_the_empty_database_only(tmp_path: Path) -> None:
     options = Options(tmp_path)
     state.prepare(options)
@@ -121,6 +134,20 @@ def test_clean_start_keeps_keys_and_the_empty_database_only(tmp_path: Path) -> N
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
     assert options.airflow_home.stat().st_mode & 0o077 == 0
     assert len(made["jwt"]) >= 64
+
+
+def test_certificates_of_the_cluster_s_client_stay_in_the_demo_s_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    options = Options(tmp_path / "demo")
+    options.home.mkdir()
+    state.prepare(options)
+    state.keep_temporary_files(options)
+    text = kubeconfig.render("https://127.0.0.1:1", b"CA of the demo", "token", user="admin")
+    kubeconfig.write(tmp_path / "config", text)
+    cluster.connect(tmp_path / "config")
+    assert "CA of the demo" in [path.read_text() for path in (options.home / "tmp").iterdir()]
 
 
 def test_keep_keeps(tmp_path: Path) -> None:
