@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from include.release.diff import difference
-from include.release.frozen import CHANGE_CAUSE, FIELD_MANAGER, NOTE_DIGEST, NOTE_RUN, Frozen
+from include.release.frozen import (
+    CHANGE_CAUSE,
+    FIELD_MANAGER,
+    NOTE_DIGEST,
+    NOTE_NUMBER,
+    NOTE_REQUESTED,
+    NOTE_RUN,
+    Frozen,
+)
 from include.release.kube import Cluster, KubeError
 
 Outcome = Literal["created", "changed", "unchanged"]
@@ -25,7 +33,13 @@ class Applied:
 
 
 def apply_object(
-    cluster: Cluster, manifest: dict[str, Any], frozen: Frozen, run: str, *, dry_run: bool
+    cluster: Cluster,
+    manifest: dict[str, Any],
+    frozen: Frozen,
+    run: str,
+    *,
+    dry_run: bool,
+    requested_at: str = "",
 ) -> Applied:
     """Apply one object of a release. Raises KubeError.
 
@@ -34,7 +48,7 @@ def apply_object(
     namespace = frozen.environment.namespace
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     live = cluster.get(kind, namespace, name)
-    wanted = noted(manifest, live, frozen, run)
+    wanted = noted(manifest, live, frozen, run, requested_at)
     force = frozen.environment.take_over_fields
     answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
     after = {"kind": kind, "apiVersion": manifest["apiVersion"], **answer.object}
@@ -45,14 +59,21 @@ def apply_object(
     return Applied(kind, name, outcome, diff, metadata.get("generation", 0))
 
 
-def noted(manifest: dict[str, Any], live: dict[str, Any] | None, frozen: Frozen, run: str) -> dict[str, Any]:
+def noted(
+    manifest: dict[str, Any], live: dict[str, Any] | None, frozen: Frozen, run: str, requested_at: str = ""
+) -> dict[str, Any]:
     """The manifest with notes of spec digest and run; the first run that brought this digest stays noted."""
     result = copy.deepcopy(manifest)
     notes = result["metadata"].setdefault("annotations", {})
     before = ((live or {}).get("metadata") or {}).get("annotations") or {}
-    same = before.get(NOTE_DIGEST) == frozen.digest and NOTE_RUN in before
+    # Run and time belong together: an object without the time gets both anew.
+    kept = {NOTE_RUN, NOTE_REQUESTED} if requested_at else {NOTE_RUN}
+    same = before.get(NOTE_DIGEST) == frozen.digest and kept <= before.keys()
     notes[NOTE_DIGEST] = frozen.digest
+    notes[NOTE_NUMBER] = str(frozen.release.number)
     notes[NOTE_RUN] = before[NOTE_RUN] if same else run
+    if when := before.get(NOTE_REQUESTED, "") if same else requested_at:
+        notes[NOTE_REQUESTED] = when
     if manifest["kind"] == "Deployment":
         notes[CHANGE_CAUSE] = f"{frozen.release.name}: {frozen.release.summary}"
     return result

@@ -9,6 +9,7 @@ from include.release.environments import Environment, may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock
 from include.release.kube import Cluster, KubeError
+from include.release.live import going_back
 from include.release.loading import LoadedRelease, Sources
 from include.release.preflight import check_cluster, connection_problem
 from include.release.problems import Problem, RejectedError
@@ -34,6 +35,7 @@ class Checked:
     risks: list[Problem]
     warnings: list[str]
     server: str
+    notice: str = ""
 
 
 def check(request: Request, sources: Sources, connect: Connect) -> Checked:
@@ -48,9 +50,10 @@ def check(request: Request, sources: Sources, connect: Connect) -> Checked:
     try:
         server = f"{cluster.address} (Kubernetes {cluster.version()})"
         warnings = check_cluster(cluster, frozen)
+        notice = going_back(cluster, frozen)
     except KubeError as error:
         raise connection_problem(environment, error, cluster.address) from error
-    return Checked(frozen, loaded.risks, warnings, server)
+    return Checked(frozen, loaded.risks, warnings, server, notice)
 
 
 def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock]:

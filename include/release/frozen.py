@@ -25,6 +25,8 @@ LABEL_BASE = f"{FIELD_MANAGER}/base-name"
 NOTE_RELEASE = f"{FIELD_MANAGER}/release"
 NOTE_DIGEST = f"{FIELD_MANAGER}/spec-digest"
 NOTE_RUN = f"{FIELD_MANAGER}/run"
+NOTE_REQUESTED = f"{FIELD_MANAGER}/requested-at"
+NOTE_NUMBER = f"{FIELD_MANAGER}/release-number"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 
 

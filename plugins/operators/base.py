@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -11,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
+from include.release.live import refuse_older_run
 from include.release.problems import RejectedError
 from plugins.hooks.cluster import ClusterHook
 
@@ -24,6 +26,8 @@ class ReleaseOperator(BaseOperator):
     """
 
     ui_color = "#e8f0e4"
+    changes_cluster = False
+    """A task that changes the cluster does not run for a run that a later one has overtaken."""
 
     def __init__(self, *, frozen_by: str = "freeze_and_check", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,6 +47,8 @@ class ReleaseOperator(BaseOperator):
         dry_run = is_dry_run(context)
         with readable_errors(self):
             cluster = ClusterHook(release.environment.connection).get_conn()
+            if self.changes_cluster and not dry_run:
+                refuse_older_run(cluster, release, run_name(context), requested_at(context))
             return self.step(release, cluster, context, dry_run=dry_run)
 
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> Any:
@@ -65,6 +71,13 @@ def run_name(context: Context) -> str:
     """``dag_id/run_id``."""
     dag_run: Any = context["dag_run"]
     return f"{dag_run.dag_id}/{dag_run.run_id}"
+
+
+def requested_at(context: Context) -> str:
+    """When the run was asked for, in UTC; it stays the same when somebody clears it. Empty when not known."""
+    dag_run: Any = context["dag_run"]
+    moment = getattr(dag_run, "run_after", None) or getattr(dag_run, "logical_date", None)
+    return moment.astimezone(UTC).isoformat() if moment else ""
 
 
 def say(operator: BaseOperator, text: str, *, error: bool = False) -> None:

@@ -22,6 +22,8 @@ class ConfigureOperator(ReleaseOperator):
     A changed value gives another name, so pods roll; a rollback finds the ConfigMap of the build before.
     """
 
+    changes_cluster = True
+
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
         """Returns which ConfigMaps were created and removed."""

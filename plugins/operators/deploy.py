@@ -10,11 +10,13 @@ from include.release.applying import apply_object
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.texts import indented
-from plugins.operators.base import ReleaseOperator, run_name, say
+from plugins.operators.base import ReleaseOperator, requested_at, run_name, say
 
 
 class DeployOperator(ReleaseOperator):
     """Applies the frozen objects; applying them again changes nothing. A dry run shows the exact difference."""
+
+    changes_cluster = True
 
     def step(
         self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
@@ -22,7 +24,14 @@ class DeployOperator(ReleaseOperator):
         """Returns per object what became of it."""
         results = []
         for manifest in frozen.objects:
-            applied = apply_object(cluster, manifest, frozen, run_name(context), dry_run=dry_run)
+            applied = apply_object(
+                cluster,
+                manifest,
+                frozen,
+                run_name(context),
+                dry_run=dry_run,
+                requested_at=requested_at(context),
+            )
             name = f"{applied.kind} {applied.name}"
             if dry_run and applied.diff:
                 say(self, f"Dry run: {name} would be {applied.outcome}:\n{indented(applied.diff)}")

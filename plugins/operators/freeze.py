@@ -54,4 +54,6 @@ def summary(checked: Checked) -> str:
         lines += ["Worth a look (not in the way of the release):", *listed(checked.risks).splitlines()]
     if checked.warnings:
         lines += ["The API server warns:", *(f"  {text}" for text in checked.warnings)]
+    if checked.notice:
+        lines += checked.notice.splitlines()
     return "\n".join([*lines, "No problem found. The tasks after this one read only what was frozen here."])

@@ -17,6 +17,8 @@ from plugins.operators.base import ReleaseOperator, asked_by, give_up, say
 class MigrateOperator(ReleaseOperator):
     """Runs the release's migrations. Each asks the database's ledger, and does nothing when it is applied."""
 
+    changes_cluster = True
+
     def step(
         self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
     ) -> list[dict[str, Any]]:
