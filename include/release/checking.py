@@ -25,6 +25,8 @@ class Request:
     environment: str
     user: str | None
     dry_run: bool
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the request itself."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def check(request: Request, sources: Sources, connect: Connect) -> Checked:
 
 def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock]:
     """The files, or every problem in all of them together."""
-    problems: list[Problem] = []
+    problems: list[Problem] = [*request.problems]
     environment: Environment | None = None
     loaded: LoadedRelease | None = None
     lock: ImageLock | None = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseOperator, Context
 
+from include.release.asking import wrong_request
 from include.release.checking import Checked, Request, check
 from include.release.frozen import Frozen
 from include.release.loading import Sources
@@ -21,8 +24,15 @@ class FreezeAndCheckOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Returns the frozen release as JSON. Fails with every problem at once; nothing was changed then."""
         params, dag_run = context["params"], context["dag_run"]
+        conf: dict[str, Any] = getattr(dag_run, "conf", None) or {}
         user = getattr(dag_run, "triggering_user_name", None)
-        request = Request(params["release"], params["environment"], user, bool(params["dry_run"]))
+        request = Request(
+            params["release"],
+            params["environment"],
+            user,
+            bool(params["dry_run"]),
+            wrong_request(conf, params["reason"]),
+        )
         intent = "Dry run of" if request.dry_run else "Release"
         say(
             self,

@@ -42,11 +42,17 @@ def context() -> Callable[..., Any]:
 
 
 def make_context(
-    release: str = "release-1", environment: str = "production", user: str | None = "oncall", **more: Any
+    release: str = "release-1",
+    environment: str = "production",
+    user: str | None = "oncall",
+    conf: dict[str, Any] | None = None,
+    **more: Any,
 ) -> Any:
     """The part of a task's context that the operators use."""
     params = {"release": release, "environment": environment, "dry_run": False, "reason": "a test", **more}
-    dag_run = SimpleNamespace(dag_id="release", run_id="run-1", clear_number=0, triggering_user_name=user)
+    dag_run = SimpleNamespace(
+        dag_id="release", run_id="run-1", clear_number=0, triggering_user_name=user, conf=conf
+    )
     return {"params": params, "dag_run": dag_run, "ti": Handover()}
 
 

@@ -39,6 +39,23 @@ def test_who_may_not_trigger_is_told_with_what_is_wrong_in_the_spec(project, con
     assert "release-1.yaml:7  number" in text
 
 
+def test_a_param_that_there_is_not_is_refused_with_the_nearest(project, context):
+    text = refused(context(conf={"release": "release-1", "dryrun": True, "zzz": 1, "airflow/level": 2}))
+    assert text.startswith("2 problems in")
+    assert "param dryrun\n    found:    a key that is no param\n    expected: one of release," in text
+    assert "fix:      write dry_run instead" in text
+    assert "fix:      leave it out" in text
+    assert "airflow/level" not in text
+
+
+@pytest.mark.parametrize("reason", ["    ", " x  "])
+def test_a_reason_of_blanks_is_refused(project, context, reason):
+    text = refused(context(reason=reason))
+    assert text.startswith("1 problem in")
+    assert "param reason" in text
+    assert "expected: at least 3 characters, blanks around them not counted" in text
+
+
 def test_a_ten_megabyte_file_is_refused(project, context):
     with (project / "releases" / "release-1.yaml").open("wb") as file:
         file.truncate(10 * 1024 * 1024)
