@@ -13,13 +13,20 @@ says who may release there. *Dry run*: change nothing, show the exact difference
 | `freeze_and_check` | reads and freezes the spec, asks the API server about every object | nothing was changed; the log names every problem with file and line |
 | `configure` | creates ConfigMaps, immutable and named by their content | nothing that runs has changed |
 | `migrate` | runs each migration in a Job, with its log here | the previous build runs on; the log has the Job and its last lines |
-| `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or release the previous release |
+| `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or trigger the previous release |
 | `rollout_check` | waits until the rollout is complete | the reason, events and last log lines are in the log; the old pods still serve |
 | `smoke_check` | asks every pod what the release promises | the new pods serve; release the previous release, or put it right |
 | `as_built_document` | writes down what was done, for failed runs too | the run keeps the state of the release; clear only this task |
 
 **Safe to rerun.** Every task, and the whole run: each finds in the cluster what was done already. Migrations ask the
-database's ledger. A task never reads a file again: to release a changed spec, trigger a new run.
+database's ledger. Once a later run has released, clearing `configure`, `migrate` or `deploy` of an older one is
+refused: it would put the old release back.
+
+**The cause is in the spec?** No task after the first reads a file again: put the file right and trigger a new run.
+Checks come in two stages: the files first, and what the cluster says when they are right.
+
+**Who may.** `may_trigger` is checked for who triggered. Airflow does not tell a task who cleared it: who may clear is
+Airflow's own permission (in the demo's simple auth manager, the role `user` may).
 """
 
 from __future__ import annotations

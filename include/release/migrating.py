@@ -157,7 +157,8 @@ class Runner:
                 self.cluster.delete("Job", self.namespace, name)
                 raise MigrationError(
                     f"Migration {step.id} cannot start: {trouble}\nIts Job {name} was removed, so that it does not "
-                    f"start later when nobody watches. What now: put the cause right and clear this task."
+                    f"start later when nobody watches. What now: put the cause right and clear this task; if it is in "
+                    f"the spec, trigger a new run."
                 )
             time.sleep(POLL_SECONDS)
         raise MigrationError(
@@ -200,7 +201,8 @@ class Runner:
             parts.append("Last lines of its log:\n" + indented(last_lines(text)))
         parts.append(
             f"What now: nothing was deployed; the previous build runs on. Look at Job {name}, put the cause right "
-            f"and clear this task: what is applied already is in the ledger and is not applied again."
+            f"and clear this task (is it in the spec or the image, trigger a new run): what is applied already is "
+            f"in the ledger and is not applied again."
         )
         return "\n".join(parts)
 

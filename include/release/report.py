@@ -45,7 +45,8 @@ def rollout_failure(
             )
     parts.append(
         "What now: the pods of the previous build still serve (no old pod ends before a new one is ready). "
-        "Put the cause right and clear this task, or trigger the release again with the previous release."
+        "Is the cause in the cluster, put it right and clear this task. Is it in the spec, put the file right and "
+        "trigger a new run; clearing does not read it again. Or trigger a new run of the previous release."
     )
     return "\n\n".join(parts)
 

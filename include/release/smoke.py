@@ -97,6 +97,7 @@ def failure_text(title: str, answers: list[Answered]) -> str:
         [
             f"{title} is rolled out, but {len(wrong)} of {len(answers)} answers are not as they should be:",
             *lines,
-            "What now: the new pods serve already. Release the previous release again, or put the cause right and clear this task.",
+            "What now: the new pods serve already. Trigger a new run of the previous release, or put the cause right: "
+            "in the cluster, then clear this task; in the spec, then trigger a new run.",
         ]
     )

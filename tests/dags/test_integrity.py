@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from include.release.asking import PARAMS
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
 
@@ -62,6 +64,20 @@ def test_the_steps_of_a_release_are_in_order():
     assert [task.task_id for task in dag.topological_sort()] == order
     assert dag.get_task("as_built_document").is_teardown
     assert dag.max_active_runs == 1
+
+
+def test_the_params_are_those_that_the_first_task_knows():
+    assert set(bag().dags["release"].params) == set(PARAMS)
+
+
+def test_the_doc_says_what_clearing_does_and_who_may():
+    text = " ".join(bag().dags["release"].doc_md.split())
+    for said in (
+        "of an older one is refused",
+        "Airflow does not tell a task who cleared it",
+        "in two stages",
+    ):
+        assert said in text
 
 
 def test_the_form_offers_the_releases_and_environments_there_are():
