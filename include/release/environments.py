@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from include.release.policies import ApprovalPolicy, ChangeWindow, Channel, GatePolicy
 from include.release.problems import Problem
 from include.release.spec import Name, Strict, Text
 
@@ -52,6 +53,20 @@ class Environment(Strict):
         default=5, title="Versions of each ConfigMap to keep"
     )
     rollout: RolloutPolicy = Field(default=RolloutPolicy(), title="When a rollout is given up early")
+    window: ChangeWindow = Field(default=ChangeWindow(), title="When releases may start")
+    gate: GatePolicy = Field(default=GatePolicy(), title="Which QA verdict a build needs")
+    gives_verdict: bool = Field(
+        default=False, title="A release here is a QA verdict on its builds: passed or failed"
+    )
+    approval: ApprovalPolicy = Field(default=ApprovalPolicy(), title="Whether a change needs an approval")
+    tell: list[Channel] = Field(default=[Channel(kind="log")], title="Who is told what became of a change")
+    records: Text = Field(
+        default="plan_reduce_repeat_records",
+        title="Airflow connection of the database of verdicts and changes",
+    )
+    keep_records_days: Annotated[int, Field(ge=1)] = Field(
+        default=730, title="Days that verdicts and changes are kept; the newest of each are kept for ever"
+    )
 
 
 class Environments(Strict):
