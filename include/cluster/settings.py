@@ -28,6 +28,10 @@ class Settings:
     job_backoff_initial: float = 1.0
     job_backoff_max: float = 30.0
     default_grace_period: int = 30
+    proxy_delay: float = 0.1
+    """From a change of a pod to the rules of kube-proxy that follow it, when nothing else has changed of late."""
+    proxy_min_sync: float = 1.0
+    """Rules are rewritten at most this often (kube-proxy's ``iptables.minSyncPeriod``); changes wait till then."""
     allocatable_cpu: str = "8"
     allocatable_memory: str = "16Gi"
     allocatable_pods: int = 250

@@ -1,6 +1,6 @@
 """EndpointSlices and Endpoints: the pods behind each service, for whoever asks the API.
 
-The stand-in's own proxy does not wait for them: it looks at the pods themselves.
+The stand-in's own proxy does not read them: it looks at the pods themselves, as late as if it did.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from include.cluster.controllers import owners, pods, services
+from include.cluster.controllers import owners, services
 from include.cluster.controllers.base import Controller, Key
 from include.cluster.controllers.services import Backend
 from include.cluster.errors import ApiError
@@ -52,7 +52,7 @@ class Endpoints(Controller):
             self._pod(change)
 
     def _pod(self, change: Change) -> None:
-        if change.type == "MODIFIED" and change.old and _shown(change.old) == _shown(change.object):
+        if not services.concerns(change):
             return
         seen = [obj["metadata"].get("labels") for obj in (change.old, change.object) if obj]
         for service in self.registry.list("services", change.key[1]):
@@ -227,11 +227,3 @@ def _service_labels(service: Object, without: Iterable[str]) -> dict[str, str]:
 def _slice_labels(service: Object) -> dict[str, str]:
     own = {SERVICE_NAME: service["metadata"]["name"], **_SLICE_MANAGER}
     return {**_service_labels(service, _RESERVED), **own}
-
-
-def _shown(pod: Object) -> tuple[Any, ...]:
-    """All of a pod that may change what is written about it."""
-    finished = pods.phase(pod) in pods.FINISHED
-    address = (pod.get("status") or {}).get("podIP")
-    labels, node = pod["metadata"].get("labels"), pod["spec"].get("nodeName")
-    return labels, node, address, finished, pods.ready(pod), pods.dying(pod)

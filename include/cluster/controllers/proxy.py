@@ -1,9 +1,9 @@
 """The way to a service inside the stand-in: a listener on its cluster address that passes each connection on once.
 
 A connection goes to one ready pod, taken in turn, and is never tried again elsewhere: what a client sees during a
-rollout is what it would see on a cluster. With no ready pod it goes to one that still serves on its way out, and with none
-of those it is reset. One that runs goes on until either side
-ends it, so that a pod on its way out can finish what it has begun.
+rollout is what it would see on a cluster. Which pods are ready is known a moment late, as there (see ``routes``). With no
+ready pod a connection goes to one that still serves on its way out, and with none of those it is reset. One that runs goes
+on until either side ends it, so that a pod on its way out can finish what it has begun.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from include.cluster.controllers import services
 from include.cluster.controllers.base import Cluster, Controller, Key, RetryError
+from include.cluster.controllers.routes import Routes
 from include.cluster.store import Change
 
 Object = dict[str, Any]
@@ -36,7 +37,12 @@ class ServiceProxy(Controller):
         super().__init__(cluster)
         self._listeners: dict[Key, dict[Endpoint, asyncio.Server]] = {}
         self._connections: set[asyncio.Task[None]] = set()
-        self._turns: dict[tuple[Key, int], int] = {}
+        self._routes = Routes(cluster.registry, cluster.settings)
+
+    def start(self) -> None:
+        """Begins to work, with the pods of now."""
+        self._routes.start()
+        super().start()
 
     def initial(self) -> Iterable[Key]:
         """All services."""
@@ -44,9 +50,12 @@ class ServiceProxy(Controller):
             yield service["metadata"]["namespace"], service["metadata"]["name"]
 
     def observe(self, change: Change) -> None:
-        """Services only: which pods are ready is looked up for each connection."""
+        """Services, which it listens for, and whatever changes where connections go."""
         if change.key[0] == "services":
             self.enqueue((change.key[1], change.key[2]))
+            self._routes.changed()
+        elif change.key[0] == "pods" and services.concerns(change):
+            self._routes.changed()
 
     async def reconcile(self, key: Key) -> float | None:
         """Opens and closes listeners until they are those of the service."""
@@ -66,6 +75,7 @@ class ServiceProxy(Controller):
     async def stop(self) -> None:
         """Closes all listeners and connections."""
         await super().stop()
+        self._routes.stop()
         for present in self._listeners.values():
             for server in present.values():
                 server.close()
@@ -104,22 +114,10 @@ class ServiceProxy(Controller):
                 self.registry.event(service, "Warning", "FailedToListen", text, component=self.name)
             raise RetryError(text) from error
 
-    def _choose(self, key: Key, port: int) -> Endpoint | None:
-        service = self.registry.find("services", *key)
-        chosen = services.find_port(service, str(port)) if service is not None else None
-        if service is None or chosen is None:
-            return None
-        found = services.addresses(service, chosen, self.registry.list("pods", key[0]), leaving=True)
-        if not found:
-            return None
-        turn = self._turns.get((key, port), 0)
-        self._turns[(key, port)] = turn + 1
-        return found[turn % len(found)]
-
     async def _serve(
         self, key: Key, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        backend = self._choose(key, port)
+        backend = self._routes.next(key, port)
         if backend is None:
             writer.transport.abort()
             return

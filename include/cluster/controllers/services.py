@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.cluster.controllers import pods
+from include.cluster.store import Change
 
 Object = dict[str, Any]
 Address = tuple[str, int]
@@ -91,3 +92,16 @@ def target_port(pod: Object, port: Object) -> int | None:
             if entry.get("name") == target and entry.get("protocol", "TCP") == port.get("protocol", "TCP"):
                 return int(entry["containerPort"])
     return None
+
+
+def concerns(change: Change) -> bool:
+    """Whether a change of a pod may change who serves a service."""
+    return change.type != "MODIFIED" or not change.old or _shown(change.old) != _shown(change.object)
+
+
+def _shown(pod: Object) -> tuple[Any, ...]:
+    """All of a pod that services depend on."""
+    finished = pods.phase(pod) in pods.FINISHED
+    address = (pod.get("status") or {}).get("podIP")
+    labels, node = pod["metadata"].get("labels"), pod["spec"].get("nodeName")
+    return labels, node, address, finished, pods.ready(pod), pods.dying(pod)

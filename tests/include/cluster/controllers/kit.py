@@ -125,7 +125,7 @@ class World:
             images_dir=folder / "images",
             node_name="node-1",
             job_backoff_initial=0.0,
-            **changed,
+            **{"proxy_delay": 0.0, "proxy_min_sync": 0.0, **changed},
         )
         self.store = Store(folder / "objects.db")
         self.registry = Registry(self.store, self.settings)

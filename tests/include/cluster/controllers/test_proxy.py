@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.cluster.controllers import services
+from include.cluster.registry import DeleteOptions
 from include.cluster.registry.clock import stamp
 from tests.include.cluster.controllers.kit import NS, World
 
@@ -189,3 +193,57 @@ def test_a_pod_that_leaves_stands_in_for_ready_ones(
     port = {"port": 80, "targetPort": 80}
     found = services.addresses({"spec": {"selector": {"app": "web"}}}, port, candidates, leaving=leaving)
     assert [address for address, _ in found] == expected
+
+
+@pytest.fixture
+async def late(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose proxy is late, as kube-proxy is."""
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls" / "ca.crt").write_text("a certificate")
+    made = World(tmp_path, proxy_delay=0.3, proxy_min_sync=0.6)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def until_asked(address: str, port: int, expected: set[str]) -> None:
+    """Until connections go to these backends and no others."""
+    async with asyncio.timeout(5):
+        while True:
+            with contextlib.suppress(ConnectionError):
+                if {(await ask(address, port)).partition(":")[0] for _ in range(4)} == expected:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_pod_on_its_way_out_gets_connections_for_a_moment(late: World) -> None:
+    """What makes a preStop hook necessary: a pod is told to end before those who send to it know."""
+    staying = await Backend("staying", "127.77.4.1").start()
+    leaving = await Backend("leaving", "127.77.4.2").start(staying.port)
+    pod(late, "staying", staying.address, staying.port)
+    pod(late, "leaving", leaving.address, leaving.port)
+    port = free_port()
+    address = await service(late, port)
+    await until_asked(address, port, {"staying", "leaving"})
+
+    def hold(found: Object) -> None:
+        found["metadata"]["finalizers"] = ["example.com/hold"]
+
+    late.registry.edit("pods", NS, "leaving", hold, manager="test")
+    late.registry.delete("pods", NS, "leaving", DeleteOptions())
+    assert {await ask(address, port) for _ in range(2)} == {"staying:hello\nbye\n", "leaving:hello\nbye\n"}
+    await until_asked(address, port, {"staying"})
+
+
+async def test_a_change_soon_after_another_waits(late: World) -> None:
+    first = await Backend("first", "127.77.5.1").start()
+    second = await Backend("second", "127.77.5.2").start(first.port)
+    pod(late, "a", first.address, first.port)
+    pod(late, "b", second.address, second.port, ready=False)
+    port = free_port()
+    address = await service(late, port)
+    await until_asked(address, port, {"first"})
+    begun = time.monotonic()
+    set_ready(late, "b", second.address, True)
+    await until_asked(address, port, {"first", "second"})
+    assert time.monotonic() - begun > 0.45
