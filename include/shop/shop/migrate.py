@@ -19,6 +19,7 @@ from .migrations import Listed, Work, of_this_build
 from .schema import BASELINE, applied, create_ledger, record
 
 FAILED, WRONG_USE, REFUSED = 1, 2, 3
+KEEP_ROWS = "MIGRATE_KEEP_ROWS"
 
 
 class RefusedError(Exception):
@@ -54,8 +55,13 @@ def up(database: Database, listed: Listed, pause: float) -> None:
     say(f"  applied in {time.monotonic() - started:.2f} s, entry {entry_number} of the ledger")
 
 
-def down(database: Database, listed: Listed, known: dict[str, Listed], pause: float) -> None:
-    """Take one migration back, unless the ledger says that it is not applied."""
+def down(
+    database: Database, listed: Listed, known: dict[str, Listed], pause: float, *, keep_rows: bool
+) -> None:
+    """Take one migration back, unless the ledger says that it is not applied.
+
+    With `keep_rows` it is refused when that would destroy a row.
+    """
     migration = listed.migration
     started = time.monotonic()
     say(
@@ -86,7 +92,17 @@ def down(database: Database, listed: Listed, known: dict[str, Listed], pause: fl
         ]
         if holding:
             raise RefusedError(f"{migration.id} is needed by {', '.join(holding)}: take that back first")
-        for table, rows in lost_rows(connection, listed).items():
+        destroyed = lost_rows(connection, listed)
+        if keep_rows and destroyed:
+            # Nobody may write between the count and the drop.
+            connection.lock_tables(*(table.split()[0] for table in destroyed))
+            destroyed = lost_rows(connection, listed)
+            there_are = ", ".join(f"{rows} in {table}" for table, rows in destroyed.items() if rows)
+            if there_are:
+                raise RefusedError(
+                    f"down {migration.id} would destroy rows ({there_are}), and {KEEP_ROWS} says to keep them"
+                )
+        for table, rows in destroyed.items():
             say(f"  destroys {rows} rows: {table}")
         migration.down(Work(connection, pause))
         entry_number = record(connection, migration.id, "down", build.build_id(), listed.checksum)
@@ -172,6 +188,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
         )
         return WRONG_USE
     pause = settings.number("MIGRATE_STEP_SECONDS", 0)
+    keep_rows = settings.number(KEEP_ROWS, 0) > 0
     try:
         database = Database(settings.text("DATABASE_URL", "sqlite:////data/shop.db"), busy_seconds=60)
         database.wait(settings.number("DATABASE_WAIT_SECONDS", 30))
@@ -180,7 +197,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
         elif options.command == "up":
             up(database, listed, pause)
         elif options.command == "down":
-            down(database, listed, known, pause)
+            down(database, listed, known, pause, keep_rows=keep_rows)
         else:
             with database.connection() as connection:
                 rows = lost_rows(connection, listed)

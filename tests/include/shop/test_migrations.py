@@ -115,6 +115,20 @@ def test_what_down_destroys_is_counted_first(both: Any, opened: Database) -> Non
     assert "destroys 6 rows: menu_items" in both.migrate("down", "r1-102-menu")
 
 
+def test_rows_are_kept_when_that_is_asked_for(both: Any, opened: Database) -> None:
+    both.prepare(1, 2)
+    before, ledger = tables(opened), events(opened)
+    said = both.migrate("down", "r2-203-exotic-catalog", expect=3, MIGRATE_KEEP_ROWS="1")
+    assert (
+        "would destroy rows (6 in exotic_plants, 6 in exotic_stock), and MIGRATE_KEEP_ROWS says to keep"
+        in said
+    )
+    assert (tables(opened), events(opened)) == (before, ledger)
+    said = both.migrate("down", "r2-201-orders", MIGRATE_KEEP_ROWS="1")
+    assert "destroys 0 rows: fulfilments" in said
+    assert events(opened) == [*ledger, ("r2-201-orders", "down")]
+
+
 def test_corrections_change_the_rows_they_are_about(both: Any, opened: Database) -> None:
     both.prepare()
     names, mails = "first_name LIKE '% _.'", "email <> lower(trim(email))"

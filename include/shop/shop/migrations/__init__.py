@@ -52,7 +52,8 @@ class Migration:
 
     Attributes:
         requires: migrations that must be applied before, and may not be taken back before this one.
-        lost: counts per table the rows that `down` destroys; a migration that has it drops data.
+        lost: counts the rows that `down` destroys; a migration that has it drops data. A key begins with the
+            table's name.
         old_build_compatible: the previous build works before, during and after it.
     """
 
