@@ -167,7 +167,8 @@ def _digest(
     objects: list[dict[str, Any]],
 ) -> str:
     content = [
-        release.model_dump(mode="json"),
+        # Without defaults: a field that is added to the model later changes no digest of what was stored before.
+        release.model_dump(mode="json", exclude_defaults=True),
         environment.name,
         environment.namespace,
         images,

@@ -102,6 +102,8 @@ def _check_migrations(release: Release, migrations: Migrations, say: Findings) -
             say.say(
                 (*keys, "drops_data"), repr(step.drops_data), "null, as there is no way back (down is null)"
             )
+        if step.down is None and step.lost is not None:
+            say.say((*keys, "lost"), "a command", "none, as there is no way back (down is null)")
     for key in ("name", "image", "command", "args"):
         if key in migrations.container:
             say.say(

@@ -89,6 +89,10 @@ class Migration(Strict):
     up: list[Text] = Field(min_length=1, title="Command that applies it; does nothing when it is applied")
     down: list[Text] | None = Field(title="Command that takes it back; null when there is no way back")
     drops_data: Text | None = Field(title="What taking it back destroys; null when nothing")
+    lost: list[Text] | None = Field(
+        default=None,
+        title="Command that prints as JSON how many rows taking it back would destroy: {table: rows}",
+    )
     old_build_compatible: bool = Field(title="The previous build works while and after it is applied")
     timeout_seconds: Annotated[int, Field(ge=5, le=86400)] = Field(default=600, title="Seconds it may take")
 
@@ -102,6 +106,10 @@ class Migrations(Strict):
     )
     container: dict[str, Any] = Field(
         default={}, title="Container without name, image, command: env, volumeMounts, ..."
+    )
+    status: list[Text] | None = Field(
+        default=None,
+        title='Command that prints the ledger as JSON: [{"id": ..., "state": "applied" or "pending"}]',
     )
     steps: list[Migration] = Field(min_length=1, title="Migrations, first to last")
 
