@@ -23,4 +23,4 @@ for name, value in {
     os.environ.setdefault(name, value)
 HOME.mkdir(parents=True, exist_ok=True)
 
-pytest_plugins = ["tests.standin"]
+pytest_plugins = ["tests.standin", "tests.postgres"]

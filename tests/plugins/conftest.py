@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from include.release.loading import PROJECT
+from include.records.store import Records
+from include.release.loading import PROJECT, Sources
+from plugins.params import release_params
 
 
 @pytest.fixture
@@ -36,6 +38,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Records:
+    """Records of this test's own, which the Airflow connection plan_reduce_repeat_records names."""
+    url = f"sqlite:///{tmp_path}/records.db"  # tmp_path begins with a slash
+    monkeypatch.setenv("AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS", url)
+    return Records(url)
+
+
+@pytest.fixture
 def context() -> Callable[..., Any]:
     """Makes the part of a task's context that the operators use."""
     return make_context
@@ -53,7 +63,8 @@ def make_context(
     dag_run = SimpleNamespace(
         dag_id="release", run_id="run-1", clear_number=0, triggering_user_name=user, conf=conf
     )
-    return {"params": params, "dag_run": dag_run, "ti": Handover()}
+    dag = SimpleNamespace(params=release_params(Sources.from_environment()))
+    return {"params": params, "dag_run": dag_run, "ti": Handover(), "dag": dag}
 
 
 class Handover:

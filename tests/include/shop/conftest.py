@@ -5,13 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import pwd
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +19,6 @@ import pytest
 
 from include.cluster.images import ImageStore
 from include.shop.build import build_all
-from tests.needs import needed_tool
 
 
 @pytest.fixture(scope="session")
@@ -173,53 +169,6 @@ def shop(images: dict[str, Any], tmp_path: Path) -> Iterator[Shop]:
         if program.process.poll() is None:
             program.process.kill()
             program.process.wait()
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Path]:
-    """The socket directory of a PostgreSQL server that lives as long as the tests."""
-    binaries = Path(needed_tool("postgres")).parent
-    folder = Path(tempfile.mkdtemp(prefix="shop-pg-"))
-    # The server refuses to run as root.
-    user = next((u for u in ("postgres", "nobody") if os.getuid() == 0 and _exists(u)), None)
-    if user:
-        shutil.chown(folder, user)
-    options: dict[str, Any] = {
-        "user": user,
-        "cwd": folder,
-        "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"},
-    }
-    init = ["initdb", "-D", str(folder / "data"), "-U", "shop", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run([binaries / init[0], *init[1:]], check=True, capture_output=True, timeout=60, **options)
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-F"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **options,
-    )
-
-    def answers() -> bool:
-        try:
-            psycopg.connect(f"postgresql://shop@/postgres?host={folder}").close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    try:
-        wait_for(answers, "PostgreSQL answers", 30)
-        yield folder
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
