@@ -62,7 +62,7 @@ def test_a_killed_cluster_comes_back_as_it_was(tmp_path: Path, started: list[Pro
     state = tmp_path / "state"
     started.append(Process(state))
     assert started[0].line.startswith("ready https://127.0.0.1:")
-    assert started[0].line.split()[2] == f"kubeconfig={state / 'kubeconfig'}"
+    assert started[0].line.strip().split(" ", 2)[2] == f"kubeconfig={state / 'kubeconfig'}"
     made = _ask(
         state, "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "x"}, "data": {"a": "1"}}
     )

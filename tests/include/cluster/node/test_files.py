@@ -30,8 +30,8 @@ async def test_volumes_are_at_their_paths(cluster):
     cluster.add("configmaps", "settings", data={"app.ini": "colour=green\n", "other": "x"})
     cluster.add("secrets", "login", data={"password": base64.b64encode(b"s3cret").decode()})
     script = (
-        "cat /etc/shop/app.ini; cat /etc/shop-secret/password; echo; cat /usr/share/shop/label; echo;"
-        "echo kept > /home/sre/course4/app.log; cat /home/sre/course4/app.log"
+        "cat '/etc/shop/app.ini'; cat '/etc/shop-secret/password'; echo; cat '/usr/share/shop/label'; echo;"
+        "echo kept > '/home/sre/course4/app.log'; cat '/home/sre/course4/app.log'"
     )
     found = volumes(
         config={"configMap": {"name": "settings", "items": [{"key": "app.ini", "path": "app.ini"}]}},
@@ -70,7 +70,7 @@ async def test_host_path_sub_path_and_claim(cluster, tmp_path):
         {"name": "data", "mountPath": "/logs", "subPathExpr": "logs/$(POD)"},
     ]
     env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
-    script = "cat /etc/one-file; echo a > /data/a; echo b > /logs/b"
+    script = "cat '/etc/one-file'; echo a > '/data/a'; echo b > '/logs/b'"
     assert (
         await output(cluster, script, {"volumeMounts": places, "env": env}, volumes=found)
         == "from the host\n"

@@ -96,7 +96,7 @@ async def test_startup_holds_the_others_back(cluster):
 async def test_what_an_exec_probe_says(cluster):
     container = {
         "command": ["sh", "-c", "exec sleep 60"],
-        "livenessProbe": shell("touch /scratch/here && ls /scratch && exit 1", failureThreshold=9),
+        "livenessProbe": shell("touch '/scratch/here' && ls '/scratch' && exit 1", failureThreshold=9),
         "readinessProbe": {"exec": {"command": ["sleep", "20"]}, **FAST},
         "volumeMounts": [{"name": "work", "mountPath": "/scratch"}],
     }
