@@ -8,13 +8,14 @@ from datetime import UTC
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
 from include.release.live import refuse_older_run
 from include.release.problems import RejectedError
 from plugins.hooks.cluster import ClusterHook
+from plugins.operators.failure import Kind, rejection, remember
 
 
 class ReleaseOperator(BaseOperator):
@@ -55,6 +56,11 @@ class ReleaseOperator(BaseOperator):
         """What the task does."""
         raise NotImplementedError
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a wait; errors are treated as those of ``execute``."""
+        with readable_errors(self):
+            return super().resume_execution(next_method, next_kwargs, context)
+
 
 def is_dry_run(context: Context) -> bool:
     """Whether the run may change nothing."""
@@ -87,9 +93,19 @@ def say(operator: BaseOperator, text: str, *, error: bool = False) -> None:
         write("%s", line)
 
 
-def give_up(operator: BaseOperator, text: str) -> AirflowFailException:
-    """The error that ends a task without a retry; its whole text is in the log above it."""
+def give_up(
+    operator: BaseOperator, text: str, *, reason: str = "", kind: Kind = "failed"
+) -> AirflowFailException:
+    """The error that ends a task without a retry; its whole text is in the log above it.
+
+    Args:
+        operator: the task.
+        text: for the log.
+        reason: the same in one sentence, for the end of the run; by default the first line of the text.
+        kind: what sort of failure it is.
+    """
     say(operator, text, error=True)
+    remember(reason or text, kind)
     return AirflowFailException(text)
 
 
@@ -99,9 +115,16 @@ def readable_errors(operator: BaseOperator) -> Iterator[None]:
     try:
         yield
     except RejectedError as error:
-        raise give_up(operator, str(error)) from None
+        raise give_up(operator, str(error), reason=rejection(error), kind="refused") from None
     except KubeError as error:
         if error.transient:
+            remember(f"the cluster does not answer: {error}", "trouble")
             say(operator, f"The cluster does not answer for now: {error}", error=True)
             raise AirflowException(f"The cluster does not answer for now: {error}") from None
         raise give_up(operator, f"The cluster refuses: {error}") from None
+    except (AirflowFailException, AirflowSkipException):
+        raise  # said already
+    except Exception as error:
+        known = isinstance(error, AirflowException)
+        remember(str(error) if known else f"{type(error).__name__}: {error}", "trouble")
+        raise
