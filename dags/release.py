@@ -33,9 +33,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import Param, chain, dag
+from airflow.sdk import chain, dag
 
-from include.release.loading import Sources, choice
+from include.release.loading import Sources
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
 from plugins.operators.document import AsBuiltOperator
@@ -43,41 +43,14 @@ from plugins.operators.freeze import FreezeAndCheckOperator
 from plugins.operators.migrate import MigrateOperator
 from plugins.operators.rollout import RolloutCheckOperator
 from plugins.operators.smoke import SmokeCheckOperator
-
-SOURCES = Sources.from_environment()
-PARAMS = {
-    "release": Param(
-        type="string",
-        title="Release",
-        description="What to release: a file in include/releases/.",
-        **choice(SOURCES.release_names()),
-    ),
-    "environment": Param(
-        type="string",
-        title="Environment",
-        description="Where to: one of include/config/environments.yaml, which says who may release there.",
-        **choice(SOURCES.environment_names()),
-    ),
-    "dry_run": Param(
-        default=False,
-        type="boolean",
-        title="Dry run",
-        description="Change nothing; the task logs show what would be changed, object by object.",
-    ),
-    "reason": Param(
-        type="string",
-        minLength=3,
-        title="Reason",
-        description="Why now, in a few words (a ticket, a change number). It goes into the as-built document.",
-    ),
-}
+from plugins.params import release_params
 
 
 @dag(
     schedule=None,
     max_active_runs=1,
     doc_md=__doc__,
-    params=PARAMS,
+    params=release_params(Sources.from_environment()),
     tags=["release", "kubernetes"],
     default_args={
         "owner": "sre",

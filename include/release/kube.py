@@ -31,6 +31,7 @@ _PATHS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "Job": ("/apis/batch/v1", "jobs"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
 }
 
 
@@ -154,6 +155,15 @@ class Cluster:
         query = [("fieldManager", manager), ("force", "true" if force else "false"), *_dry(dry_run)]
         path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
         return self._write("PATCH", path, query, manifest, APPLY)
+
+    def replace(self, manifest: dict[str, Any], namespace: str) -> Answer:
+        """Put an object in place of the one there is.
+
+        With ``metadata.resourceVersion`` only when nobody has changed it since it was read: KubeError 409 otherwise.
+        """
+        query = [("fieldValidation", "Strict"), ("fieldManager", "plan-reduce-repeat")]
+        path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
+        return self._write("PUT", path, query, manifest)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object with what it owns; nothing happens when it is gone."""

@@ -14,6 +14,7 @@ from include.release.problems import RejectedError, listed
 from include.release.texts import plural
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import give_up, say
+from plugins.operators.failure import rejection
 
 
 class FreezeAndCheckOperator(BaseOperator):
@@ -31,7 +32,7 @@ class FreezeAndCheckOperator(BaseOperator):
             params["environment"],
             user,
             bool(params["dry_run"]),
-            wrong_request(conf, params["reason"]),
+            wrong_request(conf, params["reason"], list(context["dag"].params)),
         )
         intent = "Dry run of" if request.dry_run else "Release"
         say(
@@ -43,7 +44,7 @@ class FreezeAndCheckOperator(BaseOperator):
                 request, Sources.from_environment(), lambda where: ClusterHook(where.connection).get_conn()
             )
         except RejectedError as error:
-            raise give_up(self, str(error)) from None
+            raise give_up(self, str(error), reason=rejection(error), kind="refused") from None
         say(self, summary(checked))
         return checked.frozen.to_json()
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from include.release.asking import PARAMS
+from include.release.loading import Sources
+from plugins.params import release_params
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -66,8 +67,8 @@ def test_the_steps_of_a_release_are_in_order():
     assert dag.max_active_runs == 1
 
 
-def test_the_params_are_those_that_the_first_task_knows():
-    assert set(bag().dags["release"].params) == set(PARAMS)
+def test_the_params_are_those_of_the_shared_form():
+    assert list(bag().dags["release"].params) == list(release_params(Sources.from_environment()))
 
 
 def test_the_doc_says_what_clearing_does_and_who_may():

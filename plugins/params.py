@@ -1,0 +1,86 @@
+"""The params that the procedures share: the form that on-call fills in, worded once.
+
+A text that may be left empty has the type ``null`` too: the form asks for every other one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param
+
+from include.release.asking import GO_ON, REASON_LENGTH, STOP
+from include.release.loading import Sources, choice
+
+
+def release_params(sources: Sources) -> dict[str, Param]:
+    """What the DAG ``release`` asks for."""
+    return {
+        "release": Param(
+            type="string",
+            title="Release",
+            description="What to release: a file in include/releases/.",
+            **choice(sources.release_names()),
+        ),
+        **place_params(sources),
+        "interrupted": Param(
+            default=STOP,
+            type="string",
+            enum=[STOP, GO_ON],
+            title="After an interrupted run",
+            description="What to do when the run before was ended half-way: stop and say what it left, or go on "
+            "from there with this release.",
+        ),
+        "outside_window": _text(
+            "Outside the change window",
+            "In an emergency: why this release cannot wait for the next open hours. Only who may approve there may "
+            "say so. Empty: inside the window only.",
+        ),
+        **guard_params(),
+    }
+
+
+def place_params(sources: Sources) -> dict[str, Param]:
+    """Where, whether in earnest, and why: asked by every procedure that changes an environment."""
+    return {
+        "environment": Param(
+            type="string",
+            title="Environment",
+            description="Where to: one of include/config/environments.yaml, which says who may do so there.",
+            **choice(sources.environment_names()),
+        ),
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Change nothing; the task logs show what would be changed, object by object.",
+        ),
+        "reason": Param(
+            type="string",
+            minLength=REASON_LENGTH,
+            title="Reason",
+            description="Why now, in a few words (a ticket, a change number). It goes on record.",
+        ),
+    }
+
+
+def guard_params() -> dict[str, Param]:
+    """Guards that somebody may lift with open eyes: the lock of a run that still runs, and data."""
+    return {
+        "break_lock": _text(
+            "Break the lock",
+            "Why the lock is taken from a run that has not ended. Only who may approve there may do so; mark that "
+            "run failed first, so that its tasks end. Empty: the lock is respected.",
+        ),
+        "drop_data": Param(
+            default=False,
+            type="boolean",
+            title="Drop data",
+            description="A rollback may take back migrations whose way back destroys data; the rows are shown first.",
+        ),
+    }
+
+
+def _text(title: str, description: str) -> Param:
+    schema: dict[str, Any] = {"type": ["null", "string"], "title": title, "description": description}
+    return Param(default=None, **schema)
