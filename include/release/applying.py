@@ -17,6 +17,7 @@ from include.release.frozen import (
     Frozen,
 )
 from include.release.kube import Cluster, KubeError
+from include.release.pressed import keep_pressed
 
 Outcome = Literal["created", "changed", "unchanged"]
 
@@ -76,6 +77,7 @@ def noted(
         notes[NOTE_REQUESTED] = when
     if manifest["kind"] == "Deployment":
         notes[CHANGE_CAUSE] = f"{frozen.release.name}: {frozen.release.summary}"
+    keep_pressed(result, live)
     return result
 
 
@@ -93,13 +95,18 @@ def ensure_immutable(cluster: Cluster, manifest: dict[str, Any], namespace: str)
     return True
 
 
+def spec_name(release: str, digest: str) -> str:
+    """The name of the ConfigMap that keeps a frozen release."""
+    return f"{release}-spec-{digest[:10]}"
+
+
 def stored_spec(frozen: Frozen) -> dict[str, Any]:
     """The frozen release as an immutable ConfigMap: what was meant, kept beside what runs."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": f"{frozen.release.name}-spec-{frozen.digest[:10]}",
+            "name": spec_name(frozen.release.name, frozen.digest),
             "labels": {
                 "app.kubernetes.io/managed-by": FIELD_MANAGER,
                 f"{FIELD_MANAGER}/app": frozen.release.app,

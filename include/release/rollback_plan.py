@@ -1,0 +1,315 @@
+"""How to get back: what is taken back, what stays and why, in which order. Decided from facts; nothing is asked here.
+
+Migrations are taken back newest first, by the build that brought them: the old build does not know them. One that
+would destroy rows is taken back only when somebody said so; else it stays if the old build can live with it, and so
+does everything older. What can be neither taken back nor lived with stops the rollback before it changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from include.release.applying import spec_name
+from include.release.frozen import LABEL_APP, Frozen
+from include.release.pressed import is_pressed
+from include.release.saved import Key, SavedState, key_of
+from include.release.spec import Migration
+
+Order = Literal["pods first", "migrations first"]
+Rows = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One release that is undone. ``applied_before``: ids that were applied before it; None when not known."""
+
+    frozen: Frozen
+    applied_before: frozenset[str] | None
+
+    @property
+    def spec(self) -> str:
+        """The ConfigMap that keeps it."""
+        return spec_name(self.frozen.release.name, self.frozen.digest)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the decision rests on.
+
+    Args:
+        layers: the releases to undo, newest first.
+        target: the frozen release to go back to; None for what was there before the first release.
+        before: what the oldest layer found.
+        live: the objects as they are now.
+        applied: ids that the ledger has now; None when it cannot be asked.
+        rows: per migration, what taking it back would destroy now; an id that is missing could not be counted.
+        drop_data: somebody said that rows may be destroyed.
+    """
+
+    layers: Sequence[Layer]
+    target: Frozen | None
+    before: SavedState | None
+    live: Sequence[dict[str, Any]]
+    applied: Sequence[str] | None
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    drop_data: bool = False
+
+
+class Part(BaseModel):
+    """Of a plan: no unknown keys, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Undo(Part):
+    """A migration to take back, by the build of the release in ConfigMap ``spec``."""
+
+    id: str
+    title: str
+    spec: str
+    keep_rows: bool
+    rows: dict[str, int]
+    old_build_compatible: bool
+
+
+class Kept(Part):
+    """A migration that stays, and why."""
+
+    id: str
+    reason: str
+
+
+class Stays(Part):
+    """An object that is left as it is, and why."""
+
+    kind: str
+    name: str
+    reason: str
+
+
+class RollbackPlan(Part):
+    """What a rollback does. ``stop`` is empty when it can be done; ``nothing`` says why there is nothing to do."""
+
+    undoing: str
+    target: str
+    target_spec: str = ""
+    saved_state: str = ""
+    order: Order = "pods first"
+    why: str = ""
+    undo: list[Undo] = []
+    kept: list[Kept] = []
+    restore: list[Key] = []
+    restore_saved: list[Key] = []
+    delete: list[Key] = []
+    stays: list[Stays] = []
+    stop: str = ""
+    choices: list[str] = []
+    nothing: str = ""
+
+    @property
+    def text(self) -> str:
+        """The plan, as on-call reads it."""
+        if self.nothing:
+            return f"Nothing to roll back: {self.nothing}"
+        if self.stop:
+            lines = [
+                f"The rollback to {self.target} stops here; it has changed nothing. {self.stop}",
+                "Choices:",
+            ]
+            return "\n".join([*lines, *(f"  {n}. {each}" for n, each in enumerate(self.choices, start=1))])
+        lines = [f"Back from {self.undoing} to {self.target}, {self.order}: {self.why}"]
+        for each in self.undo:
+            rows = f", destroys {rows_text(each.rows)}" if any(each.rows.values()) else ""
+            lines.append(f"  take back migration {each.id} ({each.title}){rows}")
+        lines += [f"  keep migration {each.id}: {each.reason}" for each in self.kept]
+        lines += [f"  restore {kind} {name}" for kind, name in (*self.restore, *self.restore_saved)]
+        lines += [f"  delete {kind} {name}: this change created it" for kind, name in self.delete]
+        lines += [f"  leave {each.kind} {each.name}: {each.reason}" for each in self.stays]
+        return "\n".join(lines)
+
+
+def plan_rollback(facts: Facts) -> RollbackPlan:
+    """Decide. Always returns a plan; look at ``stop`` before doing what it says."""
+    undoing = facts.layers[0].frozen.release.name if facts.layers else "what runs"
+    target = facts.target.release.name if facts.target else _before(facts)
+    base = RollbackPlan(
+        undoing=undoing,
+        target=target,
+        target_spec=spec_name(facts.target.release.name, facts.target.digest) if facts.target else "",
+        saved_state=facts.before.name if facts.before else "",
+    )
+    if stop := _lacking(facts):
+        choices = [
+            f"Trigger release of {target}: it applies what is missing, and is checked as a release is."
+        ]
+        return base.model_copy(update={"stop": stop, "choices": [*choices, *_other_ways(undoing)]})
+    undo, kept, stuck = _migrations(facts)
+    if stuck is not None:
+        choices = [*stuck.choices, *_other_ways(undoing)]
+        return base.model_copy(update={"kept": kept, "stop": stuck.reason, "choices": choices})
+    order, why = _order(undo, target, undoing)
+    return base.model_copy(update={"order": order, "why": why, "undo": undo, "kept": kept, **_objects(facts)})
+
+
+def rows_text(rows: Rows) -> str:
+    """``6 rows of exotic_plants, 6 rows of exotic_stock``."""
+    return ", ".join(
+        f"{count} row{'' if count == 1 else 's'} of {table}" for table, count in rows.items() if count
+    )
+
+
+def _before(facts: Facts) -> str:
+    return facts.before.previous if facts.before else "what ran before"
+
+
+def _lacking(facts: Facts) -> str:
+    """Why the target cannot run on the schema as it is: a migration of its own is not applied."""
+    steps = facts.target.release.migrations.steps if facts.target and facts.target.release.migrations else []
+    if facts.applied is None or facts.target is None:
+        return ""
+    lacking = [step.id for step in steps if step.id not in facts.applied]
+    if not lacking:
+        return ""
+    return f"{facts.target.release.name} needs migrations that are not applied ({', '.join(lacking)})."
+
+
+@dataclass(frozen=True)
+class _Stuck:
+    """Neither back nor on."""
+
+    reason: str
+    choices: list[str]
+
+
+def _migrations(facts: Facts) -> tuple[list[Undo], list[Kept], _Stuck | None]:
+    undo: list[Undo] = []
+    kept: list[Kept] = []
+    for layer, step in _candidates(facts):
+        reason = _why_kept(facts, layer, step, kept[0].id if kept else "")
+        if not reason:
+            rows = dict(facts.rows.get(step.id, {}))
+            keep_rows = not facts.drop_data and _may_lose(step)
+            undo.append(
+                Undo(
+                    id=step.id,
+                    title=step.title,
+                    spec=layer.spec,
+                    keep_rows=keep_rows,
+                    rows=rows,
+                    old_build_compatible=step.old_build_compatible,
+                )
+            )
+            continue
+        kept.append(Kept(id=step.id, reason=reason))
+        if not step.old_build_compatible:
+            return undo, kept, _stuck(step, reason, kept, facts)
+    return undo, kept, None
+
+
+def _candidates(facts: Facts) -> list[tuple[Layer, Migration]]:
+    """The migrations that came with the undone releases and are applied, newest first."""
+    found = []
+    for layer in facts.layers:
+        steps = layer.frozen.release.migrations.steps if layer.frozen.release.migrations else []
+        for step in reversed(steps):
+            was_there = layer.applied_before is not None and step.id in layer.applied_before
+            if not was_there and (facts.applied is None or step.id in facts.applied):
+                found.append((layer, step))
+    return found
+
+
+def _why_kept(facts: Facts, layer: Layer, step: Migration, newer: str) -> str:
+    """Why a migration stays; empty when it is taken back."""
+    if newer:
+        return f"{newer}, which is newer, stays"
+    if step.down is None:
+        return "it has no way back (down is null)"
+    if facts.applied is None:
+        return "nobody can be asked whether it is applied (the spec has no migrations.status)"
+    if layer.applied_before is None:
+        return "it is not known whether it was applied before"
+    if facts.drop_data or not _may_lose(step):
+        return ""
+    if step.id not in facts.rows:
+        return f"taking it back destroys {step.drops_data}, not counted (the spec has no lost for it)"
+    if lost := rows_text(facts.rows[step.id]):
+        return f"taking it back would destroy {lost}, and drop_data was not given"
+    return ""
+
+
+def _may_lose(step: Migration) -> bool:
+    return step.drops_data is not None or step.lost is not None
+
+
+def _stuck(step: Migration, reason: str, kept: list[Kept], facts: Facts) -> _Stuck:
+    cause = (
+        f"Migration {step.id} cannot be taken back ({reason}), and the build before it does not work with it."
+    )
+    choices = []
+    if (
+        any("drop_data" in each.reason or "not counted" in each.reason for each in kept)
+        and not facts.drop_data
+    ):
+        choices.append(
+            "Trigger rollback with drop_data: the rows are destroyed for good. Save them first if they matter."
+        )
+    return _Stuck(cause, choices)
+
+
+def _other_ways(undoing: str) -> list[str]:
+    return [
+        f"Go forward: put right what is wrong in a build after {undoing}, and release that.",
+        f"Stay with {undoing} for now: what serves goes on serving; nothing is done to it.",
+    ]
+
+
+def _order(undo: list[Undo], target: str, undoing: str) -> tuple[Order, str]:
+    if not undo:
+        return "pods first", "no migration is taken back"
+    breaking = [each.id for each in undo if not each.old_build_compatible]
+    if not breaking:
+        return (
+            "pods first",
+            f"{target} works with every migration that is taken back, and {undoing} does not work without them",
+        )
+    return (
+        "migrations first",
+        f"{target} does not work with {', '.join(breaking)}. From taking it back until the old pods are ready "
+        f"the pods of {undoing} do not serve either",
+    )
+
+
+def _objects(facts: Facts) -> dict[str, Any]:
+    """Which objects are restored, deleted and left alone."""
+    restore = [key_of(each) for each in facts.target.objects] if facts.target else []
+    live = {key_of(each): each for each in facts.live}
+    touched = dict.fromkeys(key_of(each) for layer in facts.layers for each in layer.frozen.objects)
+    app = facts.layers[0].frozen.release.app if facts.layers else ""
+    saved: list[Key] = []
+    delete: list[Key] = []
+    stays = [
+        Stays(kind=kind, name=name, reason="its red button is pressed: it stays at zero pods")
+        for (kind, name), each in live.items()
+        if kind == "Deployment" and is_pressed(each) and (kind, name) in {*restore, *touched}
+    ]
+    for key in touched:
+        if key in restore:
+            continue
+        if facts.before is not None and facts.before.find(key) is not None:
+            saved.append(key)
+        elif key not in live:
+            continue
+        elif key[0] == "PersistentVolumeClaim":
+            stays.append(
+                Stays(kind=key[0], name=key[1], reason="it holds data; delete it by hand if that may go")
+            )
+        elif (live[key]["metadata"].get("labels") or {}).get(LABEL_APP) != app:
+            stays.append(Stays(kind=key[0], name=key[1], reason=f"it is not of {app} any more"))
+        else:
+            delete.append(key)
+    # The other way round than they were applied.
+    return {"restore": restore, "restore_saved": saved, "delete": delete[::-1], "stays": stays}
