@@ -61,6 +61,30 @@ def test_processes_end_when_the_demo_is_killed(tmp_path: Path) -> None:
         demo.kill()
 
 
+def test_what_ignores_term_ends_too_when_the_demo_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    code = (
+        "import sys, time; from pathlib import Path; from tools.demo.processes import Supervisor\n"
+        "demo = Supervisor(Path(sys.argv[1])); demo.guard()\n"
+        f"demo.start('stubborn', [sys.executable, '-c', {STUBBORN!r}], {{}}); time.sleep(300)"
+    )
+    demo = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT)
+    try:
+        until(lambda: any(each.name() == "sleep" for each in marked(tmp_path)))
+        demo.kill()
+        demo.wait()
+        until(lambda: not marked(tmp_path))
+    finally:
+        demo.kill()
+
+
+def test_the_watchdog_ends_with_a_demo_that_ends_by_itself(supervisor: Supervisor) -> None:
+    supervisor.guard()
+    supervisor.start("sleep", ["sleep", "300"], {})
+    supervisor.stop_all()
+    assert marked(supervisor.home) == []
+
+
 def test_the_next_demo_ends_what_is_left(tmp_path: Path) -> None:
     options = Options(tmp_path / "demo")
     options.home.mkdir()

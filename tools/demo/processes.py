@@ -67,6 +67,19 @@ class Supervisor:
         self.home = home
         self.say = say if callable(say) else print
         self.processes: list[Process] = []
+        self.watchdog: subprocess.Popen[bytes] | None = None
+
+    def guard(self) -> None:
+        """Have what was started ended within seconds also when this process is killed with -9."""
+        self.watchdog = subprocess.Popen(
+            [sys.executable, "-m", "tools.demo.watchdog", str(self.home)],
+            stdin=subprocess.PIPE,  # the kernel closes it whatever ends this process
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment({}),
+            cwd=ROOT,
+            start_new_session=True,
+        )
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of a process: the little it needs of the user's, the mark, and ``extra``."""
@@ -147,7 +160,9 @@ class Supervisor:
         """End everything: first Airflow, then the cluster, which gives its containers their grace."""
         self.stop([process.name for process in self.processes if process.name != "cluster"])
         self.stop(seconds=45.0)
-        end_marked(self.home)
+        end_marked(self.home)  # the watchdog too
+        if self.watchdog is not None:
+            self.watchdog.communicate()
 
 
 def marked(home: Path) -> list[psutil.Process]:

@@ -67,6 +67,7 @@ class Demo:
         state.keep_temporary_files(options)
         if left:
             self.say(f"ended {left} processes that an interrupted demo had left")
+        self.supervisor.guard()
         made = state.keys(options.home)
         port, why = ports.choose(options.port)
         if why:
