@@ -1,0 +1,129 @@
+"""Telling everyone on the environment's list what became of a change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+from typing_extensions import override
+
+from include.release.environments import Environment
+from include.release.loading import Sources
+from include.release.policies import Channel
+from include.release.telling import Message, channels_for, key_of, name_of
+from plugins.hooks.records import RecordsHook
+from plugins.operators.base import is_dry_run, run_name, say
+from plugins.operators.ending import EndOperator, run_url
+
+
+class TellOperator(EndOperator):
+    """Tells each channel at least once. A channel that cannot be told never changes the outcome of the run.
+
+    Args:
+        documented_by: id of the task that writes the document.
+        approved_by: id of the task that asks for an approval.
+    """
+
+    def __init__(
+        self, *, documented_by: str = "as_built_document", approved_by: str = "approve", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.documented_by, self.approved_by = documented_by, approved_by
+
+    @override
+    def execute(self, context: Context) -> dict[str, list[str]]:
+        """Returns which channels were told now, which before, and which could not be told."""
+        if is_dry_run(context):
+            say(self, "Dry run: nobody is told")
+            raise AirflowSkipException("dry run")
+        environment = self._environment(context)
+        if environment is None:
+            say(self, "The environment is not known, so there is no list of people to tell", error=True)
+            return {"told": [], "before": [], "failed": []}
+        message = self.message(context)
+        result: dict[str, list[str]] = {"told": [], "before": [], "failed": []}
+        for channel in channels_for(environment.tell, message.outcome):
+            outcome = self._tell(channel, message, environment, context)
+            result[outcome].append(name_of(channel))
+        if result["failed"]:
+            say(self, f"NOT TOLD: {'; '.join(result['failed'])}. Clear this task to try again.", error=True)
+        return result
+
+    def message(self, context: Context) -> Message:
+        """What is told."""
+        conclusion = self.conclusion(context)
+        ti: Any = context["ti"]
+        dag_run: Any = context["dag_run"]
+        approval = ti.xcom_pull(task_ids=self.approved_by) or {}
+        details = {
+            "Asked for by": getattr(dag_run, "triggering_user_name", None) or "nobody",
+            "Reason": str(context["params"].get("reason", "")),
+            "Approved by": str(approval.get("by") or "") if isinstance(approval, dict) else "",
+            "Run": run_name(context),
+        }
+        links = {
+            "Run in Airflow": run_url(context),
+            "Document": str(ti.xcom_pull(task_ids=self.documented_by) or ""),
+        }
+        return Message(conclusion.outcome, self.title(context), conclusion.text, details, links)
+
+    def _tell(self, channel: Channel, message: Message, environment: Environment, context: Context) -> str:
+        """Tell one channel: ``told``, ``before`` or ``failed``. Never raises."""
+        key = key_of(run_name(context), channel, message)
+        try:
+            if self._was_told(environment, key):
+                say(self, f"{name_of(channel)}: was told before")
+                return "before"
+            self._send(channel, message, context)
+        except Exception as error:  # (whatever a server or a connection is wrong with)
+            reason = str(error).splitlines()[0] if str(error) else ""
+            say(self, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {reason}", error=True)
+            return "failed"
+        say(self, f"{name_of(channel)}: told")
+        self._mark_told(environment, key)
+        return "told"
+
+    def _send(self, channel: Channel, message: Message, context: Context) -> None:
+        # The providers are imported when one is used: they cost what a DAG file must not.
+        if channel.kind == "email":
+            from plugins.notifiers.email import EmailNotifier  # noqa: PLC0415
+
+            EmailNotifier(
+                to=list(channel.to),
+                subject=message.subject,
+                html=message.as_html(),
+                connection=channel.connection,
+            )(context)
+        elif channel.kind == "webhook":
+            from plugins.notifiers.chat import ChatNotifier  # noqa: PLC0415
+
+            ChatNotifier(text=message.as_chat(), connection=channel.connection)(context)
+        else:
+            from plugins.notifiers.log import LogNotifier  # noqa: PLC0415
+
+            LogNotifier(text=message.plain())(context)
+
+    def _was_told(self, environment: Environment, key: str) -> bool:
+        try:
+            return RecordsHook(environment.records).get_conn().was_told(key)
+        except Exception as error:  # (better twice than never)
+            self.log.warning("Whether this was told before cannot be looked up: %s", error)
+            return False
+
+    def _mark_told(self, environment: Environment, key: str) -> None:
+        try:
+            RecordsHook(environment.records).get_conn().mark_told(key)
+        except Exception as error:
+            self.log.warning("That this was told cannot be recorded; it may be told again: %s", error)
+
+    def _environment(self, context: Context) -> Environment | None:
+        """The environment, from the file when nothing was frozen."""
+        frozen = self.frozen(context)
+        if frozen is not None:
+            return frozen.environment
+        try:
+            return Sources.from_environment().environments().find(str(context["params"]["environment"]))
+        except Exception as error:  # (that file may be what stopped the run)
+            self.log.warning("The environments cannot be read: %s", error)
+            return None
