@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,12 @@ from include.release.frozen import Frozen
 from include.release.jobs import (
     CONTAINER,
     LABEL_MIGRATION,
+    Errand,
+    apply_errand,
     choose,
+    exit_code,
     exit_text,
-    job_for,
+    job_of,
     job_state,
     pod_problem,
 )
@@ -31,7 +34,11 @@ Say = Callable[[str], None]
 
 
 class MigrationError(Exception):
-    """A migration did not end well; the text is for on-call."""
+    """A migration's Job did not end well; the text is for on-call. ``exit_code`` is its program's, if it ended."""
+
+    def __init__(self, text: str, exit_code: int | None = None) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Migrated:
 
 
 class Runner:
-    """Runs migrations of one frozen release, one after the other.
+    """Runs the migrations of one frozen release, up or down, and asks about them.
 
     Args:
         cluster: where.
@@ -62,29 +69,44 @@ class Runner:
         self.namespace = frozen.environment.namespace
 
     def run(self, step: Migration) -> Migrated:
-        """Run one migration, or go on with the Job that an earlier try left.
+        """Apply one migration; see ``do``."""
+        return self.do(apply_errand(step))
+
+    def do(self, errand: Errand) -> Migrated:
+        """Run one errand's Job to its end, or go on with the Job that an earlier try left.
 
         Raises:
             MigrationError: it failed, or cannot start.
             KubeError: the cluster does not answer.
         """
         started = time.monotonic()
-        name = self._job(step)
-        lines = self._follow(name, step, started)
-        self._end(name, step, lines)
+        name = self._job(errand, self.say)
+        lines = self._follow(name, errand, started, self.say)
+        self._end(name, errand, lines)
         said = _CLOCK.sub("", lines[-1]).strip() if lines else ""
-        return Migrated(step.id, name, time.monotonic() - started, said)
+        return Migrated(errand.id, name, time.monotonic() - started, said)
 
-    def _job(self, step: Migration) -> str:
-        wanted = job_for(self.frozen, step, self.asked_by)
-        jobs = self.cluster.list("Job", self.namespace, labels=f"{LABEL_MIGRATION}={step.id}")
+    def ask(self, errands: Sequence[Errand]) -> list[str]:
+        """Run errands that only ask, all at once; returns what each printed. Raises as ``do``."""
+        started = time.monotonic()
+        names = [self._job(errand, _quiet) for errand in errands]
+        printed = []
+        for name, errand in zip(names, errands, strict=True):
+            lines = self._follow(name, errand, started, _quiet)
+            self._end(name, errand, lines)
+            printed.append("\n".join(lines))
+        return printed
+
+    def _job(self, errand: Errand, say: Say) -> str:
+        wanted = job_of(self.frozen, errand, self.asked_by)
+        jobs = self.cluster.list("Job", self.namespace, labels=f"{LABEL_MIGRATION}={errand.id}")
         found = choose(jobs, wanted)
         if found is not None and job_state(found).phase == "failed":
-            self._remove(found, step)
+            self._remove(found, errand)
         elif found is not None:
             name = str(found["metadata"]["name"])
             word = {"running": "still runs", "complete": "has ended"}[job_state(found).phase]
-            self.say(f"{step.id}: Job {name} of an earlier try {word}; going on with it")
+            say(f"{errand.id}: Job {name} of an earlier try {word}; going on with it")
             return name
         name = str(wanted["metadata"]["name"])
         try:
@@ -92,10 +114,10 @@ class Runner:
         except KubeError as error:
             if error.reason != "AlreadyExists":
                 raise
-        self.say(f"{step.id}: {step.title}. Job {name}: {' '.join(step.up)}")
+        say(f"{errand.id}: {errand.title}. Job {name}: {' '.join(errand.command)}")
         return name
 
-    def _remove(self, job: dict[str, Any], step: Migration) -> None:
+    def _remove(self, job: dict[str, Any], errand: Errand) -> None:
         """Make room for another Job: a try that saw this one fail would have ended the task for good.
 
         So the worker or the node was lost meanwhile, which says nothing about the migration; the ledger does.
@@ -105,7 +127,7 @@ class Runner:
         pods = self.cluster.list("Pod", self.namespace, labels=labels)
         ended = next(filter(None, map(exit_text, pods)), job_state(job).reason)
         self.say(
-            f"{step.id}: Job {name} of an earlier try failed while nobody watched ({ended}); running it again"
+            f"{errand.id}: Job {name} of an earlier try failed while nobody watched ({ended}); running it again"
         )
         if text := self._old_log(pods):
             self.say(indented(last_lines(text)))
@@ -115,40 +137,42 @@ class Runner:
             "Pod", self.namespace, labels=labels
         ):
             if time.monotonic() > deadline:
-                raise MigrationError(f"Migration {step.id}: the failed Job {name} cannot be removed")
+                raise MigrationError(f"{errand.subject}: the failed Job {name} cannot be removed")
             time.sleep(POLL_SECONDS)
 
-    def _follow(self, name: str, step: Migration, started: float) -> list[str]:
+    def _follow(self, name: str, errand: Errand, started: float, say: Say) -> list[str]:
         """Write the pod's log into the task log while it runs; returns its lines."""
         lines: list[str] = []
-        pod = self._started_pod(name, step, started)
+        pod = self._started_pod(name, errand, started)
         for _ in range(5):
             if pod is None:
                 return lines
             try:
-                stream = self.cluster.follow_log(self.namespace, pod, CONTAINER, timeout=step.timeout_seconds)
+                stream = self.cluster.follow_log(
+                    self.namespace, pod, CONTAINER, timeout=errand.timeout_seconds
+                )
                 for index, line in enumerate(stream):
                     if index >= len(lines):  # after a broken connection the log comes from its start again
                         lines.append(line)
-                        self.say(f"    {line}")
+                        say(f"    {line}")
                 return lines
             except KubeError as error:
                 if not error.transient:
                     return lines
-                self.say(f"{step.id}: the log stream broke off ({error.message}); reading on")
+                say(f"{errand.id}: the log stream broke off ({error.message}); reading on")
                 time.sleep(1)
         return lines
 
-    def _started_pod(self, name: str, step: Migration, started: float) -> str | None:
+    def _started_pod(self, name: str, errand: Errand, started: float) -> str | None:
         """The name of the Job's pod once its container has started; None when the Job ended without one."""
         trouble_since: float | None = None
         grace = self.frozen.environment.rollout.image_grace_seconds
-        while time.monotonic() - started < step.timeout_seconds + 60:
+        while time.monotonic() - started < errand.timeout_seconds + 60:
             pods = self.cluster.list("Pod", self.namespace, labels=f"job-name={name}")
             for pod in pods:
                 if _has_started(pod):
                     return str(pod["metadata"]["name"])
-            state = job_state(self._read(name, step))
+            state = job_state(self._read(name, errand))
             if state.phase != "running":
                 return None
             trouble = next(filter(None, map(pod_problem, pods)), "")
@@ -156,54 +180,52 @@ class Runner:
             if trouble_since is not None and time.monotonic() - trouble_since > grace:
                 self.cluster.delete("Job", self.namespace, name)
                 raise MigrationError(
-                    f"Migration {step.id} cannot start: {trouble}\nIts Job {name} was removed, so that it does not "
+                    f"{errand.subject} cannot start: {trouble}\nIts Job {name} was removed, so that it does not "
                     f"start later when nobody watches. What now: put the cause right and clear this task; if it is in "
                     f"the spec, trigger a new run."
                 )
             time.sleep(POLL_SECONDS)
         raise MigrationError(
-            f"Migration {step.id}: the pod of Job {name} did not start in {step.timeout_seconds} s"
+            f"{errand.subject}: the pod of Job {name} did not start in {errand.timeout_seconds} s"
         )
 
-    def _end(self, name: str, step: Migration, lines: list[str]) -> None:
-        deadline = time.monotonic() + step.timeout_seconds + 60
+    def _end(self, name: str, errand: Errand, lines: list[str]) -> None:
+        deadline = time.monotonic() + errand.timeout_seconds + 60
         while time.monotonic() < deadline:
-            job = self._read(name, step)
+            job = self._read(name, errand)
             state = job_state(job)
             if state.phase == "complete":
                 return
             if state.phase == "failed":
-                raise MigrationError(self._failure(name, step, state.reason, lines))
+                pods = self.cluster.list("Pod", self.namespace, labels=f"job-name={name}")
+                raise MigrationError(self._failure(name, errand, state.reason, lines, pods), exit_code(pods))
             time.sleep(POLL_SECONDS)
-        raise MigrationError(f"Migration {step.id}: Job {name} has not ended")
+        raise MigrationError(f"{errand.subject}: Job {name} has not ended")
 
-    def _read(self, name: str, step: Migration) -> dict[str, Any]:
+    def _read(self, name: str, errand: Errand) -> dict[str, Any]:
         job = self.cluster.get("Job", self.namespace, name)
         if job is None:
             raise MigrationError(
-                f"Migration {step.id}: Job {name} is gone, somebody deleted it. Whether the migration is applied is "
+                f"{errand.subject}: Job {name} is gone, somebody deleted it. Whether the migration is applied is "
                 f"in the ledger; clear this task to ask it."
             )
         return job
 
-    def _failure(self, name: str, step: Migration, reason: str, lines: list[str]) -> str:
-        pods = self.cluster.list("Pod", self.namespace, labels=f"job-name={name}")
+    def _failure(
+        self, name: str, errand: Errand, reason: str, lines: list[str], pods: list[dict[str, Any]]
+    ) -> str:
         ended = next(filter(None, map(exit_text, pods)), "")
         text = "\n".join(lines)
         if not lines:
             text = self._old_log(pods)
         parts = [
-            f"Migration {step.id} failed"
+            f"{errand.subject} failed"
             + (f" with {ended}" if ended else "")
             + (f" ({reason})" if reason else "")
         ]
         if text.strip():
             parts.append("Last lines of its log:\n" + indented(last_lines(text)))
-        parts.append(
-            f"What now: nothing was deployed; the previous build runs on. Look at Job {name}, put the cause right "
-            f"and clear this task (is it in the spec or the image, trigger a new run): what is applied already is "
-            f"in the ledger and is not applied again."
-        )
+        parts.append(f"What now: {errand.what_now(name)}")
         return "\n".join(parts)
 
     def _old_log(self, pods: list[dict[str, Any]]) -> str:
@@ -213,6 +235,10 @@ class Runner:
             except KubeError:
                 continue
         return ""
+
+
+def _quiet(_line: str) -> None:
+    """For questions: the answer is told, not how it was asked for."""
 
 
 def _has_started(pod: dict[str, Any]) -> bool:
