@@ -41,16 +41,19 @@ def apply_object(
     *,
     dry_run: bool,
     requested_at: str = "",
+    force: bool | None = None,
 ) -> Applied:
     """Apply one object of a release. Raises KubeError.
 
     The object notes the run that brought this content: a later run of the same release finds it and leaves it.
+    With ``force`` it takes fields that somebody else holds; by default the environment decides.
     """
     namespace = frozen.environment.namespace
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     live = cluster.get(kind, namespace, name)
     wanted = noted(manifest, live, frozen, run, requested_at)
-    force = frozen.environment.take_over_fields
+    if force is None:
+        force = frozen.environment.take_over_fields
     answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
     after = {"kind": kind, "apiVersion": manifest["apiVersion"], **answer.object}
     before = None if live is None else {"kind": kind, "apiVersion": manifest["apiVersion"], **live}

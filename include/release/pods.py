@@ -48,6 +48,12 @@ def containers(pod: dict[str, Any], keys: Keys = ()) -> Iterator[tuple[dict[str,
                 yield container, (*keys, group, index)
 
 
+def containers_started(pod: dict[str, Any]) -> bool:
+    """Whether a container of a live pod runs or has run."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return any({"running", "terminated"} & (each.get("state") or {}).keys() for each in statuses)
+
+
 def uses(pod: dict[str, Any], keys: Keys = ()) -> Iterator[Use]:
     """Every ConfigMap, Secret and claim that a pod spec refers to."""
     for container, place in containers(pod, keys):
