@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -19,8 +20,8 @@ from tests.needs import needed_tool
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Path]:
-    """The socket directory of a PostgreSQL server that lives as long as the tests."""
+def postgresql() -> Iterator[str]:
+    """The socket directory, as a URL has it, of a PostgreSQL server that lives as long as the tests."""
     import psycopg
 
     binaries = Path(needed_tool("postgres")).parent
@@ -45,7 +46,7 @@ def postgresql() -> Iterator[Path]:
 
     def answers() -> bool:
         try:
-            psycopg.connect(f"postgresql://shop@/postgres?host={folder}").close()
+            psycopg.connect(f"postgresql://shop@/postgres?host={quote(str(folder))}").close()
         except psycopg.OperationalError:
             return False
         return True
@@ -55,7 +56,7 @@ def postgresql() -> Iterator[Path]:
         while not answers():
             assert time.monotonic() < deadline, "PostgreSQL does not answer"
             time.sleep(0.1)
-        yield folder
+        yield quote(str(folder))
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(20)
