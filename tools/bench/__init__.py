@@ -1,0 +1,1 @@
+"""Measurements: what the release DAG costs beside a script, and whether the shop answers meanwhile."""
