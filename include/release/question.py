@@ -1,0 +1,208 @@
+"""What an approver is asked: a headline, and in Markdown all that is needed to decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.release.applying import Applied
+from include.release.approval import Approvers, Basis, Kind
+from include.release.frozen import Frozen
+from include.release.spec import Migration
+from include.release.texts import plural
+
+LINES_OF_A_DIFF = 60
+LINES_OF_ALL = 300
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks for the change, and how long there is to answer. Times are texts."""
+
+    user: str
+    reason: str
+    run: str
+    at: str
+    answer_within_minutes: int
+    valid_minutes: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the question tells.
+
+    Args:
+        frozen: the release that would be brought.
+        kind: a release, or a rollback to it.
+        asked: who asks.
+        who: who may answer.
+        basis: what the answer is bound to.
+        number: how often this run has asked, this time included.
+        changes: what applying each object would change.
+        new_maps: names of the ConfigMaps that would be created.
+        verdicts: the rows of the gate.
+        applied: migrations that were applied before; None when not known.
+        plan: the capacity plan in lines; empty without one.
+        steps: what a rollback does beside applying objects, in lines.
+        since: what is not as it was when it was asked before.
+    """
+
+    frozen: Frozen
+    kind: Kind
+    asked: Asked
+    who: Approvers
+    basis: Basis
+    number: int = 1
+    changes: Sequence[Applied] = ()
+    new_maps: Sequence[str] = ()
+    verdicts: Sequence[Mapping[str, Any]] = ()
+    applied: Sequence[str] | None = None
+    plan: Sequence[str] = ()
+    steps: Sequence[str] = ()
+    since: Sequence[str] = field(default=())
+
+
+def subject(facts: Facts) -> str:
+    """The headline."""
+    what = f"rollback to {facts.frozen.title}" if facts.kind == "rollback" else facts.frozen.title
+    return f"Approve {what}?"
+
+
+def body(facts: Facts, *, whole: bool = False) -> str:
+    """The question in Markdown.
+
+    Args:
+        facts: what it tells.
+        whole: with every line of every difference, for the task log; else shortened for a page.
+    """
+    asked, release = facts.asked, facts.frozen.release
+    parts = [
+        f"**{_md(asked.user)}** asks for it: {_md(asked.reason)}",
+        f"{_md(release.summary)}",
+        _answering(facts),
+    ]
+    if facts.since:
+        parts += ["### Changed since it was asked before", *(_block(text, "diff") for text in facts.since)]
+    parts += ["### What changes in the cluster", *_changes(facts, whole)]
+    if facts.steps:
+        parts += ["### What the rollback does", _list(facts.steps)]
+    parts += ["### Capacity plan", _list(facts.plan) if facts.plan else "The release has none."]
+    parts += ["### Migrations", _migrations(facts)]
+    parts += ["### QA verdicts", _verdicts(facts)]
+    parts += ["### If it fails", _failure(facts)]
+    return "\n\n".join(parts)
+
+
+def _answering(facts: Facts) -> str:
+    asked = facts.asked
+    return (
+        f"Question {facts.number}, asked {asked.at} by run `{asked.run}`; its code is `{facts.basis.code}`. "
+        f"{_md(facts.who.text)} may answer, within {asked.answer_within_minutes} minutes; silence refuses. "
+        f"An approval is good for {asked.valid_minutes} minutes, and for what is written here: when that changes "
+        "meanwhile, the question is asked again. Airflow then still shows this text; the new one, with its "
+        "code, is in the log of this task."
+    )
+
+
+def _changes(facts: Facts, whole: bool) -> list[str]:
+    texts, left = [], LINES_OF_ALL
+    for change in facts.changes:
+        head = f"**{change.kind} {change.name}**: would be {change.outcome}"
+        if not change.diff:
+            texts.append(f"**{change.kind} {change.name}**: stays as it is")
+            continue
+        lines = change.diff.splitlines()
+        room = len(lines) if whole else max(0, min(LINES_OF_A_DIFF, left))
+        left -= min(len(lines), room)
+        texts.append(f"{head}\n\n{_block(chr(10).join(lines[:room]), 'diff')}" if room else head)
+        if len(lines) > room:
+            texts.append(
+                f"… and {plural(len(lines) - room, 'more line')}: the log of this task has all of them."
+            )
+    if facts.new_maps:
+        texts.append(f"New ConfigMaps: {', '.join(f'`{name}`' for name in facts.new_maps)}")
+    return texts or ["Nothing: all objects are as the release has them."]
+
+
+def _migrations(facts: Facts) -> str:
+    migrations = facts.frozen.release.migrations
+    if migrations is None:
+        return "None."
+    if facts.kind == "rollback":
+        return "See what the rollback does; no migration is applied."
+    rows = ["| migration | what | way back | the build before works with it |", "|---|---|---|---|"]
+    for step in migrations.steps:
+        done = " (applied already)" if step.id in (facts.applied or ()) else ""
+        old = "yes" if step.old_build_compatible else "**no**"
+        rows.append(f"| `{step.id}`{done} | {_md(step.title)} | {_md(way_back(step))} | {old} |")
+    return "\n".join(rows)
+
+
+def way_back(step: Migration) -> str:
+    """What taking a migration back means."""
+    if step.down is None:
+        return "none"
+    return f"yes, destroys {step.drops_data}" if step.drops_data else "yes, nothing is lost"
+
+
+def _verdicts(facts: Facts) -> str:
+    if not facts.verdicts:
+        return f"{facts.frozen.environment.name} asks for none."
+    return _list(
+        [
+            f"{row['image']} ({str(row['digest'])[:19]}): {'passed' if row.get('passed', True) else 'FAILED'}, says "
+            f"{row['source']} (by {row['by']}, {row['at']})"
+            + (f": {row['reason']}" if row.get("reason") else "")
+            for row in facts.verdicts
+        ]
+    )
+
+
+def _failure(facts: Facts) -> str:
+    if facts.kind == "rollback":
+        return "It stops where it is and says what was done and what was not. Nothing is rolled forward by itself."
+    steps = facts.frozen.release.migrations.steps if facts.frozen.release.migrations else []
+    new = [step for step in steps if step.id not in (facts.applied or ())]
+    texts = ["What runs now is restored by itself, as it was saved before the first change."]
+    if new:
+        texts.append("Migrations of this release are taken back, newest first, by its own build.")
+    if lossy := [step.id for step in new if step.down is not None and step.drops_data]:
+        texts.append(
+            f"Where that would destroy rows ({', '.join(lossy)}) it is left, unless nothing would be lost."
+        )
+    if stuck := [step.id for step in new if step.down is None and not step.old_build_compatible]:
+        texts.append(
+            f"**There is no way back behind {', '.join(stuck)}: the rollback stops and says what can be done.**"
+        )
+    return " ".join(texts)
+
+
+def plan_lines(frozen: Frozen) -> list[str]:
+    """The capacity plan in a line per workload, with why what runs is not what was planned."""
+    plan = frozen.capacity()
+    if plan is None:
+        return []
+    lines = [f"{plan.trial}"] if plan.trial else []
+    for each in plan.workloads:
+        why = f" ({'; '.join(each.differs)})" if each.differs else ""
+        lines.append(f"{each.workload}: {each.runs.text}; planned {each.planned.text}{why}")
+    return lines
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {_md(' '.join(line.split()))}" for line in lines)
+
+
+def _block(text: str, language: str) -> str:
+    """A code block that its content cannot end."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _md(text: str) -> str:
+    """Text that people wrote, as text: none of it is taken for Markdown."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,309 @@
+"""The approval task: asks somebody who may, waits without holding a worker, and checks the answer again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import Context, Param
+from airflow.sdk.definitions.param import ParamsDict
+from typing_extensions import override
+
+from include.release.applying import apply_object
+from include.release.approval import (
+    Approval,
+    Approvers,
+    Basis,
+    Kind,
+    approvers,
+    basis_of,
+    clock,
+    is_needed,
+    too_old,
+    what_changed,
+)
+from include.release.frozen import Frozen
+from include.release.kube import Cluster
+from include.release.question import Asked, Facts, body, plan_lines, subject
+from include.release.saved import live_objects, read_saved, saved_name
+from plugins.hooks.cluster import ClusterHook
+from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
+from plugins.operators.gate import read_gate
+
+WHY, CODE = "why", "question"
+ASKED, ANSWERS = "asked", "answers"
+
+
+@dataclass(frozen=True)
+class Now:
+    """What an answer given at this moment would be for."""
+
+    basis: Basis
+    verdicts: list[dict[str, Any]]
+    applied: list[str] | None
+
+
+class ApproveOperator(ReleaseOperator, HITLOperator):
+    """Asks for an approval where the environment wants one, by Airflow's human-in-the-loop.
+
+    Only who may approve is asked, and the answer is checked again when it comes: who gave it, whether it is about
+    what is there now, and whether it is not too old. Airflow keeps showing the text of a task's first question when
+    the task asks again, so an answer carries the code of the question that it is for.
+
+    Args:
+        kind: what is asked for.
+        preflighted_by: id of the task that asked the cluster and saved the state to go back to.
+        planned_by: id of the task whose XCom ``text`` says what a rollback does.
+    """
+
+    speaks = True
+    template_fields = ()
+
+    def __init__(
+        self,
+        *,
+        kind: Kind = "release",
+        preflighted_by: str = "preflight",
+        planned_by: str = "",
+        **kwargs: Any,
+    ) -> None:
+        options = [ApprovalOperator.APPROVE, ApprovalOperator.REJECT]
+        super().__init__(subject="Approve this change?", options=options, **kwargs)
+        self.kind: Kind = kind
+        self.preflighted_by, self.planned_by = preflighted_by, planned_by
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
+        """Returns that no approval is needed; otherwise asks, and the answer resumes the task."""
+        environment = frozen.environment
+        if not is_needed(environment.approval, self.kind):
+            say(self, f"A {self.kind} in {environment.name} needs no approval")
+            return Approval(required=False).model_dump(mode="json")
+        who = approvers(environment, triggered_by(context))
+        if dry_run:
+            now = self._now(frozen, cluster, context)
+            facts = self._facts(frozen, cluster, context, now, who, 1, [])
+            say(self, f"Dry run: this would be asked\n{subject(facts)}\n\n{body(facts, whole=True)}")
+            return Approval(required=True, digest=facts.basis.digest).model_dump(mode="json")
+        return self._ask(frozen, cluster, context, who, None, [])
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Judge the answer: on record, refused, or asked again."""
+        frozen = Frozen.from_json(str(self.frozen_text(context)))
+        policy = frozen.environment.approval
+        who = approvers(frozen.environment, triggered_by(context))
+        if event.get("error_type") == "timeout":
+            minutes = policy.answer_within_minutes
+            self._refuse(frozen, f"nobody answered within {minutes} minutes ({who.text} could have)")
+        if "error" in event:
+            self._refuse(frozen, f"Airflow could not take the answer: {event['error']}")
+        user = (event.get("responded_by_user") or {}).get("name")
+        given = event.get("params_input") or {}
+        why = " ".join(str(given.get(WHY) or "").split())
+        chosen, at = (event.get("chosen_options") or [""])[0], event["responded_at"].astimezone(UTC)
+        said = f": {why}" if why else ""
+        say(self, f"{user or 'Somebody unknown'} answered {chosen!r} at {clock(at)}{said}")
+        if not who.allows(user):
+            self._note(context, user, at, chosen, why, "refused: may not answer")
+            self._refuse(frozen, f"{user or 'somebody unknown'} answered, who may not; {who.text} may")
+        if chosen != ApprovalOperator.APPROVE:
+            self._note(context, user, at, chosen, why, "rejected")
+            self._refuse(frozen, f"{user} rejected it at {clock(at)}{said or ' and gave no reason'}")
+        cluster = ClusterHook(frozen.environment.connection).get_conn()
+        asked = context["ti"].xcom_pull(task_ids=self.task_id, key=ASKED)
+        before = Basis(asked["parts"], asked["live"])
+        basis = self._now(frozen, cluster, context).basis
+        again = self._why_again(before, basis, given, asked["number"], at, frozen, context)
+        if again:
+            self._note(context, user, at, chosen, why, "asked again")
+            self._ask(frozen, cluster, context, who, asked, again)
+        self._note(context, user, at, chosen, why, "approved")
+        approval = Approval(
+            required=True,
+            by=str(user),
+            at=at,
+            why=why,
+            digest=basis.digest,
+            parts=basis.parts,
+            question=asked["number"],
+            clear_number=clear_number(context),
+        )
+        text = f"Approved by {user} at {clock(at)}{said}."
+        context["ti"].xcom_push(key="said", value=text)
+        say(self, f"{text} On record for {basis.code}; good for {policy.valid_minutes} minutes")
+        return approval.model_dump(mode="json")
+
+    def _why_again(
+        self,
+        before: Basis,
+        basis: Basis,
+        given: dict[str, Any],
+        number: int,
+        at: datetime,
+        frozen: Frozen,
+        context: Context,
+    ) -> list[str]:
+        """Why this approval does not count; empty when it does."""
+        texts = what_changed(before, basis)
+        code = str(given.get(CODE) or "").strip()
+        first = number == 1 and context["ti"].try_number == 1
+        if code != before.code and (code or not first):
+            found = f"the code {code}" if code else "no code"
+            texts.append(f"The answer carried {found}; the question that was open had {before.code}")
+        if not str(given.get(WHY) or "").strip():
+            texts.append("The answer gave no reason; who approves says why")
+        policy = frozen.environment.approval
+        if too_old(at, policy, datetime.now(UTC)):
+            texts.append(f"The answer was older than {policy.valid_minutes} minutes when it was looked at")
+        return texts
+
+    def _ask(
+        self,
+        frozen: Frozen,
+        cluster: Cluster,
+        context: Context,
+        who: Approvers,
+        before: dict[str, Any] | None,
+        since: list[str],
+    ) -> NoReturn:
+        """Ask, and let go of the worker."""
+        number = before["number"] + 1 if before else 1
+        now = self._now(frozen, cluster, context)
+        basis = now.basis
+        facts = self._facts(frozen, cluster, context, now, who, number, since)
+        self.subject, self.body = subject(facts), body(facts)
+        self.params = ParamsDict(answer_form(basis.code))
+        self.assigned_users = [{"id": name, "name": name} for name in who.names]
+        self.response_timeout = timedelta(minutes=frozen.environment.approval.answer_within_minutes)
+        context["ti"].xcom_push(
+            key=ASKED,
+            value={
+                "number": number,
+                "at": facts.asked.at,
+                "code": basis.code,
+                "since": since,
+                "parts": basis.parts,
+                "live": basis.live,
+            },
+        )
+        say(self, f"{self.subject}\n\n{body(facts, whole=True)}")
+        if number > 1 or context["ti"].try_number > 1:
+            say(
+                self,
+                f"ASKED AGAIN. Airflow's page may still show the text of an earlier question. What counts is the text "
+                f"above: whoever approves it enters its code, {basis.code}.",
+                error=True,
+            )
+        HITLOperator.execute(self, context)
+        raise AssertionError("the task waits for an answer")
+
+    def _now(self, frozen: Frozen, cluster: Cluster, context: Context) -> Now:
+        """What an answer given now would be for. The gate is read again too."""
+        name = saved_name(frozen.release.app, run_name(context))
+        saved = read_saved(cluster, frozen.environment.namespace, name)
+        applied = saved.applied if saved else None
+        verdicts = read_gate(frozen) if self.kind == "release" else []
+        return Now(basis_of(frozen, live_objects(cluster, frozen), verdicts, applied), verdicts, applied)
+
+    def _facts(
+        self,
+        frozen: Frozen,
+        cluster: Cluster,
+        context: Context,
+        now: Now,
+        who: Approvers,
+        number: int,
+        since: list[str],
+    ) -> Facts:
+        environment, ti = frozen.environment, context["ti"]
+        force = True if self.kind == "rollback" else None
+        changes = [
+            apply_object(
+                cluster,
+                manifest,
+                frozen,
+                run_name(context),
+                dry_run=True,
+                requested_at=requested_at(context),
+                force=force,
+            )
+            for manifest in frozen.objects
+        ]
+        names = [str(each["metadata"]["name"]) for each in frozen.config_maps]
+        new = [name for name in names if cluster.get("ConfigMap", environment.namespace, name) is None]
+        plan = ti.xcom_pull(task_ids=self.planned_by) if self.planned_by else None
+        steps = str((plan or {}).get("text") or "").splitlines()
+        asked = Asked(
+            triggered_by(context) or "nobody (a schedule)",
+            str(context["params"]["reason"]),
+            run_name(context),
+            clock(datetime.now(UTC)),
+            environment.approval.answer_within_minutes,
+            environment.approval.valid_minutes,
+        )
+        return Facts(
+            frozen,
+            self.kind,
+            asked,
+            who,
+            now.basis,
+            number=number,
+            changes=changes,
+            new_maps=new,
+            verdicts=now.verdicts,
+            applied=now.applied,
+            plan=plan_lines(frozen),
+            steps=steps,
+            since=since,
+        )
+
+    def _note(
+        self, context: Context, user: str | None, at: datetime, chosen: str, why: str, result: str
+    ) -> None:
+        """Keep every answer, also those that did not count."""
+        ti = context["ti"]
+        answers = ti.xcom_pull(task_ids=self.task_id, key=ANSWERS) or []
+        answer = {"by": user or "", "at": at.isoformat(), "answer": chosen, "why": why, "result": result}
+        ti.xcom_push(key=ANSWERS, value=[*answers, answer])
+
+    def _refuse(self, frozen: Frozen, reason: str) -> NoReturn:
+        what = f"The {self.kind} {'to ' if self.kind == 'rollback' else 'of '}{frozen.title}"
+        text = (
+            f"{what} was not approved: {reason}. Nothing has been changed. To ask again, trigger a new run."
+        )
+        raise give_up(self, text, reason=f"not approved: {reason}", kind="refused")
+
+
+def answer_form(code: str) -> dict[str, Param]:
+    """What whoever answers fills in beside the two buttons."""
+    return {
+        WHY: Param(
+            None,
+            type="string",
+            minLength=3,
+            title="Why",
+            description="Why you approve or reject it; goes on record.",
+            source="task",
+        ),
+        CODE: Param(
+            code,
+            type="string",
+            title="Code of the question",
+            description="Leave it as it is. When you are asked again, enter the code in the newest question, "
+            "which is in the log of this task.",
+            source="task",
+        ),
+    }
+
+
+def triggered_by(context: Context) -> str | None:
+    """The user who triggered the run."""
+    user: str | None = getattr(context["dag_run"], "triggering_user_name", None)
+    return user
+
+
+def clear_number(context: Context) -> int:
+    """How often the run was cleared after it had ended."""
+    return int(getattr(context["dag_run"], "clear_number", 0) or 0)
