@@ -6,7 +6,7 @@ Everything that a spec can be told without a cluster; the API server's own valid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from include.release import quantity
@@ -56,8 +56,11 @@ class Findings:
             self.problems.append(problem)
 
 
-def check_object(manifest: Any, keys: Keys, say: Findings) -> dict[str, Any]:
-    """Check one manifest; returns it with misspelt field names put right, so that one slip hides nothing."""
+def check_object(manifest: Any, keys: Keys, say: Findings, planned: Container[str] = ()) -> dict[str, Any]:
+    """Check one manifest; returns it with misspelt field names put right, so that one slip hides nothing.
+
+    The capacity plan fills in the resources of the ``planned`` containers.
+    """
     if not isinstance(manifest, dict):
         say.say(keys, shown(manifest), "a Kubernetes manifest (a mapping)")
         return {}
@@ -76,7 +79,7 @@ def check_object(manifest: Any, keys: Keys, say: Findings) -> dict[str, Any]:
         say.say((*keys, "apiVersion"), shown(fixed.get("apiVersion")), version)
     _check_metadata(fixed, keys, say)
     if kind == "Deployment":
-        _check_deployment(fixed, keys, say)
+        _check_deployment(fixed, keys, say, planned)
     return fixed  # type: ignore[no-any-return]
 
 
@@ -96,7 +99,7 @@ def _check_metadata(manifest: dict[str, Any], keys: Keys, say: Findings) -> None
         say.say((*keys, "metadata", "namespace"), found, "no namespace", "remove the line", why=why)
 
 
-def _check_deployment(manifest: dict[str, Any], keys: Keys, say: Findings) -> None:
+def _check_deployment(manifest: dict[str, Any], keys: Keys, say: Findings, planned: Container[str]) -> None:
     spec = _dict(manifest.get("spec"))
     template = _dict(spec.get("template"))
     labels = _dict(_dict(template.get("metadata")).get("labels"))
@@ -112,7 +115,7 @@ def _check_deployment(manifest: dict[str, Any], keys: Keys, say: Findings) -> No
         )
     _check_strategy(spec, (*keys, "spec"), say)
     pod_keys: Keys = (*keys, "spec", "template", "spec")
-    check_pod(_dict(template.get("spec")), pod_keys, say, serving=True)
+    check_pod(_dict(template.get("spec")), pod_keys, say, serving=True, planned=planned)
 
 
 def _check_strategy(spec: dict[str, Any], keys: Keys, say: Findings) -> None:
@@ -136,7 +139,9 @@ def _check_strategy(spec: dict[str, Any], keys: Keys, say: Findings) -> None:
         )
 
 
-def check_pod(pod: dict[str, Any], keys: Keys, say: Findings, *, serving: bool) -> None:
+def check_pod(
+    pod: dict[str, Any], keys: Keys, say: Findings, *, serving: bool, planned: Container[str] = ()
+) -> None:
     """Check a pod spec. ``serving``: it takes traffic, so probes are expected."""
     containers = [each for each in pod.get("containers") or [] if isinstance(each, dict)]
     if not containers:
@@ -146,6 +151,8 @@ def check_pod(pod: dict[str, Any], keys: Keys, say: Findings, *, serving: bool) 
         _check_container(container, place, say)
         if serving and place[-2] == "containers":
             _check_serving(container, place, say)
+            if container.get("name") not in planned:
+                _check_sizes(container, place, say)
             _check_ports(container, place, ports, say)
 
 
@@ -232,6 +239,9 @@ def _check_serving(container: dict[str, Any], keys: Keys, say: Findings) -> None
     if "readinessProbe" not in container:
         why = "a pod gets requests before it can answer them"
         say.say(keys, "no readinessProbe", "a readinessProbe", severity="risk", why=why)
+
+
+def _check_sizes(container: dict[str, Any], keys: Keys, say: Findings) -> None:
     resources = _dict(container.get("resources"))
     if "memory" not in _dict(resources.get("limits")):
         why = "one pod can take the memory of the whole node"

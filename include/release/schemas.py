@@ -8,6 +8,7 @@ import sys
 
 from pydantic import BaseModel
 
+from include.capacity.policy import CapacityPolicies
 from include.release.environments import Environments
 from include.release.images import ImageLock
 from include.release.loading import PROJECT
@@ -17,6 +18,7 @@ FOLDER = PROJECT / "include" / "config" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "release": Release,
     "environments": Environments,
+    "capacity": CapacityPolicies,
     "images-lock": ImageLock,
 }
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$")]
+from include.capacity.facts import Capacity
+from include.release.strict import Name as Name
+from include.release.strict import Strict as Strict
+from include.release.strict import Text as Text
+
 Image = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Ticket = Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """No unknown keys, no conversions: ``"3"`` is not 3."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Stakeholders(Strict):
@@ -152,6 +149,9 @@ class Release(Strict):
     deployment_notes: list[Text] = Field(default=[], title="Deployment notes")
     configuration: Configuration = Field(default=Configuration(), title="Configuration")
     migrations: Migrations | None = Field(default=None, title="Migrations")
+    capacity: Capacity | None = Field(
+        default=None, title="Capacity facts; they fill in replicas and resources that the objects leave out"
+    )
     objects: list[dict[str, Any]] = Field(
         min_length=1, title="Kubernetes objects, in full, images as name:tag"
     )
