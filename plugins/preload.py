@@ -26,7 +26,12 @@ class Preload:
         The hook is called before Airflow says which component this is; its command line does.
         """
         if type(component).__name__ == "Job" and COMPONENTS.intersection(sys.argv[1:3]):
-            importlib.import_module(PROVIDER)
+            warm_up()
+
+
+def warm_up() -> None:
+    """Import what tasks need."""
+    importlib.import_module(PROVIDER)
 
 
 class PreloadPlugin(AirflowPlugin):

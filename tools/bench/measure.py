@@ -1,0 +1,77 @@
+"""One release both ways: by the DAG, asked over the REST API, and by the script."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tools.bench.figures import DagTime, Pair, ScriptTime, dag_time
+from tools.bench.stage import Stage
+from tools.demo.api import DAG, FINISHED
+from tools.demo.options import ROOT, DemoError
+
+POLL_SECONDS = 0.5
+RUN_WITHIN = 300.0
+
+
+def by_dag(stage: Stage, release: str, environment: str) -> DagTime:
+    """Run the DAG to its end. Raises DemoError when the run fails."""
+    run_id = f"{environment}-{release}"
+    conf = {"release": release, "environment": environment, "dry_run": False, "reason": "benchmark"}
+    stage.airflow.trigger(run_id, conf)
+    accepted = time.time()
+    deadline = time.monotonic() + RUN_WITHIN
+    while (run := stage.airflow.get(f"/dags/{DAG}/dagRuns/{run_id}"))["state"] not in FINISHED:
+        stage.supervisor.check()
+        if time.monotonic() > deadline:
+            raise DemoError(f"{run_id} has not ended after {RUN_WITHIN:.0f} s")
+        time.sleep(POLL_SECONDS)
+    rows = stage.airflow.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
+    if run["state"] != "success":
+        failed = [each["task_id"] for each in rows if each["state"] == "failed"]
+        raise DemoError(f"{run_id} failed in {', '.join(failed)}: see {stage.supervisor.home}/airflow/logs")
+    return dag_time(accepted, run, rows)
+
+
+def by_script(stage: Stage, release: str, environment: str) -> ScriptTime:
+    """Run the script to its end. Raises DemoError when it fails."""
+    command = [sys.executable, "-m", "tools.bench.script", "--release", release, "--environment", environment]
+    log = stage.supervisor.home / "logs" / f"script-{environment}-{release}.log"
+    with log.open("wb") as errors:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=stage.supervisor.environment(stage.settings),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            timeout=RUN_WITHIN,
+            check=False,
+        )
+    if done.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise DemoError(f"the script failed with status {done.returncode} ({log}):\n{tail}")
+    found: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+    return ScriptTime(found["seconds"], found["steps"])
+
+
+def one_round(stage: Stage, number: int, releases: tuple[str, ...]) -> list[Pair]:
+    """All releases both ways, each way in a namespace of its own; who begins alternates."""
+    times: dict[str, dict[str, Any]] = {}
+    ways = [("dag", by_dag), ("script", by_script)]
+    for way, run in ways if number % 2 else reversed(ways):
+        environment = environment_of(way, number)
+        namespace = stage.environment(environment)
+        times[way] = {}
+        for release in releases:
+            times[way][release] = run(stage, release, environment)
+            stage.settle(namespace)
+        stage.remove(namespace)
+    return [Pair(release, times["dag"][release], times["script"][release]) for release in releases]
+
+
+def environment_of(way: str, number: int) -> str:
+    """The environment of one way in one round."""
+    return f"{way}-{number}"
