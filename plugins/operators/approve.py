@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -18,7 +17,6 @@ from include.release.approval import (
     Basis,
     Kind,
     approvers,
-    basis_of,
     clock,
     is_needed,
     too_old,
@@ -27,22 +25,12 @@ from include.release.approval import (
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.question import Asked, Facts, body, plan_lines, subject
-from include.release.saved import live_objects, read_saved, saved_name
 from plugins.hooks.cluster import ClusterHook
+from plugins.operators.approved import Now, look
 from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
-from plugins.operators.gate import read_gate
 
 WHY, CODE = "why", "question"
 ASKED, ANSWERS = "asked", "answers"
-
-
-@dataclass(frozen=True)
-class Now:
-    """What an answer given at this moment would be for."""
-
-    basis: Basis
-    verdicts: list[dict[str, Any]]
-    applied: list[str] | None
 
 
 class ApproveOperator(ReleaseOperator, HITLOperator):
@@ -200,12 +188,7 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         raise AssertionError("the task waits for an answer")
 
     def _now(self, frozen: Frozen, cluster: Cluster, context: Context) -> Now:
-        """What an answer given now would be for. The gate is read again too."""
-        name = saved_name(frozen.release.app, run_name(context))
-        saved = read_saved(cluster, frozen.environment.namespace, name)
-        applied = saved.applied if saved else None
-        verdicts = read_gate(frozen) if self.kind == "release" else []
-        return Now(basis_of(frozen, live_objects(cluster, frozen), verdicts, applied), verdicts, applied)
+        return look(frozen, cluster, run_name(context), self.kind)
 
     def _facts(
         self,

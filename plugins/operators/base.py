@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from include.records.database import RecordsError
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
 from include.release.live import refuse_older_run
@@ -24,15 +25,23 @@ class ReleaseOperator(BaseOperator):
     Args:
         frozen_by: id of the task that froze it. It hands on the whole release, so nothing is read a second time;
             it is no template field, so that the graph shows the order of the steps only.
+        approved_by: id of the task whose approval this one needs before it changes something; None where none is
+            needed, as in the automatic rollback of an approved release. By default as the class says.
     """
 
     ui_color = "#e8f0e4"
     changes_cluster = False
     """A task that changes the cluster does not run for a run that a later one has overtaken."""
 
-    def __init__(self, *, frozen_by: str = "freeze_and_check", **kwargs: Any) -> None:
+    needs_approval = False
+    """A task that needs one brings the change that people approve; an environment may want none."""
+
+    def __init__(
+        self, *, frozen_by: str = "freeze_and_check", approved_by: str | None = "approve", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.frozen_by = frozen_by
+        self.approved_by = approved_by if self.needs_approval else None
 
     def frozen_text(self, context: Context) -> str | None:
         """What the first task of this run handed on; None when it failed."""
@@ -121,7 +130,13 @@ def readable_errors(operator: BaseOperator) -> Iterator[None]:
             remember(f"the cluster does not answer: {error}", "trouble")
             say(operator, f"The cluster does not answer for now: {error}", error=True)
             raise AirflowException(f"The cluster does not answer for now: {error}") from None
-        raise give_up(operator, f"The cluster refuses: {error}") from None
+        raise give_up(operator, f"The cluster refuses: {error}", kind="trouble") from None
+    except RecordsError as error:
+        if error.transient:
+            remember(str(error), "trouble")
+            say(operator, str(error), error=True)
+            raise AirflowException(str(error)) from None
+        raise give_up(operator, str(error), kind="trouble") from None
     except (AirflowFailException, AirflowSkipException):
         raise  # said already
     except Exception as error:

@@ -23,6 +23,7 @@ class ConfigureOperator(ReleaseOperator):
     """
 
     changes_cluster = True
+    needs_approval = True
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:

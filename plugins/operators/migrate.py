@@ -18,6 +18,7 @@ class MigrateOperator(ReleaseOperator):
     """Runs the release's migrations. Each asks the database's ledger, and does nothing when it is applied."""
 
     changes_cluster = True
+    needs_approval = True
 
     def step(
         self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
