@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, select
+from sqlalchemy import Connection, RowMapping, Select, Table, Text, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from include.records.database import Database
@@ -107,6 +107,15 @@ class Records:
         """The newest change of an app in an environment, whatever became of it."""
         found = self.changes(app, environment, limit=1)
         return found[0] if found else None
+
+    def brought_by(self, digest: str) -> list[str]:
+        """The names of the releases that went out with this build, in any environment."""
+        has_it = changes.c.images.cast(Text).contains(digest)
+        query = select(changes.c.release).where(
+            has_it, changes.c.kind == "release", changes.c.outcome == "released"
+        )
+        with self._database.transaction(writes=False) as connection:
+            return sorted(set(connection.execute(query).scalars()))
 
     def places(self) -> list[tuple[str, str]]:
         """Every app and environment that has a change."""

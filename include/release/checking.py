@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from include.release.builds import build_problems
 from include.release.environments import Environment, may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock
@@ -47,6 +48,9 @@ def check(request: Request, sources: Sources, connect: Connect) -> Checked:
         RejectedError: with every problem, those of the files first; a cluster is asked when they are right.
     """
     environment, loaded, lock = _read(request, sources)
+    problems = build_problems(loaded, environment, lock, sources)
+    if problems:
+        raise RejectedError(problems, subject=f"the builds of {request.release!r} to {request.environment!r}")
     frozen = freeze(loaded, environment, lock)
     cluster = connect(environment)
     try:

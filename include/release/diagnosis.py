@@ -10,6 +10,8 @@ from include.release.environments import RolloutPolicy
 from include.release.rollout import Snapshot, condition
 
 Cause = Literal["crash loop", "image", "configuration", "quota", "unschedulable", "probe", "evicted"]
+AROUND: frozenset[Cause] = frozenset({"image", "configuration", "quota", "unschedulable", "evicted"})
+"""The program was never tried: this says nothing of the build."""
 
 _IMAGE_REASONS = {
     "ErrImagePull",

@@ -52,6 +52,7 @@ class Environment(Strict):
     keep_config_maps: Annotated[int, Field(ge=1)] = Field(
         default=5, title="Versions of each ConfigMap to keep"
     )
+    capacity: Name = Field(default="full", title="Policy in capacity.yaml that sizes its workloads")
     rollout: RolloutPolicy = Field(default=RolloutPolicy(), title="When a rollout is given up early")
     window: ChangeWindow = Field(default=ChangeWindow(), title="When releases may start")
     gate: GatePolicy = Field(default=GatePolicy(), title="Which QA verdict a build needs")
@@ -69,12 +70,22 @@ class Environment(Strict):
     )
 
 
+class VerdictRecorder(Strict):
+    """A user whom CI logs in as, and the name that its verdicts have."""
+
+    user: Text = Field(title="Airflow user")
+    source: Name = Field(title="Source of its verdicts, as gate.trusted names it; no environment's name")
+
+
 class Environments(Strict):
     """All environments."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Environments")
 
     environments: list[Environment] = Field(min_length=1, title="Environments")
+    verdict_recorders: list[VerdictRecorder] = Field(
+        default=[], title="Who may record verdicts over HTTP, and under which name"
+    )
 
     def find(self, name: str) -> Environment | None:
         """The environment of that name."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.release.diagnosis import Trouble, troubles
+from include.release.diagnosis import AROUND, Trouble, troubles
 from include.release.environments import RolloutPolicy
 from include.release.frozen import LABEL_APP
 from include.release.kube import KubeError
@@ -31,6 +31,8 @@ class Outcome:
     complete: bool
     text: str
     rows: list[dict[str, Any]] = field(default_factory=list)
+    around: bool = False
+    """It failed by something around the program (see ``diagnosis.AROUND``)."""
 
 
 class Follower:
@@ -107,7 +109,9 @@ class Follower:
                 self._tell(trouble.key + trouble.pod, f"seen: {trouble.text}")
         hopeless = [trouble for trouble in found if self._is_over(trouble)]
         if hopeless or late or any(verdict.phase == "failed" for verdict in verdicts):
-            return Outcome(False, await self._explain(snapshot, verdicts, [*hopeless, *found]))
+            telling = [*hopeless, *found]
+            around = bool(telling) and telling[0].cause in AROUND
+            return Outcome(False, await self._explain(snapshot, verdicts, telling), around=around)
         return None
 
     async def snapshot(self) -> Snapshot:

@@ -44,6 +44,7 @@ class Frozen(BaseModel):
     objects: list[dict[str, Any]]
     images: dict[str, str]
     builds: dict[str, str]
+    qa_only: list[str] = []
     digest: str
     source: str
 
@@ -105,6 +106,7 @@ def freeze(loaded: LoadedRelease, environment: Environment, lock: ImageLock) -> 
         objects=objects,
         images=images,
         builds=builds,
+        qa_only=[short for short in images if (locked := lock.find(short)) and locked.qa_only],
         digest=_digest(release, environment, images, maps, objects),
         source=loaded.document.name,
     )

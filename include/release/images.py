@@ -20,6 +20,9 @@ class LockedImage(Strict):
     build: BuildId | None = Field(
         default=None, title="Build id that the program computes of itself and answers at /version"
     )
+    qa_only: bool = Field(
+        default=False, title="Made for trying: never for an environment with a gate (label shop.qa-only)"
+    )
 
 
 class ImageLock(Strict):
@@ -30,14 +33,17 @@ class ImageLock(Strict):
     registry: Text = Field(title="Registry, without a slash at the end")
     images: dict[str, LockedImage] = Field(title="Builds by name:tag")
 
+    def find(self, image: str) -> LockedImage | None:
+        """What ``image`` (resolved or not) is; None when it is not locked."""
+        reference = parse_reference(image)
+        return self.images.get(reference.short) if reference else None
+
     def resolve(self, image: str) -> str | None:
         """``registry/name:tag@sha256:...`` for ``name:tag``; None when it is not locked."""
-        reference = parse_reference(image)
-        locked = self.images.get(reference.short) if reference else None
+        reference, locked = parse_reference(image), self.find(image)
         return f"{self.registry}/{reference.short}@{locked.digest}" if locked and reference else None
 
     def build_of(self, image: str) -> str | None:
         """The build id that the program in ``image`` (resolved or not) reports; None when it is not known."""
-        reference = parse_reference(image)
-        locked = self.images.get(reference.short) if reference else None
+        locked = self.find(image)
         return locked.build if locked else None

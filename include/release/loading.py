@@ -15,6 +15,7 @@ from include.release.models import M, validated
 from include.release.problems import Problem, RejectedError
 from include.release.references import check_references
 from include.release.spec import Release
+from include.release.verdict_config import verdict_problems
 from include.release.yamlfile import Document, parse, read_text
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -179,4 +180,4 @@ def _check_environments(value: Environments, document: Document) -> list[Problem
             problems.append(
                 Problem(where, "environments", f"{each.name} {counts[each.name]} times", "each name once")
             )
-    return problems
+    return [*problems, *verdict_problems(value, document)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from include.cluster.images import Image, ImageStore
+from include.release.builds import LABEL_QA_ONLY
 from include.release.images import ImageLock, LockedImage
 from include.release.loading import PROJECT
 from include.shop.build import REGISTRY, build_all
@@ -26,13 +27,15 @@ def lock_of(store: ImageStore) -> ImageLock:
     """Build every image into the store, and say what each is."""
     images = {}
     for reference, image in build_all(store):
-        images[reference] = LockedImage(digest=image.digest, build=_build_id(image))
+        labels = image.config.get("Labels") or {}
+        qa_only = str(labels.get(LABEL_QA_ONLY, "")).lower() == "true"
+        images[reference] = LockedImage(digest=image.digest, build=_build_id(image), qa_only=qa_only)
     return ImageLock(registry=REGISTRY, images=images)
 
 
 def text_of(lock: ImageLock) -> str:
     """The lock file's text."""
-    body: str = yaml.safe_dump(lock.model_dump(mode="json"), sort_keys=True, width=110)
+    body: str = yaml.safe_dump(lock.model_dump(mode="json", exclude_defaults=True), sort_keys=True, width=110)
     return _HEADER + body
 
 

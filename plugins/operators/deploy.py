@@ -11,17 +11,29 @@ from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.texts import indented
 from plugins.operators.base import ReleaseOperator, requested_at, run_name, say
+from plugins.operators.gate import read_gate
 
 
 class DeployOperator(ReleaseOperator):
-    """Applies the frozen objects; applying them again changes nothing. A dry run shows the exact difference."""
+    """Applies the frozen objects; applying them again changes nothing. A dry run shows the exact difference.
+
+    Args:
+        gated: read the gate again right before. A rollback does not: what it goes back to has served already, and
+            has to be possible whatever was found out since.
+    """
 
     changes_cluster = True
+
+    def __init__(self, *, gated: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gated = gated
 
     def step(
         self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
     ) -> list[dict[str, Any]]:
         """Returns per object what became of it."""
+        if self.gated and not dry_run:
+            read_gate(frozen)
         results = []
         for manifest in frozen.objects:
             applied = apply_object(

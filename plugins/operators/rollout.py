@@ -58,4 +58,4 @@ class RolloutCheckOperator(ReleaseOperator):
         if event.get("lost"):
             say(self, event["text"], error=True)
             raise AirflowException(event["text"])
-        raise give_up(self, event["text"])
+        raise give_up(self, event["text"], kind="trouble" if event.get("around") else "failed")
