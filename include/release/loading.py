@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from include.capacity.checks import check_facts, planned_containers
+from include.capacity.policy import CapacityPolicies, CapacityPolicy
 from include.release.environments import Environment, Environments
 from include.release.images import ImageLock
 from include.release.manifests import Findings, check_object
@@ -58,6 +61,20 @@ class Sources:
         path = self.config / "images" / environment.image_lock
         return _one(ImageLock, path, shown_path(path))
 
+    def capacity_policy(self, environment: Environment) -> CapacityPolicy:
+        """The rules that size an environment's workloads. Raises RejectedError."""
+        path = self.config / "capacity.yaml"
+        policies = _one(CapacityPolicies, path, shown_path(path))
+        found = policies.find(environment.capacity)
+        if found is None:
+            known = ", ".join(each.name for each in policies.policies)
+            expected, fix = f"one of {known}", f"correct capacity: of {environment.name} in environments.yaml"
+            problem = Problem(
+                shown_path(path), "policies", f"no policy {environment.capacity!r}", expected, fix
+            )
+            raise RejectedError([problem], subject=shown_path(path))
+        return found
+
     def read_release(self, name: str) -> LoadedRelease:
         """A release's file, checked by itself. Raises RejectedError."""
         path = self.releases / f"{name}.yaml"
@@ -85,7 +102,7 @@ class LoadedRelease:
     risks: list[Problem]
 
 
-def choice(names: list[str]) -> dict[str, list[str]]:
+def choice(names: list[str]) -> dict[str, Any]:
     """What a form offers: these names, as suggestions.
 
     Not as an ``enum``: a file that is newer than the last parse of the DAG can be released at once, and a name
@@ -111,12 +128,16 @@ def load_release(path: Path) -> LoadedRelease:
     problems.extend(findings)
     say = Findings(document)
     raw_objects = document.value.get("objects") if isinstance(document.value, dict) else None
+    facts = document.value.get("capacity") if isinstance(document.value, dict) else None
     for index, manifest in enumerate(raw_objects if isinstance(raw_objects, list) else []):
-        check_object(manifest, ("objects", index), say)
+        planned = planned_containers(facts, manifest) if isinstance(manifest, dict) else set()
+        check_object(manifest, ("objects", index), say, planned)
     problems.extend(say.problems)
     if release is not None:
         check = Findings(document)
         check_references(release, path.stem, check)
+        if release.capacity is not None:
+            check_facts(release.capacity, release.objects, check)
         problems.extend(check.problems)
     stopping = [problem for problem in problems if problem.severity == "error"]
     if stopping or release is None:

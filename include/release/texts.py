@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -29,3 +30,12 @@ def plural(count: int, noun: str) -> str:
 def last_lines(text: str, count: int = 20) -> str:
     """The last lines of a log."""
     return "\n".join(text.rstrip().splitlines()[-count:])
+
+
+def moment(text: str) -> str:
+    """A noted time as a reader knows it, in UTC; what is no time stays what it is."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text or "an unknown time"
+    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if found.tzinfo else text
