@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from include.release.loading import Sources
 from tools.demo import airflow, options, ports
 from tools.demo.options import DemoError, Options
 
@@ -77,3 +78,23 @@ def test_the_demo_listens_on_this_machine_only() -> None:
     assert settings["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:8123/execution/"
     assert airflow.shared_settings().items() <= settings.items()
+
+
+def test_who_approves_is_chosen_by_a_word() -> None:
+    assert options.read({}).approve_by_hand is False
+    assert options.read({"APPROVE": "me"}).approve_by_hand is True
+    with pytest.raises(DemoError, match=r"APPROVE=you is not me"):
+        options.read({"APPROVE": "you"})
+
+
+def test_each_release_passes_qa_before_production() -> None:
+    assert [step.title for step in options.STEPS] == [
+        "release-1 to qa", "release-1 to production", "release-2 to qa", "release-2 to production",
+    ]  # fmt: skip
+
+
+def test_environments_and_namespaces_are_those_of_the_configuration() -> None:
+    configured = Sources.from_environment().environments().environments
+    assert {each.name: each.namespace for each in configured} == options.ENVIRONMENTS
+    records = f"AIRFLOW_CONN_{configured[0].records.upper()}"
+    assert records in airflow.settings(Options(), 8123, {"fernet": "f", "api": "a", "jwt": "j"})

@@ -37,6 +37,11 @@ def shared_settings(path: Path = SETTINGS) -> dict[str, str]:
     return pairs
 
 
+def heartbeat_timeout() -> int:
+    """Seconds without a sign of life after which Airflow takes a task for dead."""
+    return int(shared_settings()["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
+
+
 def settings(options: Options, port: int, made: dict[str, str]) -> dict[str, str]:
     """All settings of Airflow in the demo; ``made`` are the keys of this installation."""
     home = options.airflow_home
@@ -60,6 +65,9 @@ def settings(options: Options, port: int, made: dict[str, str]) -> dict[str, str
         "AIRFLOW__API_AUTH__JWT_SECRET": made["jwt"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW_CONN_KUBERNETES_SHOP": json.dumps(kubernetes),
+        "AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS": json.dumps(
+            {"conn_type": "sqlite", "host": str(options.records)}
+        ),
         "PLAN_REDUCE_REPEAT_DOCUMENTS": str(options.documents),
     }
 

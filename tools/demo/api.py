@@ -37,7 +37,7 @@ class Airflow:
     """A client with one user's token."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
-        self.base = base
+        self.base, self.user = base, user
         self._credentials = {"username": user, "password": password}
         self._session = requests.Session()
 
@@ -47,18 +47,31 @@ class Airflow:
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def _get(self, path: str, **params: Any) -> Any:
-        """GET, once more with a new token when the old one has expired; None for 404."""
-        for attempt in (1, 2):
-            answer = self._session.get(f"{self.base}/api/v2{path}", params=params, timeout=30)
-            if answer.status_code == 401 and attempt == 1:
-                self.login()
-                continue
-            break
+    def _send(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """A request, once more with a new token when the old one has expired."""
+        answer = self._session.request(method, f"{self.base}/api/v2{path}", timeout=30, **kwargs)
+        if answer.status_code == 401:
+            self.login()
+            answer = self._session.request(method, f"{self.base}/api/v2{path}", timeout=30, **kwargs)
+        return answer
+
+    def get(self, path: str, **params: Any) -> Any:
+        """What a GET answers; None for 404."""
+        answer = self._send("GET", path, params=params)
         if answer.status_code == 404:
             return None
         answer.raise_for_status()
         return answer.json()
+
+    def patch(self, path: str, body: dict[str, Any]) -> None:
+        """PATCH.
+
+        Raises:
+            DemoError: Airflow refuses it; the text has its reason.
+        """
+        answer = self._send("PATCH", path, json=body)
+        if not answer.ok:
+            raise DemoError(f"Airflow refuses it to {self.user}: {answer.status_code} {answer.text[:500]}")
 
     def wait_for_dag(self, watch: Callable[[], None], seconds: float = 60.0) -> None:
         """Wait until the release DAG is parsed.
@@ -69,9 +82,9 @@ class Airflow:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             watch()
-            if self._get(f"/dags/{DAG}") is not None:
+            if self.get(f"/dags/{DAG}") is not None:
                 return
-            errors = (self._get("/importErrors") or {}).get("import_errors") or []
+            errors = (self.get("/importErrors") or {}).get("import_errors") or []
             if errors:
                 stack = errors[0]["stack_trace"].strip().splitlines()
                 raise DemoError(f"{errors[0]['filename']} cannot be imported: {stack[-1]}")
@@ -80,7 +93,7 @@ class Airflow:
 
     def run_state(self, run_id: str) -> str | None:
         """State of a run, None when there is none of that id."""
-        run = self._get(f"/dags/{DAG}/dagRuns/{run_id}")
+        run = self.get(f"/dags/{DAG}/dagRuns/{run_id}")
         return str(run["state"]) if run else None
 
     def trigger(self, run_id: str, conf: dict[str, Any]) -> None:
@@ -90,13 +103,13 @@ class Airflow:
             DemoError: Airflow refuses it; the text has its reason.
         """
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._session.post(f"{self.base}/api/v2/dags/{DAG}/dagRuns", json=body, timeout=30)
+        answer = self._send("POST", f"/dags/{DAG}/dagRuns", json=body)
         if not answer.ok:
             raise DemoError(f"Airflow refuses the run {run_id}: {answer.status_code} {answer.text[:500]}")
 
     def tasks(self, run_id: str) -> list[Task]:
         """The tasks of a run, in the order in which they started; those to come last."""
-        found = self._get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances", limit=100)
+        found = self.get(f"/dags/{DAG}/dagRuns/{run_id}/taskInstances", limit=100)
         rows = [
             Task(
                 item["task_id"],
@@ -113,14 +126,14 @@ class Airflow:
     def log(self, run_id: str, task: Task, lines: int = 20) -> list[str]:
         """The last lines of a task's log."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task.name}/logs/{max(task.try_number, 1)}"
-        found = self._get(path, map_index=task.map_index, full_content="true") or {}
+        found = self.get(path, map_index=task.map_index, full_content="true") or {}
         texts = [text for entry in found.get("content") or [] for text in _log_lines(entry)]
         return texts[-lines:]
 
     def result(self, run_id: str, task: str, key: str = "return_value") -> Any:
         """What a task handed on (XCom), None when nothing."""
         path = f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}/xcomEntries/{key}"
-        found = self._get(path, deserialize="false", stringify="false")
+        found = self.get(path, deserialize="false", stringify="false")
         return found["value"] if found else None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from include.release.kube import Cluster, KubeError
-from tools.demo.options import NAMESPACES, ROOT, DemoError, Options
+from tools.demo.options import ENVIRONMENTS, ROOT, DemoError, Options
 from tools.demo.processes import Process, Supervisor
 
 READY = re.compile(r"^ready (https://\S+) kubeconfig=(.+)$", re.MULTILINE)
@@ -69,12 +69,12 @@ def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> N
     try:
         for manifest in _documents(MANIFESTS / "namespaces.yaml"):
             cluster.apply(manifest, "", manager=MANAGER, force=True)
-        for namespace in NAMESPACES[:2]:
+        for namespace in ENVIRONMENTS.values():
             for name in ("storage", "database-secret", "service", "baseline-job"):
                 for manifest in _documents(MANIFESTS / "shop" / f"{name}.yaml"):
                     _name_registry(manifest, registry)
                     cluster.apply(manifest, namespace, manager=MANAGER, force=True)
-        for namespace in NAMESPACES[:2]:
+        for namespace in ENVIRONMENTS.values():
             _wait_job(cluster, namespace, "shop-baseline", watch)
     except KubeError as error:
         raise DemoError(f"the cluster refuses what the shop starts from: {error}") from error

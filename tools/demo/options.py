@@ -7,13 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = "production"
 RELEASES = ("release-1", "release-2")
-NAMESPACES = ("course4", "course4-qa", "sre")
+ENVIRONMENTS = {"qa": "course4-qa", "production": "course4"}
+"""In the order in which a release passes them, with their namespaces."""
 
 
 class DemoError(Exception):
     """The demo cannot go on; the text is what the user reads, without a traceback."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One release to one environment."""
+
+    release: str
+    environment: str
+
+    @property
+    def title(self) -> str:
+        """As the terminal names it."""
+        return f"{self.release} to {self.environment}"
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that it changes."""
+        return ENVIRONMENTS[self.environment]
+
+
+STEPS = tuple(Step(release, environment) for release in RELEASES for environment in ENVIRONMENTS)
 
 
 @dataclass(frozen=True)
@@ -24,6 +45,7 @@ class Options:
     port: int | None = None
     once: bool = False
     keep: bool = False
+    approve_by_hand: bool = False
 
     @property
     def airflow_home(self) -> Path:
@@ -46,6 +68,11 @@ class Options:
         return self.home / "logs"
 
     @property
+    def records(self) -> Path:
+        """The database of verdicts and changes."""
+        return self.home / "records" / "records.db"
+
+    @property
     def documents(self) -> Path:
         """Where the release pipeline puts its as-built documents."""
         return self.home / "documents"
@@ -60,8 +87,17 @@ def _flag(environ: Mapping[str, str], name: str) -> bool:
     raise DemoError(f"{name}={environ[name]} is neither 1 nor 0")
 
 
+def _by_hand(environ: Mapping[str, str]) -> bool:
+    value = environ.get("APPROVE", "").strip().lower()
+    if value in ("", "auto"):
+        return False
+    if value == "me":
+        return True
+    raise DemoError(f"APPROVE={environ['APPROVE']} is not me: without it, the demo approves as a second user")
+
+
 def read(environ: Mapping[str, str]) -> Options:
-    """Options from PORT, ONCE, KEEP and DEMO_DIR.
+    """Options from PORT, ONCE, KEEP, APPROVE and DEMO_DIR.
 
     Raises:
         DemoError: a value cannot be used.
@@ -72,4 +108,4 @@ def read(environ: Mapping[str, str]) -> Options:
             raise DemoError(f"PORT={text} is no port number (1 to 65535)")
         port = int(text)
     home = Path(environ.get("DEMO_DIR") or ROOT / ".demo").resolve()
-    return Options(home, port, _flag(environ, "ONCE"), _flag(environ, "KEEP"))
+    return Options(home, port, _flag(environ, "ONCE"), _flag(environ, "KEEP"), _by_hand(environ))

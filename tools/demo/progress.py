@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.table import Table
 
 from tools.demo.api import FINISHED, Airflow, Task
-from tools.demo.options import ENVIRONMENT, DemoError
+from tools.demo.options import DemoError, Step
+from tools.demo.questions import Approver
 
 COLOURS = {
     "success": "green",
@@ -66,40 +67,60 @@ class View:
         for task in tasks:
             if task.state and self.seen.get(task.label) != task.state:
                 self.seen[task.label] = task.state
-                if task.state in ("queued", "scheduled"):
+                if task.state in ("queued", "scheduled", "skipped"):
                     continue
                 after = f" after {task.seconds:.1f} s" if task.seconds and task.state not in WORKING else ""
                 self.console.print(f"  {task.label}: {task.state}{after}", highlight=False)
 
 
-def conf_of(release: str) -> dict[str, Any]:
+def conf_of(step: Step) -> dict[str, Any]:
     """The params of a run, as the form in the UI would send them."""
     return {
-        "release": release,
-        "environment": ENVIRONMENT,
+        "release": step.release,
+        "environment": step.environment,
         "dry_run": False,
-        "reason": f"demo: {release} goes out",
+        "reason": f"demo: {step.title}",
     }
 
 
-def begin(airflow: Airflow, release: str) -> tuple[str, bool]:
-    """Trigger the release, or take up a run of an earlier demo that has not failed: (its id, whether it is new)."""
+def begin(airflow: Airflow, step: Step) -> tuple[str, str]:
+    """Trigger the release, or take up a run of an earlier demo that has not failed.
+
+    Returns:
+        its id, and the state in which it was found: empty for a new run.
+    """
     number = 1
     while True:
-        run_id = f"demo-{release}" + (f"-{number}" if number > 1 else "")
+        run_id = f"demo-{step.release}-{step.environment}" + (f"-{number}" if number > 1 else "")
         state = airflow.run_state(run_id)
         if state is None:
-            airflow.trigger(run_id, conf_of(release))
-            return run_id, True
+            airflow.trigger(run_id, conf_of(step))
+            return run_id, ""
         if state != "failed":
-            return run_id, False
+            return run_id, state
         number += 1
 
 
+def interrupted(tasks: list[Task], heartbeat_seconds: int) -> str:
+    """What a run that is taken up again waits for at first; empty when nothing was interrupted."""
+    names = ", ".join(task.label for task in tasks if task.state in ("running", "queued"))
+    if not names:
+        return ""
+    return (
+        f"{names} was at work when the last demo ended: Airflow starts it again when it has not"
+        f" heard of it for {heartbeat_seconds} s"
+    )
+
+
 def follow(
-    airflow: Airflow, run_id: str, title: str, console: Console, watch: Callable[[], None]
+    airflow: Airflow,
+    run_id: str,
+    title: str,
+    console: Console,
+    watch: Callable[[], None],
+    approver: Approver,
 ) -> list[Task]:
-    """Show the run until it ends; returns its tasks.
+    """Show the run until it ends, with what it asks; returns its tasks.
 
     Raises:
         DemoError: it failed (with the last log lines of what failed), or does not end.
@@ -111,6 +132,10 @@ def follow(
             watch()
             try:
                 state, tasks = airflow.run_state(run_id), airflow.tasks(run_id)
+                view.show(tasks)
+                waiting = any(task.state == "awaiting_input" for task in tasks)
+                if approver.look(run_id, waiting=waiting):
+                    deadline = time.monotonic() + RUN_WITHIN  # people take their time
             except requests.RequestException as error:
                 silent += 1
                 if silent > 20:
@@ -118,7 +143,6 @@ def follow(
                 time.sleep(0.5)
                 continue
             silent = 0
-            view.show(tasks)
             if state in FINISHED:
                 break
             time.sleep(0.4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -9,10 +10,16 @@ from rich.table import Table
 
 from tools.demo.api import Airflow, Task
 from tools.demo.cluster import changes
-from tools.demo.options import NAMESPACES, ROOT, Options
+from tools.demo.options import ENVIRONMENTS, ROOT, Options, Step
 from tools.demo.state import USERS
 
-ROLES = {"admin": "everything", "oncall": "releases to production", "dev": "triggers", "ro": "only reads"}
+PRODUCTION = "production"
+ROLES = {
+    "admin": "everything, approves",
+    "oncall": "releases to production",
+    "dev": "triggers in qa",
+    "ro": "only reads",
+}
 
 
 def shown(path: Path) -> str:
@@ -20,37 +27,70 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def print_tasks(console: Console, runs: dict[str, list[Task]]) -> None:
-    """One table over all runs: task, state, seconds."""
-    table = Table("release", "task", "state", "seconds", title="Tasks", title_justify="left")
-    table.columns[3].justify = "right"
-    for release, tasks in runs.items():
-        for task in tasks:
-            colour = "green" if task.state == "success" else "yellow"
-            seconds = "" if task.seconds is None else f"{task.seconds:.1f}"
-            table.add_row(release, task.label, f"[{colour}]{task.state}[/]", seconds)
+@dataclass(frozen=True)
+class Done:
+    """A release that went out to one environment, and what the cluster was like before and after."""
+
+    step: Step
+    run_id: str
+    tasks: list[Task]
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+def print_all(console: Console, airflow: Airflow, done: list[Done]) -> None:
+    """Tasks, changes in production, documents, verdicts, and what runs now."""
+    console.print()
+    print_tasks(console, done)
+    for each in done:
+        if each.step.environment == PRODUCTION:
+            print_changes(console, each)
+    console.print("[bold]As-built documents[/]")
+    for each in done:
+        print_document(console, each.step.title, airflow.result(each.run_id, "as_built_document"))
+
+
+def print_tasks(console: Console, done: list[Done]) -> None:
+    """Seconds of each task, a column per run."""
+    table = Table("task", title="Tasks, in seconds", title_justify="left")
+    for each in done:
+        table.add_column(f"{each.step.release}\n{each.step.environment}", justify="right")
+    columns = [{task.label: task for task in each.tasks} for each in done]
+    labels = list(dict.fromkeys(label for column in columns for label in column))
+    for label in labels:
+        table.add_row(label, *(_cell(column.get(label)) for column in columns))
+    table.add_section()
+    table.add_row("in all", *(f"{sum(task.seconds or 0 for task in each.tasks):.1f}" for each in done))
     console.print(table)
 
 
-def print_changes(console: Console, release: str, before: dict[str, str], after: dict[str, str]) -> None:
+def _cell(task: Task | None) -> str:
+    if task is None:
+        return ""
+    if task.state == "success" and task.seconds is not None:
+        return f"[green]{task.seconds:.1f}[/]"
+    return f"[dim]{task.state}[/]"
+
+
+def print_changes(console: Console, done: Done) -> None:
     """What a release changed in the cluster."""
-    title = f"What {release} changed in the cluster (namespace {NAMESPACES[0]})"
+    title = f"What {done.step.title} changed in the cluster (namespace {done.step.namespace})"
     table = Table(title=title, title_justify="left")
     for column in ("object", "before", "after"):
         table.add_column(column, overflow="fold")
-    rows = changes(before, after)
+    rows = changes(done.before, done.after)
     if not rows:
-        console.print(f"{release} changed nothing in the cluster", highlight=False)
+        console.print(f"{done.step.title} changed nothing in the cluster", highlight=False)
         return
     for name, old, new in rows:
         table.add_row(name, old or "[dim]absent[/]", new or "[dim]gone[/]")
     console.print(table)
 
 
-def print_document(console: Console, release: str, url: str | None) -> None:
+def print_document(console: Console, title: str, url: str | None) -> None:
     """Where the as-built document of a release is."""
     place = shown(Path(url.removeprefix("file://"))) if url else "none was written"
-    console.print(f"[bold]As-built document of {release}[/]   {place}", highlight=False, soft_wrap=True)
+    console.print(f"  {title:<24} {place}", highlight=False, soft_wrap=True)
 
 
 def print_access(console: Console, options: Options, airflow: Airflow, made: dict[str, str]) -> None:
@@ -63,6 +103,7 @@ def print_access(console: Console, options: Options, airflow: Airflow, made: dic
     kubeconfig = shown(options.cluster_dir / "kubeconfig")
     console.print("[bold]Cluster[/]", highlight=False)
     console.print(
-        f"  kubectl --kubeconfig {kubeconfig} -n {NAMESPACES[0]} get deployments,pods,jobs", highlight=False
+        f"  kubectl --kubeconfig {kubeconfig} -n {ENVIRONMENTS[PRODUCTION]} get deployments,pods,jobs",
+        highlight=False,
     )
     console.print(f"[bold]Logs[/]   {shown(options.logs)}/", highlight=False)

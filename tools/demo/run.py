@@ -1,4 +1,4 @@
-"""The demo from start to end: cluster and Airflow up, release 1, release 2, a report; stays until Ctrl-C."""
+"""The demo from start to end: cluster and Airflow up, both releases to both environments, a report; until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from tools.demo import cluster as stand_in
 from tools.demo import options as settings
 from tools.demo import ports, progress, report, state
 from tools.demo.api import Airflow
-from tools.demo.options import RELEASES, DemoError, Options
+from tools.demo.options import STEPS, DemoError, Options
 from tools.demo.processes import Supervisor
+from tools.demo.questions import Approver
 from tools.demo.tied import PR_SET_PDEATHSIG
+
+SECOND_USER = "admin"
+"""Who triggered a release may not approve it in production."""
 
 
 class Stopped(BaseException):
@@ -88,7 +92,7 @@ class Demo:
         self.say(f"Airflow is healthy: {airflow.base}")
         airflow.wait_for_dag(self.supervisor.check)
         try:
-            self.release(airflow, cluster)
+            self.release(airflow, cluster, self.approver(airflow, made))
         except requests.RequestException as error:
             raise DemoError(f"Airflow's API does not answer as expected: {error}") from error
         finally:
@@ -98,26 +102,31 @@ class Demo:
             self.say("up until Ctrl-C")
             self.stay()
 
-    def release(self, airflow: Airflow, cluster: Cluster) -> None:
-        """Both releases, then the report."""
-        runs, run_ids = {}, {}
-        looks = [stand_in.snapshot(cluster, settings.NAMESPACES[0])]
-        for release in RELEASES:
-            run_id, begun = progress.begin(airflow, release)
-            run_ids[release] = run_id
-            if not begun:
-                self.say(f"{release} has a run of an earlier demo, going on with it")
-            title = f"{release} to {settings.ENVIRONMENT} (run {run_id})"
-            runs[release] = progress.follow(airflow, run_id, title, self.console, self.supervisor.check)
-            looks.append(stand_in.snapshot(cluster, settings.NAMESPACES[0]))
-            self.say(f"{release} is out")
-        self.console.print()
-        report.print_tasks(self.console, runs)
-        for number, release in enumerate(RELEASES):
-            report.print_changes(self.console, release, looks[number], looks[number + 1])
-        for release in RELEASES:
-            document = airflow.result(run_ids[release], "as_built_document")
-            report.print_document(self.console, release, document)
+    def release(self, airflow: Airflow, cluster: Cluster, approver: Approver) -> None:
+        """Each release to one environment after the other, then the report."""
+        done = []
+        for step in STEPS:
+            before = stand_in.snapshot(cluster, step.namespace)
+            run_id, state = progress.begin(airflow, step)
+            if state:
+                self.say(f"{step.title} has a run of an earlier demo ({state}), going on with it")
+                if waits := progress.interrupted(airflow.tasks(run_id), components.heartbeat_timeout()):
+                    self.say(waits)
+            title = f"{step.title} (run {run_id})"
+            tasks = progress.follow(airflow, run_id, title, self.console, self.supervisor.check, approver)
+            after = stand_in.snapshot(cluster, step.namespace)
+            done.append(report.Done(step, run_id, tasks, before, after))
+            self.say(f"{step.title} is out")
+        report.print_all(self.console, airflow, done)
+
+    def approver(self, airflow: Airflow, made: dict[str, str]) -> Approver:
+        """Who answers what the runs ask: a second user, or whoever sits before the screen."""
+        second = Airflow(airflow.base, SECOND_USER, made[SECOND_USER])
+        second.login()
+        login = f"{SECOND_USER}, password {made[SECOND_USER]}" if self.options.approve_by_hand else ""
+        return Approver(
+            second, self.console, by_hand=login, reason="demo: plan, differences and verdict read"
+        )
 
     def stay(self) -> None:
         """Keep the processes up until a signal comes."""

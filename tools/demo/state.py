@@ -17,7 +17,7 @@ from tools.demo.options import DemoError, Options
 from tools.demo.processes import end_marked
 
 USERS = ("admin", "oncall", "dev", "ro")
-FRESH = ("airflow", "cluster", "documents", "logs", "tmp", "home")
+FRESH = ("airflow", "cluster", "documents", "records", "logs", "tmp", "home")
 """What a clean start removes; keys, passwords and the empty metadata database stay."""
 NEEDED_BYTES = 400_000_000
 
