@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from include.capacity.policy import CapacityPolicy
 from include.release.builds import build_problems
 from include.release.environments import Environment, may_trigger
 from include.release.frozen import Frozen, freeze
@@ -47,11 +48,11 @@ def check(request: Request, sources: Sources, connect: Connect) -> Checked:
     Raises:
         RejectedError: with every problem, those of the files first; a cluster is asked when they are right.
     """
-    environment, loaded, lock = _read(request, sources)
+    environment, loaded, lock, policy = _read(request, sources)
     problems = build_problems(loaded, environment, lock, sources)
     if problems:
         raise RejectedError(problems, subject=f"the builds of {request.release!r} to {request.environment!r}")
-    frozen = freeze(loaded, environment, lock)
+    frozen = freeze(loaded, environment, lock, policy)
     cluster = connect(environment)
     try:
         server = f"{cluster.address} (Kubernetes {cluster.version()})"
@@ -62,12 +63,13 @@ def check(request: Request, sources: Sources, connect: Connect) -> Checked:
     return Checked(frozen, loaded.risks, warnings, server, notice)
 
 
-def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock]:
+def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock, CapacityPolicy]:
     """The files, or every problem in all of them together."""
     problems: list[Problem] = [*request.problems]
     environment: Environment | None = None
     loaded: LoadedRelease | None = None
     lock: ImageLock | None = None
+    policy: CapacityPolicy | None = None
     try:
         environments = sources.environments()
         environment = environments.find(request.environment)
@@ -79,12 +81,13 @@ def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedReleas
             refused = may_trigger(environment, request.user)
             problems += [refused] if refused else []
             lock = sources.image_lock(environment)
+            policy = sources.capacity_policy(environment)
     except RejectedError as error:
         problems += error.problems
     try:
         loaded = sources.read_release(request.release)
     except RejectedError as error:
         problems += error.problems
-    if problems or environment is None or loaded is None or lock is None:
+    if problems or environment is None or loaded is None or lock is None or policy is None:
         raise RejectedError(problems, subject=f"release {request.release!r} to {request.environment!r}")
-    return environment, loaded, lock
+    return environment, loaded, lock, policy

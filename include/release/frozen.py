@@ -9,10 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from include.capacity.checks import check_pins
+from include.capacity.plan import Plan
+from include.capacity.planning import make_plan, planned_objects
+from include.capacity.policy import CapacityPolicy
 from include.release.environments import Environment
 from include.release.images import ImageLock
 from include.release.loading import LoadedRelease
-from include.release.manifests import KINDS
+from include.release.manifests import KINDS, Findings
 from include.release.pods import containers, templates, uses
 from include.release.problems import Problem, RejectedError
 from include.release.spec import ConfigMapSpec, Release
@@ -47,6 +51,8 @@ class Frozen(BaseModel):
     qa_only: list[str] = []
     digest: str
     source: str
+    plan: dict[str, Any] | None = None
+    """The capacity plan; None when the release has no facts."""
 
     def to_json(self) -> str:
         """The text that travels between tasks and is kept in the namespace."""
@@ -57,7 +63,12 @@ class Frozen(BaseModel):
         """The frozen release of a text that ``to_json`` made. Raises ValueError when it was changed since."""
         frozen = cls.model_validate_json(text)
         if frozen.digest != _digest(
-            frozen.release, frozen.environment, frozen.images, frozen.config_maps, frozen.objects
+            frozen.release,
+            frozen.environment,
+            frozen.images,
+            frozen.config_maps,
+            frozen.objects,
+            frozen.plan,
         ):
             raise ValueError(
                 f"the frozen release says digest {frozen.digest[:12]}, but its content has another"
@@ -73,15 +84,32 @@ class Frozen(BaseModel):
         """The Deployments among the objects."""
         return [manifest for manifest in self.objects if manifest["kind"] == "Deployment"]
 
+    def capacity(self) -> Plan | None:
+        """The capacity plan; None when the release has no facts."""
+        return Plan.from_dict(self.plan) if self.plan is not None else None
 
-def freeze(loaded: LoadedRelease, environment: Environment, lock: ImageLock) -> Frozen:
-    """Resolve a release for an environment. Raises RejectedError when an image is not locked."""
+
+def freeze(
+    loaded: LoadedRelease, environment: Environment, lock: ImageLock, policy: CapacityPolicy | None = None
+) -> Frozen:
+    """Resolve a release for an environment.
+
+    Args:
+        loaded: the release.
+        environment: where it goes.
+        lock: the builds of that environment.
+        policy: the rules that size its workloads; the default ones if not given.
+
+    Raises:
+        RejectedError: an image is not locked, or a figure is below the capacity plan without a reason.
+    """
     release = loaded.release
+    plan, sized = _sized(loaded, policy or CapacityPolicy())
     config_maps = {each.name: config_map(each, release.app) for each in release.configuration.config_maps}
     images: dict[str, str] = {}
     problems: list[Problem] = []
     objects = []
-    for index, manifest in enumerate(release.objects):
+    for index, manifest in enumerate(sized):
         frozen = copy.deepcopy(manifest)
         for pod, keys in templates(frozen, ("objects", index)):
             name_configuration(pod, {name: each["metadata"]["name"] for name, each in config_maps.items()})
@@ -107,9 +135,25 @@ def freeze(loaded: LoadedRelease, environment: Environment, lock: ImageLock) -> 
         images=images,
         builds=builds,
         qa_only=[short for short in images if (locked := lock.find(short)) and locked.qa_only],
-        digest=_digest(release, environment, images, maps, objects),
+        digest=_digest(release, environment, images, maps, objects, plan),
         source=loaded.document.name,
+        plan=plan,
     )
+
+
+def _sized(
+    loaded: LoadedRelease, policy: CapacityPolicy
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The capacity plan, and the objects with its figures. Raises RejectedError."""
+    release = loaded.release
+    if release.capacity is None:
+        return None, release.objects
+    plan = make_plan(release.capacity, policy, release.objects)
+    found = Findings(loaded.document)
+    check_pins(release.capacity, plan, release.objects, found)
+    if found.problems:
+        raise RejectedError(found.problems, subject=f"the capacity of {release.name}")
+    return plan.to_dict(), planned_objects(plan, release.capacity, policy, release.objects)
 
 
 def config_map(spec: ConfigMapSpec, app: str) -> dict[str, Any]:
@@ -167,6 +211,7 @@ def _digest(
     images: dict[str, str],
     config_maps: list[dict[str, Any]],
     objects: list[dict[str, Any]],
+    plan: dict[str, Any] | None,
 ) -> str:
     content = [
         # Without defaults: a field that is added to the model later changes no digest of what was stored before.
@@ -176,5 +221,6 @@ def _digest(
         images,
         config_maps,
         objects,
+        *([plan] if plan is not None else []),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
