@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -39,6 +40,17 @@ def test_every_component_reads_the_shared_settings_and_repeats_none() -> None:
     for name in ("api-server", "scheduler", "dag-processor", "triggerer", "set-up"):
         assert services[name]["env_file"] == ["include/config/airflow.env"]
         assert not shared_settings().keys() & services[name]["environment"].keys()
+
+
+def test_records_are_in_a_database_that_the_server_makes() -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    for name in ("scheduler", "api-server", "triggerer"):
+        value = compose["services"][name]["environment"]["AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS"]
+        connection = json.loads(value.replace("${POSTGRES_PASSWORD:-airflow}", "secret"))
+        assert connection["host"] == "postgres"
+        assert compose["configs"]["records"]["content"].strip() == f"CREATE DATABASE {connection['schema']};"
+    sources = [each["source"] for each in compose["services"]["postgres"]["configs"]]
+    assert sources == ["records"]
 
 
 def test_mounted_paths_exist() -> None:
