@@ -1,12 +1,13 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
+# APPROVE=me (you approve in the demo),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help demo test test-all lint types imports unit conformance e2e images deps requirements clean venv venv-dev
 
-export PYTHON PORT ONCE KEEP
+export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 BIN := .venv/bin
 # Temporary files stay in the checkout; a KUBECONFIG of the user's shell is not a wish to test on that cluster.
@@ -16,7 +17,7 @@ PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest $(ARGS)
 help: ## list the targets
 	@awk -F ":.*## " "/^[a-z0-9-]+:.*## / {printf \"  make %-13s %s\\n\", \$$1, \$$2}" Makefile
 
-demo: venv ## embedded cluster, Airflow, release 1, release 2; up until Ctrl-C (PORT=, ONCE=1, KEEP=1)
+demo: venv ## cluster, Airflow, two releases through qa to production; up until Ctrl-C (PORT=, ONCE=1, KEEP=1, APPROVE=me)
 	@$(BIN)/python -m tools.demo
 
 test: venv-dev ## lint, types, import rules, unit, conformance and end-to-end tests
