@@ -137,6 +137,8 @@ def _listens(base: str, supervisor: Supervisor) -> bool:
 
 def _unhealthy(base: str) -> set[str]:
     try:
+        # The first request of a task makes the API server build that API, for seconds: this is the first one.
+        requests.get(f"{base}/execution/health", timeout=30)
         answer = requests.get(f"{base}/api/v2/monitor/health", timeout=5).json()
     except (requests.RequestException, ValueError):
         return set(COMPONENTS)
