@@ -43,11 +43,11 @@ class Standin:
 
         return Cluster(new_client_from_config(str(self.kubeconfig)))
 
-    def user(self, name: str, role: str, output: Path) -> Path:
-        """A kubeconfig of another user."""
+    def user(self, name: str, role: str, output: Path, namespace: str = "") -> Path:
+        """A kubeconfig of another user, who may do something in one namespace only if it is given."""
         state = str(self.kubeconfig.parent)
         command = [sys.executable, "-m", "include.cluster", "kubeconfig", "--state-dir", state]
-        command += ["--user", name, "--role", role, "--output", str(output)]
+        command += ["--user", name, "--role", role, "--namespace", namespace, "--output", str(output)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         return output
 

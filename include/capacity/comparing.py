@@ -5,7 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from include.capacity.facts import Documented, Queue, Serving
-from include.capacity.figures import amount, cpu_text, memory_text, number, percent, share_text, whole_up
+from include.capacity.figures import (
+    amount,
+    cpu_text,
+    fraction,
+    memory_text,
+    number,
+    percent,
+    share_text,
+    whole_up,
+)
 from include.capacity.plan import Compared, Size
 from include.capacity.policy import CapacityPolicy
 from include.capacity.queue import Work
@@ -36,9 +45,7 @@ def compare_queue(
     """The figures of a queue's workers."""
     rows = []
     if answer.replicas is not None:
-        words = (
-            "the same" if answer.replicas == size.replicas else f"{size.replicas} do the work that is known"
-        )
+        words = _workers_words(facts, answer, size)
         rows.append(_row("replicas", str(answer.replicas), str(size.replicas), words))
     if answer.memory is not None:
         theirs = amount(answer.memory)
@@ -65,6 +72,17 @@ def _row(figure: str, documented: str, planned: str, words: str) -> Compared:
         same=amount(documented) == amount(planned),
         words=words,
     )
+
+
+def _workers_words(facts: Queue, answer: Documented, size: Size) -> str:
+    theirs, at_a_time = answer.replicas or 0, fraction(facts.at_a_time)
+    if theirs == size.replicas:
+        return "the same"
+    words = f"{theirs} x {number(at_a_time)} = {number(theirs * at_a_time)} orders at a time, {number(at_a_time)} in all are meant"
+    if answer.memory and answer.cpu:
+        memory, cpu = theirs * amount(answer.memory), theirs * amount(answer.cpu)
+        words += f", and {memory_text(memory)} and {cpu_text(cpu)} asked for in all"
+    return f"{words}; {answer.note}" if answer.note else words
 
 
 def _replicas_words(theirs: int, ours: int, load: Load, policy: CapacityPolicy) -> str:
@@ -96,7 +114,7 @@ def _memory_words(facts: Serving, theirs: Fraction, worked: Worked) -> str:
     if theirs == worked.memory:
         scaled = allocated * (1 + load.memory_change)
         words = f"the same: {memory_text(need)} are needed"
-        if scaled == theirs:
+        if scaled == theirs and load.memory_change:
             words += f"; {memory_text(allocated)} {facts.memory_change} is {memory_text(scaled)} as well"
         return words
     used = worked.each_with_out * load.memory_per_user

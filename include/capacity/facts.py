@@ -72,6 +72,7 @@ class Documented(Strict):
     replicas: Annotated[int, Field(ge=0)] | None = Field(default=None, title="Pods")
     memory: Amount | None = Field(default=None, title="Memory request of a container")
     cpu: Amount | None = Field(default=None, title="CPU request of a container")
+    note: Text | None = Field(default=None, title="What else is to be known of it")
 
 
 class Workload(Strict):

@@ -108,6 +108,11 @@ def share_text(value: Fraction) -> str:
     )
 
 
+def change_text(value: str) -> str:
+    """A Change as a reader knows it: ``unchanged`` or ``+25 %``."""
+    return value if percent(value) else "unchanged"
+
+
 def memory_text(size: Fraction, digits: int = 1) -> str:
     """Bytes as ``272 MiB``."""
     return f"{number(size / MEBIBYTE, digits)} MiB"

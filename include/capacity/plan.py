@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from include.capacity.figures import amount, cpu_text, memory_text
+from include.release.texts import plural
 
 
 class Part(BaseModel):
@@ -115,6 +119,8 @@ class Plan(Part):
 
     policy: str
     rules: list[str]
+    pods_out: int = 0
+    """Serving pods that may be out at peak."""
     trial: str = ""
     """Why fewer pods run than planned; empty when as many run."""
     workloads: list[WorkloadPlan]
@@ -122,6 +128,15 @@ class Plan(Part):
     def of(self, workload: str) -> WorkloadPlan | None:
         """The plan of one Deployment."""
         return next((each for each in self.workloads if each.workload == workload), None)
+
+    @property
+    def in_all(self) -> str:
+        """What all pods ask for together, as they are deployed."""
+        runs = [each.runs for each in self.workloads]
+        memory = sum((amount(each.memory_request or "0") * each.replicas for each in runs), Fraction(0))
+        cpu = sum((amount(each.cpu_request or "0") * each.replicas for each in runs), Fraction(0))
+        pods = sum(each.replicas for each in runs)
+        return f"{plural(pods, 'pod')}, which ask for {memory_text(memory)} memory and {cpu_text(cpu)} CPU"
 
     def resources(self, workload: str) -> dict[str, dict[str, str]]:
         """``resources`` of a container that does the same work elsewhere, such as a batch in a Job.

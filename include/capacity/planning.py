@@ -48,6 +48,7 @@ def make_plan(capacity: Capacity, policy: CapacityPolicy, objects: list[dict[str
     return Plan(
         policy=policy.name,
         rules=rules(policy),
+        pods_out=policy.pods_out,
         trial=trial,
         workloads=[_tried(each, policy) for each in workloads],
     )
@@ -194,7 +195,10 @@ def _tried(each: WorkloadPlan, policy: CapacityPolicy) -> WorkloadPlan:
     if policy.trial is None or each.runs.replicas <= policy.trial.replicas:
         return each
     few = each.runs.model_copy(update={"replicas": policy.trial.replicas})
-    words = f"replicas {few.replicas} instead of {each.runs.replicas}, because this environment is a trial: {policy.trial.reason}"
+    words = (
+        f"replicas {few.replicas} instead of {each.runs.replicas}, because this environment is a trial "
+        f"({policy.trial.reason}); the figures below are those of the full size"
+    )
     return each.model_copy(update={"runs": few, "differs": [*each.differs, words]})
 
 

@@ -87,7 +87,7 @@ def queue_facts(facts: Queue) -> list[str]:
         number(fraction(each)) for each in (facts.seconds_per_order, facts.seconds_per_order_at_most)
     )
     return [
-        f"Load test: {plural(facts.processes, 'process').replace('processs', 'processes')}, "
+        f"Load test: {facts.processes} {'process' if facts.processes == 1 else 'processes'}, "
         f"{number(fraction(facts.at_a_time))} orders at a time in all, {fast} to {slow} s for an order.",
         f"Recommended: {number(fraction(facts.cpu.times))} times the CPU of {facts.cpu.of}.",
     ]

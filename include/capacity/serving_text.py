@@ -7,6 +7,7 @@ from fractions import Fraction
 from include.capacity.facts import Serving
 from include.capacity.figures import (
     amount,
+    change_text,
     cpu_text,
     fraction,
     memory_text,
@@ -25,8 +26,8 @@ def facts_text(facts: Serving) -> list[str]:
     """The facts in sentences."""
     lines = [
         f"Load test: a container with {facts.memory} and {facts.cpu} serves {number(fraction(facts.users))} users at once.",
-        f"Memory in use: {facts.memory_used} of {facts.memory}; since that test {facts.memory_change} for the same users.",
-        f"CPU for the same users: {facts.cpu_change}.",
+        f"Memory in use: {facts.memory_used} of {facts.memory}; since that test {change_text(facts.memory_change)} for the same users.",
+        f"CPU for the same users: {change_text(facts.cpu_change)}.",
     ]
     if facts.users_now is not None and facts.users_now_at_once is not None:
         total, at_once = fraction(facts.users_now), fraction(facts.users_now_at_once)
@@ -96,7 +97,8 @@ def _memory(facts: Serving, worked: Worked, policy: CapacityPolicy) -> list[str]
     at_peak, with_out, full = worked.memory_needs
     return [
         f"Memory of a user: {facts.memory_used} of {memory_text(allocated)} = {memory_text(load.memory_used)}, "
-        f"{facts.memory_change} = {memory_text(now)}, at {number(load.memory_used_at)} users: {memory_text(per_user, 4)}.",
+        f"{_changed(facts, now)}, at {number(load.memory_used_at)} users: {memory_text(per_user, 4)}.",
+        *_today(facts, load),
         _need(worked.each, per_user, at_peak, policy.at_peak.memory, "at peak"),
         _need(
             worked.each_with_out, per_user, with_out, policy.with_pods_out.memory, f"with {worked.out} out"
@@ -106,6 +108,20 @@ def _memory(facts: Serving, worked: Worked, policy: CapacityPolicy) -> list[str]
         f"Memory: the largest, {memory_text(max(worked.memory_needs))}, rounded up to a multiple of "
         f"{policy.round_up_to.memory}: {memory_text(worked.memory)}.",
     ]
+
+
+def _today(facts: Serving, load: Load) -> list[str]:
+    if not load.memory_change:
+        return []
+    allocated = amount(facts.memory)
+    return [
+        f"With the {memory_text(allocated)} of the load test a pod would now hold {int(allocated / load.memory_per_user)} users."
+    ]
+
+
+def _changed(facts: Serving, now: Fraction) -> str:
+    change = percent(facts.memory_change)
+    return f"{facts.memory_change} = {memory_text(now)}" if change else "unchanged"
 
 
 def _need(users: Fraction, per_user: Fraction, need: Fraction, share: str, case: str) -> str:
@@ -119,7 +135,7 @@ def _cpu(facts: Serving, worked: Worked, policy: CapacityPolicy) -> list[str]:
     load = worked.load
     at_peak, with_out = worked.cpu_needs
     return [
-        f"CPU of a user: {facts.cpu}, {facts.cpu_change}, for {number(load.users)} users: at most {cpu_text(load.cpu_per_user)}.",
+        f"CPU of a user: {facts.cpu}, {change_text(facts.cpu_change)}, for {number(load.users)} users: at most {cpu_text(load.cpu_per_user)}.",
         f"CPU of a pod: at peak {number(worked.each)} users need {cpu_text(worked.each * load.cpu_per_user)}, which may be "
         f"{policy.at_peak.cpu} of the request: {cpu_text(at_peak)}; with {worked.out} out {number(worked.each_with_out)} need "
         f"{cpu_text(worked.each_with_out * load.cpu_per_user)}, which may be {policy.with_pods_out.cpu}: {cpu_text(with_out)}.",
