@@ -20,6 +20,7 @@ CONNECT_SECONDS, READ_SECONDS = 5, 30
 
 _PATHS = {
     "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
     "Pod": ("/api/v1", "pods"),
     "ConfigMap": ("/api/v1", "configmaps"),
     "Secret": ("/api/v1", "secrets"),
@@ -28,6 +29,7 @@ _PATHS = {
     "Event": ("/api/v1", "events"),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "LimitRange": ("/api/v1", "limitranges"),
     "Deployment": ("/apis/apps/v1", "deployments"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "Job": ("/apis/batch/v1", "jobs"),
