@@ -10,7 +10,8 @@ says who may release there. *Dry run*: change nothing, show the exact difference
 
 | task | what it does | when it fails |
 |---|---|---|
-| `freeze_and_check` | reads and freezes the spec, asks the API server about every object | nothing was changed; the log names every problem with file and line |
+| `freeze_and_check` | reads and freezes the spec | nothing was changed; the log names every problem with file and line |
+| `preflight` | asks the API server about every object and permission, asks the ledger, saves the state to roll back to | nothing was changed; the log names every problem |
 | `configure` | creates ConfigMaps, immutable and named by their content | nothing that runs has changed |
 | `migrate` | runs each migration in a Job, with its log here | the previous build runs on; the log has the Job and its last lines |
 | `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or trigger the previous release |
@@ -41,6 +42,7 @@ from plugins.operators.deploy import DeployOperator
 from plugins.operators.document import AsBuiltOperator
 from plugins.operators.freeze import FreezeAndCheckOperator
 from plugins.operators.migrate import MigrateOperator
+from plugins.operators.preflight import PreflightOperator
 from plugins.operators.rollout import RolloutCheckOperator
 from plugins.operators.smoke import SmokeCheckOperator
 from plugins.params import release_params
@@ -66,6 +68,7 @@ def release() -> None:
     document = AsBuiltOperator(task_id="as_built_document").as_teardown()
     chain(
         FreezeAndCheckOperator(task_id="freeze_and_check", retries=0),
+        PreflightOperator(task_id="preflight"),
         ConfigureOperator(task_id="configure"),
         MigrateOperator(task_id="migrate"),
         DeployOperator(task_id="deploy"),

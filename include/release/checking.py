@@ -1,8 +1,7 @@
-"""The first step of a release: everything that can be known to be wrong before something is changed."""
+"""The first step of a release: everything that the files and the request can be told to be wrong by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from include.capacity.policy import CapacityPolicy
@@ -10,13 +9,8 @@ from include.release.builds import build_problems
 from include.release.environments import Environment, may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock
-from include.release.kube import Cluster, KubeError
-from include.release.live import going_back
 from include.release.loading import LoadedRelease, Sources
-from include.release.preflight import check_cluster, connection_problem
 from include.release.problems import Problem, RejectedError
-
-Connect = Callable[[Environment], Cluster]
 
 
 @dataclass(frozen=True)
@@ -37,30 +31,20 @@ class Checked:
 
     frozen: Frozen
     risks: list[Problem]
-    warnings: list[str]
-    server: str
-    notice: str = ""
 
 
-def check(request: Request, sources: Sources, connect: Connect) -> Checked:
-    """Read, check and freeze a release, and ask the cluster about it. Changes nothing.
+def check(request: Request, sources: Sources) -> Checked:
+    """Read, check and freeze a release. Asks no cluster, changes nothing.
 
     Raises:
-        RejectedError: with every problem, those of the files first; a cluster is asked when they are right.
+        RejectedError: with every problem.
     """
     environment, loaded, lock, policy = _read(request, sources)
     problems = build_problems(loaded, environment, lock, sources)
     if problems:
         raise RejectedError(problems, subject=f"the builds of {request.release!r} to {request.environment!r}")
     frozen = freeze(loaded, environment, lock, policy)
-    cluster = connect(environment)
-    try:
-        server = f"{cluster.address} (Kubernetes {cluster.version()})"
-        warnings = check_cluster(cluster, frozen)
-        notice = going_back(cluster, frozen)
-    except KubeError as error:
-        raise connection_problem(environment, error, cluster.address) from error
-    return Checked(frozen, loaded.risks, warnings, server, notice)
+    return Checked(frozen, loaded.risks)
 
 
 def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedRelease, ImageLock, CapacityPolicy]:

@@ -46,6 +46,12 @@ def path_of(kind: str, namespace: str | None = None, name: str | None = None, su
     return f"{path}/{sub}" if sub else path
 
 
+def group_and_plural(kind: str) -> tuple[str, str]:
+    """API group (empty for the core) and plural of a kind, as roles name them."""
+    prefix, plural = _PATHS[kind]
+    return (prefix.split("/")[2] if prefix.startswith("/apis/") else ""), plural
+
+
 Objects = list[dict[str, Any]]
 Query = list[tuple[str, str]]
 
@@ -166,6 +172,23 @@ class Cluster:
         query = [("fieldValidation", "Strict"), ("fieldManager", "plan-reduce-repeat")]
         path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
         return self._write("PUT", path, query, manifest)
+
+    def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
+        """Whether the connection's user may do this in a namespace (SelfSubjectAccessReview)."""
+        wanted = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "namespace": namespace,
+            "subresource": subresource,
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in wanted.items() if value}},
+        }
+        found, _ = self._json("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
+        return bool((found.get("status") or {}).get("allowed"))
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object with what it owns; nothing happens when it is gone."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+from include.release.applying import Outcome, apply_object
+from include.release.diff import difference
 from include.release.environments import Environment
-from include.release.frozen import FIELD_MANAGER, Frozen
-from include.release.jobs import job_for
+from include.release.frozen import Frozen
+from include.release.jobs import LABEL_MIGRATION, job_for
 from include.release.kube import Cluster, KubeError
 from include.release.problems import Problem, RejectedError
 
@@ -34,8 +37,33 @@ def connection_problem(environment: Environment, error: KubeError, address: str)
     return RejectedError([problem], subject=f"the cluster of {environment.name}")
 
 
-def check_cluster(cluster: Cluster, frozen: Frozen) -> list[str]:
-    """Ask the API server about every object, without a change; returns its warnings.
+@dataclass(frozen=True)
+class Change:
+    """What would become of one object. ``diff`` is empty when it stays as it is."""
+
+    kind: str
+    name: str
+    outcome: Outcome
+    diff: str
+
+
+@dataclass
+class Answers:
+    """What the API server says to every object."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+def check_cluster(cluster: Cluster, frozen: Frozen, run: str = "", *, rollback: bool = False) -> Answers:
+    """Ask the API server about every object, without a change.
+
+    Args:
+        cluster: where.
+        frozen: the objects.
+        run: who would bring them.
+        rollback: fields that somebody changed by hand are no problem then, and no migration is applied.
 
     Raises:
         RejectedError: with every problem that it names.
@@ -49,24 +77,19 @@ def check_cluster(cluster: Cluster, frozen: Frozen) -> list[str]:
         where, fix = f"cluster {cluster.address}", f"create it: kubectl create namespace {namespace}"
         problem = Problem(where, f"namespace {namespace}", state, "an active namespace", fix)
         raise RejectedError([problem], subject=f"the cluster of {frozen.environment.name}")
-    problems = [*_missing_secrets(cluster, frozen), *_missing_claims(cluster, frozen)]
-    warnings: list[tuple[str, str]] = []
-    for name, manifest in everything(frozen):
-        _try_object(cluster, name, manifest, frozen, problems, warnings)
-    if problems:
-        raise RejectedError(problems, subject=f"{frozen.title}, says the cluster")
-    return grouped(warnings)
+    answers = Answers([*_missing_secrets(cluster, frozen), *_missing_claims(cluster, frozen)])
+    force = rollback or frozen.environment.take_over_fields
+    for manifest in everything(frozen, with_jobs=not rollback):
+        _try_object(cluster, manifest, frozen, run, force, answers)
+    if answers.problems:
+        raise RejectedError(answers.problems, subject=f"{frozen.title}, says the cluster")
+    return answers
 
 
-def everything(frozen: Frozen) -> list[tuple[str, dict[str, Any]]]:
-    """Every object of the release with how texts name it: ConfigMaps, migration Jobs, objects."""
-    steps = frozen.release.migrations.steps if frozen.release.migrations else []
-    jobs = [(f"Job of migration {step.id}", job_for(frozen, step, "check")) for step in steps]
-    named = [
-        (f"{each['kind']} {each['metadata']['name']}", each)
-        for each in (*frozen.config_maps, *frozen.objects)
-    ]
-    return [*named, *jobs]
+def everything(frozen: Frozen, *, with_jobs: bool) -> list[dict[str, Any]]:
+    """Every object of the release: ConfigMaps, objects, migration Jobs."""
+    steps = frozen.release.migrations.steps if with_jobs and frozen.release.migrations else []
+    return [*frozen.config_maps, *frozen.objects, *(job_for(frozen, step, "check") for step in steps)]
 
 
 def grouped(warnings: list[tuple[str, str]]) -> list[str]:
@@ -81,28 +104,39 @@ def grouped(warnings: list[tuple[str, str]]) -> list[str]:
 
 
 def _try_object(
-    cluster: Cluster,
-    name: str,
-    manifest: dict[str, Any],
-    frozen: Frozen,
-    problems: list[Problem],
-    warnings: list[tuple[str, str]],
+    cluster: Cluster, manifest: dict[str, Any], frozen: Frozen, run: str, force: bool, answers: Answers
 ) -> None:
-    namespace = frozen.environment.namespace
+    namespace, kind, name = frozen.environment.namespace, manifest["kind"], manifest["metadata"]["name"]
+    shown = _shown(manifest)
+    there = False
     try:
         # Creating validates every field and value; of what exists already it says so only then.
-        warnings += [(text, name) for text in cluster.create(manifest, namespace, dry_run=True).warnings]
+        created = cluster.create(manifest, namespace, dry_run=True)
+        answers.warnings += [(text, shown) for text in created.warnings]
     except KubeError as error:
-        if error.reason != "AlreadyExists":
-            problems.extend(_refusals(error, name, frozen))
+        there = error.reason == "AlreadyExists"
+        if not there:
+            answers.problems.extend(_refusals(error, shown, frozen))
             return
-    if manifest["kind"] == "Job":
+    if kind == "Job":
         return
-    force = frozen.environment.take_over_fields
+    if kind == "ConfigMap":  # immutable and named by its content
+        diff = "" if there else difference(None, manifest)
+        answers.changes.append(Change(kind, name, "unchanged" if there else "created", diff))
+        return
     try:
-        cluster.apply(manifest, namespace, manager=FIELD_MANAGER, dry_run=True, force=force)
+        applied = apply_object(cluster, manifest, frozen, run, dry_run=True, force=force)
     except KubeError as error:
-        problems.extend(_refusals(error, name, frozen))
+        answers.problems.extend(_refusals(error, shown, frozen))
+    else:
+        answers.changes.append(Change(kind, name, applied.outcome, applied.diff))
+
+
+def _shown(manifest: dict[str, Any]) -> str:
+    """How texts name an object."""
+    if manifest["kind"] == "Job":
+        return f"Job of migration {manifest['metadata']['labels'][LABEL_MIGRATION]}"
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
 
 
 def _refusals(error: KubeError, name: str, frozen: Frozen) -> list[Problem]:

@@ -111,6 +111,15 @@ class RollbackPlan(Part):
     nothing: str = ""
 
     @property
+    def sentence(self) -> str:
+        """The decision in a sentence or two, for whoever is told of it."""
+        if self.stop:
+            return f"There is no way back to {self.target} without a decision: {self.stop}"
+        said = f"Rollback from {self.undoing} to {self.target}, {self.order}."
+        kept = "; ".join(f"{each.id} ({each.reason})" for each in self.kept)
+        return f"{said} Migrations that stay: {kept}." if kept else said
+
+    @property
     def text(self) -> str:
         """The plan, as on-call reads it."""
         if self.nothing:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from include.release.spec import HttpCheck
+from include.release.frozen import Frozen
+from include.release.kube import Cluster
+from include.release.pressed import is_pressed
+from include.release.spec import HttpCheck, SmokeCheck
+
+PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,44 @@ def _fault(check: HttpCheck, status: int, body: str, build: str | None) -> str:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 30 else text[:14] + '..."'
+
+
+def ask_workload(
+    cluster: Cluster, frozen: Frozen, check: SmokeCheck, say: Callable[[str], None]
+) -> list[Answered]:
+    """Every request of a check to every pod that serves. Raises KubeError.
+
+    No answer is expected of a Deployment whose red button was pressed.
+    """
+    namespace = frozen.environment.namespace
+    manifest = next(each for each in frozen.deployments() if each["metadata"]["name"] == check.workload)
+    wanted = manifest["spec"]["selector"]["matchLabels"]
+    labels = ",".join(f"{key}={value}" for key, value in wanted.items())
+    build = frozen.builds.get(manifest["spec"]["template"]["spec"]["containers"][0]["image"])
+    pods = serving_pods(cluster.list("Pod", namespace, labels=labels))
+    if not pods and is_pressed(cluster.get("Deployment", namespace, check.workload)):
+        say(f"{check.workload}: its red button is pressed, it has no pods and nobody is asked")
+        return []
+    if not pods and manifest["spec"].get("replicas", 1):
+        return [Answered(f"({check.workload})", "", 0, "no pod is ready")]
+    return [
+        _ask(cluster, namespace, pod, check.port, request, build)
+        for pod in pods
+        for request in check.requests
+    ]
+
+
+def _ask(
+    cluster: Cluster, namespace: str, pod: str, port: int, request: HttpCheck, build: str | None
+) -> Answered:
+    """One request; again for a moment when nobody answered, as a pod may just be moving."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        status, body = cluster.ask_pod(namespace, pod, port, request.path)
+        answered = check_answer(pod, request, status, body, build)
+        if not answered.fault or status not in (502, 503, 504) or time.monotonic() > deadline:
+            return answered
+        time.sleep(0.5)
 
 
 def serving_pods(pods: list[dict[str, Any]]) -> list[str]:

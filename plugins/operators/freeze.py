@@ -12,13 +12,12 @@ from include.release.frozen import Frozen
 from include.release.loading import Sources
 from include.release.problems import RejectedError, listed
 from include.release.texts import plural
-from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import give_up, say
 from plugins.operators.failure import rejection
 
 
 class FreezeAndCheckOperator(BaseOperator):
-    """Reads the spec, resolves images and names, asks the API server, and hands on the frozen release."""
+    """Reads the spec, resolves images and names, and hands on the frozen release."""
 
     ui_color = "#e4ecf7"
 
@@ -40,9 +39,7 @@ class FreezeAndCheckOperator(BaseOperator):
             f"{intent} {request.release} to {request.environment}, asked for by {user or 'nobody'}: {params['reason']}",
         )
         try:
-            checked = check(
-                request, Sources.from_environment(), lambda where: ClusterHook(where.connection).get_conn()
-            )
+            checked = check(request, Sources.from_environment())
         except RejectedError as error:
             raise give_up(self, str(error), reason=rejection(error), kind="refused") from None
         say(self, summary(checked))
@@ -56,15 +53,11 @@ def summary(checked: Checked) -> str:
     steps = release.migrations.steps if release.migrations else []
     lines = [
         f"Frozen: {frozen.title}, from {frozen.source}, digest {frozen.digest[:16]}",
-        f"Cluster: {checked.server}, namespace {frozen.environment.namespace}",
+        f"Goes to: connection {frozen.environment.connection}, namespace {frozen.environment.namespace}",
         f"Brings: {plural(len(frozen.config_maps), 'ConfigMap')}, {plural(len(steps), 'migration')}, "
         + ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in frozen.objects),
         *(f"Build: {short} is {resolved}" for short, resolved in frozen.images.items()),
     ]
     if checked.risks:
         lines += ["Worth a look (not in the way of the release):", *listed(checked.risks).splitlines()]
-    if checked.warnings:
-        lines += ["The API server warns:", *(f"  {text}" for text in checked.warnings)]
-    if checked.notice:
-        lines += checked.notice.splitlines()
     return "\n".join([*lines, "No problem found. The tasks after this one read only what was frozen here."])

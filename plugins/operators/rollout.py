@@ -26,7 +26,7 @@ class RolloutCheckOperator(ReleaseOperator):
         if dry_run:
             say(self, "Dry run: nothing was applied, so there is no rollout to wait for")
             raise AirflowSkipException("dry run")
-        namespace, policy = frozen.environment.namespace, frozen.environment.rollout
+        namespace = frozen.environment.namespace
         names = [each["metadata"]["name"] for each in frozen.deployments()]
         verdicts = [judge(cluster.get("Deployment", namespace, name), name) for name in names]
         for verdict in verdicts:
@@ -34,19 +34,24 @@ class RolloutCheckOperator(ReleaseOperator):
         if all(verdict.phase == "complete" for verdict in verdicts):
             say(self, f"Rolled out: {frozen.title}")
             return [{"deployment": name} for name in names]
+        self.wait_for(frozen, names, frozen.title)
+        return None
+
+    def wait_for(self, frozen: Frozen, names: list[str], title: str) -> None:
+        """Hand the wait for these Deployments to the triggerer, which calls ``resume``."""
+        policy = frozen.environment.rollout
         self.defer(
             trigger=RolloutTrigger(
                 connection=frozen.environment.connection,
-                namespace=namespace,
+                namespace=frozen.environment.namespace,
                 app=frozen.release.app,
                 names=names,
-                title=frozen.title,
+                title=title,
                 policy=policy.model_dump(),
             ),
             method_name="resume",
             timeout=timedelta(seconds=policy.timeout_seconds + 300),
         )
-        return None
 
     def resume(self, _context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
         """What the trigger found."""

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from include.release.loading import Sources
 from plugins.params import release_params
+from tests.dagtasks import bag, tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "dags").glob("*.py"))
-
-
-@cache
-def bag() -> Any:
-    from airflow.dag_processing.dagbag import DagBag
-
-    return DagBag(str(ROOT / "dags"))
 
 
 def test_every_file_loads_and_has_a_dag():
@@ -55,6 +47,7 @@ def test_the_steps_of_a_release_are_in_order():
     dag = bag().dags["release"]
     order = [
         "freeze_and_check",
+        "preflight",
         "configure",
         "migrate",
         "deploy",
@@ -62,7 +55,7 @@ def test_the_steps_of_a_release_are_in_order():
         "smoke_check",
         "as_built_document",
     ]
-    assert [task.task_id for task in dag.topological_sort()] == order
+    assert tasks("release") == order
     assert dag.get_task("as_built_document").is_teardown
     assert dag.max_active_runs == 1
 

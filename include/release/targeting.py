@@ -1,0 +1,238 @@
+"""From where to where a rollback goes: read from what earlier runs kept in the namespace, never from files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from include.release.applying import spec_name
+from include.release.environments import Environment
+from include.release.frozen import LABEL_APP, LABEL_BASE, NOTE_DIGEST, NOTE_RUN, Frozen
+from include.release.jobs import LABEL_DIRECTION, LABEL_MIGRATION
+from include.release.kube import Cluster
+from include.release.lock import Lock
+from include.release.problems import Problem, RejectedError
+from include.release.saved import (
+    SavedState,
+    all_saved,
+    key_of,
+    live_objects,
+    read_saved,
+    running_release,
+    saved_name,
+    stored_release,
+)
+
+PREVIOUS = "previous"
+BEFORE = "before "
+
+
+class Undone(BaseModel):
+    """A release that is undone: the ConfigMap that keeps it, and the migrations that were applied before it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spec: str
+    applied: list[str] | None
+
+
+class Route(BaseModel):
+    """From what to what, as names of ConfigMaps. ``layers`` are undone newest first; ``target`` may be empty."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: list[Undone]
+    target: str
+    before: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """The target of a rollback, and the way there."""
+
+    target: Frozen
+    route: Route
+    undoing: list[str]
+
+
+def own_route(cluster: Cluster, frozen: Frozen, run: str) -> Route | None:
+    """Back over what a run did itself, and over interrupted runs that it went on from. None before it saved a state.
+
+    Raises:
+        KubeError: the cluster does not answer.
+    """
+    environment, app = frozen.environment, frozen.release.app
+    mine = read_saved(cluster, environment.namespace, saved_name(app, run))
+    if mine is None:
+        return None
+    left = [
+        each.saved_state for each in Lock(cluster, environment.namespace, app).read().left if each.run != run
+    ]
+    states = [read_saved(cluster, environment.namespace, name) for name in reversed(left)]
+    return _over([mine, *(each for each in states if each is not None)])
+
+
+def begun(cluster: Cluster, frozen: Frozen, run: str, route: Route) -> bool:
+    """Whether a run, or an interrupted one that it went on from, has changed what runs or the database.
+
+    Raises:
+        KubeError: the cluster does not answer.
+    """
+    if len(route.layers) > 1 or route.before != saved_name(frozen.release.app, run):
+        return True
+    namespace = frozen.environment.namespace
+    before = read_saved(cluster, namespace, route.before)
+    labels = f"{LABEL_APP}={frozen.release.app},{LABEL_MIGRATION},{LABEL_DIRECTION}=up"
+    jobs = cluster.list("Job", namespace, labels=labels)
+    if any(_notes(job).get(NOTE_RUN, "").startswith(f"{run}/") for job in jobs):
+        return True
+    return any(
+        _notes(each).get(NOTE_DIGEST) == frozen.digest
+        and _notes((before.find(key_of(each)) if before else None) or {}).get(NOTE_DIGEST) != frozen.digest
+        for each in live_objects(cluster, frozen)
+    )
+
+
+def find_target(cluster: Cluster, environment: Environment, app: str, wanted: str) -> Found:
+    """What to go back to, and over which releases.
+
+    Args:
+        cluster: where.
+        environment: under whose rules.
+        app: what.
+        wanted: a release's name, ``previous``, or ``before <run>``.
+
+    Raises:
+        RejectedError: there is no such target, with those that there are.
+        KubeError: the cluster does not answer.
+    """
+    states = all_saved(cluster, environment.namespace, app)
+    wanted = " ".join(wanted.split())
+    if wanted.startswith(BEFORE):
+        route = _before_run(states, wanted.removeprefix(BEFORE))
+    else:
+        route = _from_live(cluster, environment, app, wanted, states)
+    if route is None:
+        raise _no_target(environment, app, wanted, states)
+    target = stored_release(cluster, environment, route.target)
+    if target is None:
+        raise _not_kept(environment, app, wanted, route, states)
+    undoing = [each.spec for each in route.layers]
+    return Found(target, route, undoing)
+
+
+def _before_run(states: Sequence[SavedState], run: str) -> Route | None:
+    """Over this run and all later ones. The run may be named without its DAG."""
+    mine = next((each for each in states if each.run == run or each.run.partition("/")[2] == run), None)
+    return _over([each for each in states if each.taken_at >= mine.taken_at]) if mine else None
+
+
+def _from_live(
+    cluster: Cluster, environment: Environment, app: str, wanted: str, states: Sequence[SavedState]
+) -> Route | None:
+    """Along the chain of what each release found, from the one that is live. None when it does not lead there."""
+    stored = _any_stored(cluster, environment, app)
+    if stored is None:
+        return None
+    release, digest = running_release(cluster, stored, live_objects(cluster, stored))
+    passed: list[SavedState] = []
+    while digest and release != wanted:
+        seen = {each.digest for each in passed}
+        step = next(
+            (
+                each
+                for each in states
+                if each.kind == "release"
+                and each.digest == digest
+                and each.previous_digest not in (digest, *seen)
+            ),
+            None,
+        )
+        if step is None:
+            return None
+        # A second try found migrations of the first: what was there before is what every try found.
+        tries = [
+            each for each in states if (each.digest, each.previous_digest) == (digest, step.previous_digest)
+        ]
+        passed.append(step.model_copy(update={"applied": _common([each.applied for each in tries])}))
+        release, digest = step.previous_release, step.previous_digest
+        if wanted == PREVIOUS:
+            break
+    return _over(passed) if passed else None
+
+
+def _over(states: Sequence[SavedState]) -> Route:
+    """The route over these runs, newest first, to what the oldest of them found."""
+    layers: dict[str, list[list[str] | None]] = {}
+    for each in states:
+        layers.setdefault(spec_name(each.release, each.digest), []).append(each.applied)
+    oldest = states[-1]
+    undone = [
+        Undone(spec=spec, applied=_common(found))
+        for spec, found in layers.items()
+        if spec != oldest.previous_spec
+    ]
+    return Route(layers=undone, target=oldest.previous_spec, before=oldest.name)
+
+
+def _common(found: Sequence[list[str] | None]) -> list[str] | None:
+    """What every run found applied; None when one does not know."""
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        return None
+    return [name for name in known[0] if all(name in each for each in known)]
+
+
+def _any_stored(cluster: Cluster, environment: Environment, app: str) -> Frozen | None:
+    """Some stored release of the app: it tells which objects are the app's."""
+    labels = f"{LABEL_BASE}={app}-spec"
+    found = cluster.list("ConfigMap", environment.namespace, labels=labels)
+    newest = sorted(found, key=lambda each: str(each["metadata"].get("creationTimestamp", "")), reverse=True)
+    return stored_release(cluster, environment, newest[0]["metadata"]["name"]) if newest else None
+
+
+def _notes(thing: dict[str, Any]) -> dict[str, str]:
+    return (thing.get("metadata") or {}).get("annotations") or {}
+
+
+def _no_target(
+    environment: Environment, app: str, wanted: str, states: Sequence[SavedState]
+) -> RejectedError:
+    problem = Problem(
+        "param target",
+        f"{app} in {environment.name}",
+        f"{wanted!r}, to which nothing that was kept leads from what is live",
+        f"{PREVIOUS}, the name of a release that was live before, or '{BEFORE}<run>'",
+        f"choose one of these, or trigger a release:\n{_choices(states)}",
+    )
+    return RejectedError([problem], subject="the target of the rollback")
+
+
+def _not_kept(
+    environment: Environment, app: str, wanted: str, route: Route, states: Sequence[SavedState]
+) -> RejectedError:
+    if route.target:
+        found = f"{wanted!r}, whose ConfigMap {route.target} is gone"
+    else:
+        found = f"{wanted!r}, where what ran had not, as a whole, been brought by a release"
+    kept = (
+        f"; the objects that were there are in ConfigMap {route.before}, key state.json"
+        if route.before
+        else ""
+    )
+    problem = Problem(
+        "param target",
+        f"{app} in {environment.name}",
+        found,
+        "a state that a release had brought and that is kept",
+        f"choose another of these, or trigger a release{kept}:\n{_choices(states)}",
+    )
+    return RejectedError([problem], subject="the target of the rollback")
+
+
+def _choices(states: Sequence[SavedState]) -> str:
+    lines = [f"    {BEFORE}{each.run}: {each.previous}, as found at {each.taken_at}" for each in states]
+    return "\n".join(lines) or "    (no run has kept anything here yet)"

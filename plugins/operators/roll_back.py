@@ -1,0 +1,322 @@
+"""The tasks of a rollback: decide, take migrations back, restore the objects, check what serves then.
+
+They are used twice: as the group ``roll_back`` of a release that failed, and by the DAG ``rollback``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+from typing_extensions import override
+
+from include.release.applying import spec_name
+from include.release.draining import wait_for_leaving_pods
+from include.release.environments import Environment
+from include.release.frozen import Frozen
+from include.release.kube import Cluster
+from include.release.migrating import MigrationError
+from include.release.problems import Problem, RejectedError
+from include.release.restoring import Restored, delete_created, restore, wait_until_gone
+from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
+from include.release.rollout import judge
+from include.release.saved import live_objects, read_saved, stored_release
+from include.release.smoke import ask_workload, failure_text
+from include.release.targeting import Route, begun, own_route
+from include.release.texts import indented, plural, table
+from include.release.undoing import ask_ledger, undo, wait_for_running
+from plugins.hooks.cluster import ClusterHook
+from plugins.operators.base import ReleaseOperator, asked_by, give_up, requested_at, run_name, say
+from plugins.operators.ending import SAID
+from plugins.operators.preflight import ROUTE
+from plugins.operators.rollout import RolloutCheckOperator
+
+PLAN = "plan"
+
+
+class PlanRollbackOperator(ReleaseOperator):
+    """Decides how to get back. Asks the ledger and counts rows; changes nothing."""
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
+        """Returns the plan. Skipped when nothing was changed; fails with the choices when there is no way back."""
+        route = self._route(frozen, cluster, context, dry_run)
+        environment = frozen.environment
+        layers = [
+            Layer(
+                self._release(each.spec, frozen, cluster),
+                None if each.applied is None else frozenset(each.applied),
+            )
+            for each in route.layers
+        ]
+        before = read_saved(cluster, environment.namespace, route.before)
+        target = stored_release(cluster, environment, route.target)
+        releases = [each.frozen for each in layers]
+        try:
+            if not dry_run:
+                wait_for_running(
+                    cluster, environment.namespace, frozen.release.app, lambda line: say(self, line)
+                )
+            by = f"{asked_by(context)}/{self.task_id}"
+            ledger = ask_ledger(cluster, releases, by, lambda line: say(self, line), rows=True)
+        except MigrationError as error:
+            raise give_up(self, str(error)) from None
+        plan = plan_rollback(
+            Facts(
+                layers=layers,
+                target=target,
+                before=before,
+                live=live_objects(cluster, frozen),
+                applied=ledger.applied,
+                rows=ledger.rows,
+                drop_data=bool(context["params"].get("drop_data")),
+            )
+        )
+        context["ti"].xcom_push(key=PLAN, value=plan.model_dump(mode="json"))
+        context["ti"].xcom_push(key=SAID, value=plan.sentence)
+        if plan.stop:
+            raise give_up(self, plan.text, reason=plan.sentence)
+        say(self, plan.text)
+        return plan.model_dump(mode="json")
+
+    def _route(self, frozen: Frozen, cluster: Cluster, context: Context, dry_run: bool) -> Route:
+        """From what to what: as the first task of a rollback found it, or back over this run itself."""
+        found = context["ti"].xcom_pull(task_ids=self.frozen_by, key=ROUTE)
+        if found:
+            return Route.model_validate(found)
+        if dry_run:
+            say(self, "Dry run: nothing was changed, so there is nothing to roll back")
+            raise AirflowSkipException("dry run")
+        run = run_name(context)
+        route = own_route(cluster, frozen, run)
+        if route is None or not begun(cluster, frozen, run, route):
+            say(self, "Nothing to roll back: this run has changed neither objects that run nor the database")
+            raise AirflowSkipException("nothing was changed")
+        if route.target == spec_name(frozen.release.name, frozen.digest):
+            say(self, f"Nothing to roll back: before this run the same {frozen.release.name} was live")
+            raise AirflowSkipException("the same release was live before")
+        return route
+
+    def _release(self, spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:
+        return release_of(spec, frozen, cluster)
+
+
+class _FollowsPlan(ReleaseOperator):
+    """A task that does its part of the plan.
+
+    Args:
+        plan_by: id of the task that made it.
+    """
+
+    def __init__(self, *, plan_by: str = "roll_back.plan", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan_by = plan_by
+
+    def plan(self, context: Context) -> RollbackPlan:
+        """The plan of this run."""
+        found = context["ti"].xcom_pull(task_ids=self.plan_by)
+        if not found:
+            raise give_up(self, f"{self.plan_by} handed no plan on; clear it first")
+        return RollbackPlan.model_validate(found)
+
+
+class UndoMigrationsOperator(_FollowsPlan):
+    """Takes the plan's migrations back, newest first, by the build that brought them.
+
+    Args:
+        when: before the objects are restored, or after; the plan says which of the two it is.
+    """
+
+    changes_cluster = True
+
+    def __init__(self, *, when: Literal["first", "after"], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.when = when
+
+    @override
+    def step(
+        self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
+    ) -> list[dict[str, Any]]:
+        """Returns per migration what its Job said."""
+        plan = self.plan(context)
+        mine = (plan.order == "migrations first") == (self.when == "first")
+        if not plan.undo or not mine:
+            other = "after the pods" if self.when == "first" else "before the pods"
+            say(
+                self,
+                f"Nothing to do here: {f'migrations are taken back {other}' if plan.undo else 'no migration is taken back'}",
+            )
+            return []
+        if dry_run:
+            say(self, f"Dry run: these would be taken back: {', '.join(each.id for each in plan.undo)}")
+            return []
+        namespace = frozen.environment.namespace
+        if self.when == "first":
+            # What only the newer release has does not work on while its tables go.
+            say(self, shown(delete_created(cluster, plan.delete, namespace, frozen.release.app)))
+            still = wait_until_gone(cluster, deleted(plan), namespace)
+            if still:
+                raise give_up(
+                    self, f"These pods do not end: {', '.join(still)}. Look at their node; clear this task."
+                )
+        try:
+            done = undo(
+                cluster,
+                plan,
+                lambda spec: release_of(spec, frozen, cluster),
+                asked_by(context),
+                lambda line: say(self, line),
+            )
+        except MigrationError as error:
+            raise give_up(self, str(error)) from None
+        rows = [(each["id"], each["seconds"], each["result"]) for each in done]
+        say(self, table(("migration", "seconds", "last line"), rows))
+        back = [each["id"] for each in done if each["result"] != "kept"]
+        context["ti"].xcom_push(key=SAID, value=f"Migrations taken back: {', '.join(back) or 'none'}.")
+        return done
+
+
+class RestoreOperator(_FollowsPlan):
+    """Brings the plan's objects back and deletes what the change created. Doing it again changes nothing."""
+
+    changes_cluster = True
+
+    @override
+    def step(
+        self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
+    ) -> list[dict[str, Any]]:
+        """Returns per object what became of it."""
+        plan = self.plan(context)
+        if dry_run:
+            say(self, f"Dry run: this would be done\n{plan.text}")
+            return []
+        environment = frozen.environment
+        done = restore(
+            cluster,
+            plan,
+            stored_release(cluster, environment, plan.target_spec),
+            read_saved(cluster, environment.namespace, plan.saved_state),
+            environment.namespace,
+            frozen.release.app,
+            run_name(context),
+            requested_at=requested_at(context),
+        )
+        say(self, shown(done))
+        return [{"kind": each.kind, "name": each.name, "outcome": each.outcome} for each in done]
+
+
+class RestoredCheckOperator(_FollowsPlan, RolloutCheckOperator):
+    """Waits until what was restored serves and what was deleted is gone; then asks the pods what they promise.
+
+    Args:
+        asks: ask the pods too; not where tasks of their own do.
+    """
+
+    def __init__(self, *, asks: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.asks = asks
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> Any:
+        """Defers, unless there is nothing to wait for."""
+        if dry_run:
+            say(self, "Dry run: nothing was restored, so there is nothing to check")
+            raise AirflowSkipException("dry run")
+        plan = self.plan(context)
+        names = [name for kind, name in (*plan.restore, *plan.restore_saved) if kind == "Deployment"]
+        verdicts = [
+            judge(cluster.get("Deployment", frozen.environment.namespace, name), name) for name in names
+        ]
+        for verdict in verdicts:
+            say(self, verdict.text)
+        if all(verdict.phase == "complete" for verdict in verdicts):
+            return self._served(plan, frozen, cluster, context)
+        self.wait_for(frozen, names, f"{plan.target} ({frozen.release.app}) in {frozen.environment.name}")
+        return None
+
+    @override
+    def resume(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the trigger found, and the rest of the check."""
+        super().resume(context, event)
+        frozen = Frozen.from_json(self.frozen_text(context) or "")
+        cluster = ClusterHook(frozen.environment.connection).get_conn()
+        return self._served(self.plan(context), frozen, cluster, context)
+
+    def _served(
+        self, plan: RollbackPlan, frozen: Frozen, cluster: Cluster, context: Context
+    ) -> list[dict[str, Any]]:
+        namespace = frozen.environment.namespace
+        target = stored_release(cluster, frozen.environment, plan.target_spec)
+        leaving = [*frozen.deployments(), *(target.deployments() if target else [])]
+        still = [
+            *wait_for_leaving_pods(cluster, namespace, leaving, lambda line: say(self, line)),
+            *wait_until_gone(cluster, deleted(plan), namespace),
+        ]
+        if still:
+            say(
+                self,
+                f"These pods do not end in their time; their node may be lost: {', '.join(still)}",
+                error=True,
+            )
+        if target is None:
+            text = "what ran before was not brought by a release, so nobody knows what its pods should answer"
+            say(self, f"{plan.target} is restored; {text}")
+            context["ti"].xcom_push(key=SAID, value=f"Restored: {plan.target}; {text}.")
+            return []
+        if not self.asks:
+            return []
+        answers = [
+            answer
+            for check in target.release.smoke_checks
+            for answer in ask_workload(cluster, target, check, lambda line: say(self, line))
+        ]
+        if any(each.fault for each in answers):
+            raise give_up(self, failure_text(target.title, answers))
+        pods = plural(len({each.pod for each in answers}), "pod")
+        say(self, f"{target.title}: {pods} gave {len(answers)} answers, all as expected")
+        context["ti"].xcom_push(
+            key=SAID, value=f"{target.title} serves again: {pods} answered as they should."
+        )
+        return []
+
+
+def release_of(spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:
+    """The frozen release that a ConfigMap keeps; this run's own is at hand.
+
+    Raises:
+        RejectedError: it is not there.
+        KubeError: the cluster does not answer.
+    """
+    if spec == spec_name(frozen.release.name, frozen.digest):
+        return frozen
+    found = stored_release(cluster, frozen.environment, spec)
+    if found is None:
+        raise missing_release(spec, frozen.environment)
+    return found
+
+
+def missing_release(spec: str, environment: Environment) -> RejectedError:
+    """The error for a stored release that is gone."""
+    problem = Problem(
+        f"namespace {environment.namespace}",
+        f"ConfigMap {spec}",
+        "absent",
+        "the frozen release that was kept there",
+        "somebody deleted it; go forward with a release instead",
+    )
+    return RejectedError([problem], subject="the stored releases")
+
+
+def deleted(plan: RollbackPlan) -> list[str]:
+    """Names of the Deployments that the plan deletes."""
+    return [name for kind, name in plan.delete if kind == "Deployment"]
+
+
+def shown(done: list[Restored]) -> str:
+    """What became of each object, with the differences."""
+    lines = []
+    for each in done:
+        lines.append(f"{each.kind} {each.name}: {each.outcome}")
+        lines += [indented(each.diff)] if each.outcome == "changed" else []
+    return "\n".join(lines) or "No object to delete"
