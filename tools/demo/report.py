@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from include.records.places import RECORDS_SETTING
 from tools.demo.api import Airflow, Task
 from tools.demo.cluster import changes
 from tools.demo.options import ENVIRONMENTS, ROOT, Options, Step
@@ -38,7 +42,7 @@ class Done:
     after: dict[str, str]
 
 
-def print_all(console: Console, airflow: Airflow, done: list[Done]) -> None:
+def print_all(console: Console, options: Options, airflow: Airflow, done: list[Done]) -> None:
     """Tasks, changes in production, documents, verdicts, and what runs now."""
     console.print()
     print_tasks(console, done)
@@ -48,6 +52,24 @@ def print_all(console: Console, airflow: Airflow, done: list[Done]) -> None:
     console.print("[bold]As-built documents[/]")
     for each in done:
         print_document(console, each.step.title, airflow.result(each.run_id, "as_built_document"))
+    ask_records(console, options, "verdicts", "What was found out about the builds")
+    ask_records(console, options, "releases", "What runs, since when, by whom: make releases")
+
+
+def ask_records(console: Console, options: Options, question: str, title: str) -> None:
+    """Print what the records say, with the command that on-call uses."""
+    console.print(f"\n[bold]{title}[/]", highlight=False)
+    environment = {name: value for name, value in os.environ.items() if name != RECORDS_SETTING}
+    done = subprocess.run(
+        [sys.executable, "-m", "include.records", question],
+        cwd=ROOT,
+        env={**environment, "DEMO_DIR": str(options.home), "COLUMNS": str(console.width)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    console.print(done.stdout.rstrip(), highlight=False, markup=False, soft_wrap=True)
 
 
 def print_tasks(console: Console, done: list[Done]) -> None:

@@ -117,7 +117,7 @@ class Demo:
             after = stand_in.snapshot(cluster, step.namespace)
             done.append(report.Done(step, run_id, tasks, before, after))
             self.say(f"{step.title} is out")
-        report.print_all(self.console, airflow, done)
+        report.print_all(self.console, self.options, airflow, done)
 
     def approver(self, airflow: Airflow, made: dict[str, str]) -> Approver:
         """Who answers what the runs ask: a second user, or whoever sits before the screen."""
