@@ -1,11 +1,11 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
 # APPROVE=me (you approve in the demo),
-# KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest).
+# KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test test-all lint types imports unit conformance e2e images deps requirements clean venv venv-dev
+.PHONY: help demo test test-all lint types imports unit conformance e2e releases images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
@@ -55,6 +55,9 @@ endif
 e2e: venv-dev ## the demo as a newcomer runs it
 	@mkdir -p .test/tmp
 	@$(TESTENV) $(PYTEST) tests/e2e
+
+releases: venv ## the last deploys, and whether they are what runs now (ARGS="--environment qa --limit 5")
+	@$(BIN)/python -m include.records releases $(ARGS)
 
 images: venv ## build the shop's images into .images/ and write their lock file
 	@$(BIN)/python -m include.release.lock_images --images-dir .images

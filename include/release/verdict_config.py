@@ -29,6 +29,18 @@ def verdict_problems(value: Environments, document: Document) -> list[Problem]:
                         f"set gives_verdict: true for {name}, or trust another one",
                     )
                 )
+            other = value.find(name)
+            if each.gate.required and other is not None and other.records != each.records:
+                at = ("environments", index, "records")
+                problems.append(
+                    Problem(
+                        document.where(at),
+                        path_text(at),
+                        f"{each.records}, while {name}, which it trusts, writes to {other.records}",
+                        "one connection for both",
+                        "name the same connection in both",
+                    )
+                )
     for index, recorder in enumerate(value.verdict_recorders):
         if recorder.source in givers:
             at = ("verdict_recorders", index, "source")

@@ -30,14 +30,14 @@ class ClusterHook(BaseHook):
         super().__init__()
         self.kubernetes_conn_id = kubernetes_conn_id
 
-    def get_conn(self) -> Cluster:
-        """The cluster. Raises RejectedError when the connection is missing or cannot be read."""
+    def get_conn(self, *, attempts: int = 4) -> Cluster:
+        """The cluster, asked so often. Raises RejectedError when the connection is missing or cannot be read."""
         provider: Any = importlib.import_module(_PROVIDER)
         hook = provider.KubernetesHook(conn_id=self.kubernetes_conn_id)
         extras: dict[str, Any] = {}
         try:
             extras = hook.conn_extras
-            return Cluster(hook.get_conn())
+            return Cluster(hook.get_conn(), attempts=attempts)
         except Exception as error:
             raise self._unusable(error, extras) from error
 
