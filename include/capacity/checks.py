@@ -10,6 +10,7 @@ from typing import Any
 from include.capacity.deployed import container_of, pins
 from include.capacity.facts import Assumption, Capacity, Queue, Serving
 from include.capacity.plan import Plan
+from include.capacity.policy import CapacityPolicies
 from include.capacity.readings import MOST_COMBINATIONS
 from include.release.manifests import Findings
 from include.release.yamlfile import Keys
@@ -129,6 +130,18 @@ def _check_assumptions(assumptions: list[Any], keys: Keys, say: Findings) -> Non
             expected,
             "leave out what decides nothing",
         )
+
+
+def check_policies(value: CapacityPolicies, say: Findings) -> None:
+    """Add to ``say`` what does not fit together in capacity.yaml."""
+    counts = Counter(each.name for each in value.policies)
+    whole = [each.name for each in value.policies if each.like is None]
+    for index, each in enumerate(value.policies):
+        if counts[each.name] > 1:
+            say.say(("policies", index, "name"), f"{each.name} {counts[each.name]} times", "each name once")
+        if each.like is not None and each.like not in whole:
+            expected = f"another policy that is like none: {', '.join(whole) or 'there is none'}"
+            say.say(("policies", index, "like"), each.like, expected)
 
 
 def check_pins(capacity: Capacity, plan: Plan, objects: list[dict[str, Any]], say: Findings) -> None:

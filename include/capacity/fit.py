@@ -191,13 +191,17 @@ def _node_out(room: Room, updates: list[Update], plan: Plan | None) -> Iterator[
             if node is not None and node.name == worst and rest.put(pod) is None
         ]
         left = update.wanted - lost
-        text = f"If node {worst} fails, {lost} of {update.wanted} pods of {update.name} are gone at once and {left} are left"
+        text = f"If node {worst} fails, {lost} of {update.wanted} pods of {update.name} {_be(lost)} gone at once and {left} {_be(left)} left"
         if plan is not None and lost > plan.pods_out:
             text += f", while the plan counts on {plural(plan.pods_out, 'pod')} being out"
         text += "; the other nodes have room for " + (
             f"{lost - len(homeless)} of those {lost}." if homeless else "them."
         )
         yield text
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _not_evaluated(updates: list[Update]) -> Iterator[str]:

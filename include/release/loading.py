@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.capacity.checks import check_facts, planned_containers
+from include.capacity.checks import check_facts, check_policies, planned_containers
 from include.capacity.policy import CapacityPolicies, CapacityPolicy
 from include.release.environments import Environment, Environments
 from include.release.images import ImageLock
@@ -24,6 +25,7 @@ from include.release.yamlfile import Document, parse, read_text
 PROJECT = Path(__file__).resolve().parents[2]
 RELEASES_SETTING = "PLAN_REDUCE_REPEAT_RELEASES"
 CONFIG_SETTING = "PLAN_REDUCE_REPEAT_CONFIG"
+_APP = re.compile(r"^app: *([a-z0-9-]+) *$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Sources:
     def release_names(self) -> list[str]:
         """The releases there are. Looks at file names only: cheap enough for a DAG file."""
         return sorted(path.stem for path in self.releases.glob("*.yaml"))
+
+    def app_names(self) -> list[str]:
+        """The apps of these releases, for a form; read by eye, as no release has to be right for that."""
+        found = (_APP.search(path.read_text(errors="replace")) for path in self.releases.glob("*.yaml"))
+        return sorted({each[1] for each in found if each})
 
     def environment_names(self) -> list[str]:
         """The environments there are; empty when their file cannot be read (the first task says why)."""
@@ -64,7 +71,7 @@ class Sources:
     def capacity_policy(self, environment: Environment) -> CapacityPolicy:
         """The rules that size an environment's workloads. Raises RejectedError."""
         path = self.config / "capacity.yaml"
-        policies = _one(CapacityPolicies, path, shown_path(path))
+        policies = _one(CapacityPolicies, path, shown_path(path), _check_policies)
         found = policies.find(environment.capacity)
         if found is None:
             known = ", ".join(each.name for each in policies.policies)
@@ -190,6 +197,12 @@ def _one(
     if problems or value is None:
         raise RejectedError(_by_line(problems), subject=name)
     return value
+
+
+def _check_policies(value: CapacityPolicies, document: Document) -> list[Problem]:
+    found = Findings(document)
+    check_policies(value, found)
+    return found.problems
 
 
 def _check_environments(value: Environments, document: Document) -> list[Problem]:
