@@ -79,6 +79,8 @@ def compare(history: Sequence[Change], running: Sequence[Workload]) -> Live:
         return Live("unknown", f"no release went out yet; runs {shown(running)}")
     if not running:
         return Live("no", "nothing of it is deployed")
+    if not change.digests:
+        return Live("unknown", f"{change.run} recorded no builds; runs {shown(running)}")
     strange = [build for each in running for build in each.builds if build.digest not in change.digests]
     if strange:
         return Live("no", f"runs {shown(running)}")

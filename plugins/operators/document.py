@@ -249,6 +249,7 @@ class AsBuiltOperator(EndOperator):
         if before is not None and before.started < change.started:
             change = change.model_copy(update={"started": before.started})
         records.save_change(change)
+        records.prune(datetime.now(UTC), environment.keep_records_days)
         say(self, f"Recorded: {change.run}, {change.outcome}")
 
 
