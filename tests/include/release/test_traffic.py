@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,10 @@ from include.release.frozen import Frozen, freeze
 from include.release.kube import Cluster
 from include.release.loading import Sources
 from include.release.migrating import Runner
+from include.release.restoring import restore, wait_until_gone
+from include.release.rollback_plan import Facts, Layer, plan_rollback
+from include.release.saved import live_objects
+from include.release.undoing import ask_ledger, undo
 from tests.standin import install_shop
 from tools.bench.traffic import LEAST, drive, drive_control, explained, wait_rolled_out
 
@@ -49,15 +52,37 @@ def roll_out(client: Cluster, frozen: Frozen) -> None:
 def migrate(client: Cluster, frozen: Frozen) -> None:
     assert frozen.release.migrations is not None
     for step in frozen.release.migrations.steps:
-        Runner(client, frozen, "traffic", lambda line: None).run(step)
+        Runner(client, frozen, "traffic", ignore).run(step)
 
 
-def undo(client: Cluster, frozen: Frozen) -> None:
-    """Take the release's migrations back, newest first, by its own build."""
-    assert frozen.release.migrations is not None
-    for step in reversed(frozen.release.migrations.steps):
-        back = step.model_copy(update={"up": step.down})
-        Runner(client, frozen, "traffic", lambda line: None).run(back)
+def go_back(client: Cluster, newer: Frozen, older: Frozen) -> None:
+    """A rollback as its tasks do it: the pods first, then the migrations, by the newer build."""
+    namespace, app = newer.environment.namespace, newer.release.app
+    ledger = ask_ledger(client, [newer], "traffic/plan", ignore, rows=True)
+    assert older.release.migrations is not None
+    before = frozenset(step.id for step in older.release.migrations.steps)
+    plan = plan_rollback(
+        Facts(
+            layers=[Layer(newer, before)],
+            target=older,
+            before=None,
+            live=live_objects(client, newer),
+            applied=ledger.applied,
+            rows=ledger.rows,
+            drop_data=True,
+        )
+    )
+    assert (plan.stop, plan.order, len(plan.undo)) == ("", "pods first", 3), plan.text
+    restore(client, plan, older, None, namespace, app, "traffic", requested_at="")
+    client.delete("Deployment", namespace, "order-processor")
+    wait_rolled_out(client, namespace, "app-deployment")
+    assert wait_for_leaving_pods(client, namespace, newer.deployments(), ignore) == []
+    assert wait_until_gone(client, ["order-processor"], namespace) == []
+    undo(client, plan, lambda spec: newer, "traffic", ignore)
+
+
+def ignore(line: str) -> None:
+    """What is said is for a task's log."""
 
 
 def orders(client: Cluster, namespace: str) -> int:
@@ -77,13 +102,7 @@ def test_every_request_is_answered_during_an_update_and_a_rollback(cluster, name
     def there_and_back() -> None:
         migrate(client, second)
         roll_out(client, second)
-        # Back: the pods first, because release 1 works on the new tables; then the tables, by release 2's build,
-        # when no pod of it serves any more.
-        roll_out(client, first)
-        client.delete("Deployment", namespace, "order-processor")
-        time.sleep(0.5)  # until its pod is told
-        assert wait_for_leaving_pods(client, namespace, second.deployments(), lambda line: None) == []
-        undo(client, second)
+        go_back(client, second, first)
 
     before = orders(client, namespace)
     report = drive(client, namespace, there_and_back)
