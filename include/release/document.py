@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from include.release.approval import Approval
 from include.release.conclusion import Kind
 from include.release.diff import comparable
 from include.release.frozen import Frozen
@@ -47,7 +48,7 @@ class Run:
         url: the run's page.
         said: what else was said when it was triggered, by the title of the param.
         steps: the tasks.
-        approval: what is on record; empty without one.
+        approval: what is on record; None without one.
         answers: every answer to the question for an approval, also those that did not count.
         verdicts: the rows of the gate.
         previous: what ran before; empty when not known.
@@ -73,7 +74,7 @@ class Run:
     url: str = ""
     said: dict[str, str] = field(default_factory=dict)
     steps: list[StepDone] = field(default_factory=list)
-    approval: dict[str, Any] = field(default_factory=dict)
+    approval: Approval | None = None
     answers: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     previous: str = ""

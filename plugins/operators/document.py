@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException
 from typing_extensions import override
 
 from include.records.models import Change, Outcome
+from include.release.approval import Approval
 from include.release.conclusion import Conclusion
 from include.release.document import Run, StepDone, choose_revision, file_name, render
 from include.release.environments import Environment
@@ -113,7 +114,7 @@ class AsBuiltOperator(EndOperator):
             url=run_url(context),
             said=self._said(context),
             steps=self._steps(context),
-            approval=approval if isinstance(approval, dict) else {},
+            approval=Approval.model_validate(approval) if isinstance(approval, dict) else None,
             answers=self._pull(context, "approve", "answers") or [],
             verdicts=self._pull(context, "gate") or [],
             previous=str(preflight.get("previous") or ""),
@@ -205,9 +206,9 @@ class AsBuiltOperator(EndOperator):
             ended=datetime.now(UTC),
             outcome=recorded(conclusion),
             summary=conclusion.text,
-            approved_by=str(approval.get("by") or ""),
-            approved_at=approval.get("at"),
-            approval_reason=str(approval.get("why") or ""),
+            approved_by=approval.by if approval else "",
+            approved_at=approval.at if approval else None,
+            approval_reason=approval.why if approval else "",
             document=place,
             details={"url": run.url, "previous": run.previous},
         )
