@@ -17,6 +17,10 @@ says who may release there. *Dry run*: change nothing, show the exact difference
 | `deploy` | applies the objects (server-side) | some objects may be applied; clear it, or trigger the previous release |
 | `rollout_check` | waits until the rollout is complete | the reason, events and last log lines are in the log; the old pods still serve |
 | `smoke_check` | asks every pod what the release promises | the new pods serve; release the previous release, or put it right |
+| `roll_back.plan` | after a failure: decides how to get back, which migrations are taken back, which stay | there is no way back without a decision; the log has the choices |
+| `roll_back.undo_first`, `roll_back.undo_after` | takes migrations back, by the new build | clear it; what is taken back is in the ledger |
+| `roll_back.restore`, `roll_back.restored_check` | brings the previous objects back and checks that they serve | clear it, or trigger the DAG rollback |
+| `conclude` | says in one paragraph what became of the run | it fails when the release did not go out |
 | `as_built_document` | writes down what was done, for failed runs too | the run keeps the state of the release; clear only this task |
 
 **Safe to rerun.** Every task, and the whole run: each finds in the cluster what was done already. Migrations ask the
@@ -37,12 +41,14 @@ from datetime import timedelta
 from airflow.sdk import chain, dag
 
 from include.release.loading import Sources
+from plugins.operators.conclude import ConcludeOperator
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
 from plugins.operators.document import AsBuiltOperator
 from plugins.operators.freeze import FreezeAndCheckOperator
 from plugins.operators.migrate import MigrateOperator
 from plugins.operators.preflight import PreflightOperator
+from plugins.operators.roll_back import roll_back_group
 from plugins.operators.rollout import RolloutCheckOperator
 from plugins.operators.smoke import SmokeCheckOperator
 from plugins.params import release_params
@@ -64,17 +70,26 @@ from plugins.params import release_params
 )
 def release() -> None:
     """From a frozen spec to a checked rollout and its document."""
-    # A teardown runs whatever happened before it, and the run's state is that of the tasks before it.
-    document = AsBuiltOperator(task_id="as_built_document").as_teardown()
-    chain(
-        FreezeAndCheckOperator(task_id="freeze_and_check", retries=0),
-        PreflightOperator(task_id="preflight"),
+    changing = [
         ConfigureOperator(task_id="configure"),
         MigrateOperator(task_id="migrate"),
         DeployOperator(task_id="deploy"),
         RolloutCheckOperator(task_id="rollout_check"),
         SmokeCheckOperator(task_id="smoke_check"),
-        document,
+    ]
+    chain(
+        FreezeAndCheckOperator(task_id="freeze_and_check", retries=0),
+        PreflightOperator(task_id="preflight"),
+        *changing,
+    )
+    back = roll_back_group(trigger_rule="one_failed")
+    changing >> back
+    # The run's state is that of the task that concludes it. A teardown runs whatever happened before it.
+    document = AsBuiltOperator(task_id="as_built_document").as_teardown()
+    (
+        [changing[-1], back]
+        >> ConcludeOperator(task_id="conclude", trigger_rule="all_done", retries=0)
+        >> document
     )
 
 

@@ -11,6 +11,10 @@ from airflow.sdk import Param
 
 from include.release.asking import GO_ON, REASON_LENGTH, STOP
 from include.release.loading import Sources, choice
+from include.release.targeting import BEFORE, PREVIOUS
+
+SELDOM = "Only when something is not as usual"
+"""A part of the form that is folded up."""
 
 
 def release_params(sources: Sources) -> dict[str, Param]:
@@ -27,6 +31,7 @@ def release_params(sources: Sources) -> dict[str, Param]:
             default=STOP,
             type="string",
             enum=[STOP, GO_ON],
+            section=SELDOM,
             title="After an interrupted run",
             description="What to do when the run before was ended half-way: stop and say what it left, or go on "
             "from there with this release.",
@@ -36,6 +41,32 @@ def release_params(sources: Sources) -> dict[str, Param]:
             "In an emergency: why this release cannot wait for the next open hours. Only who may approve there may "
             "say so. Empty: inside the window only.",
         ),
+        **guard_params(),
+    }
+
+
+def rollback_params(sources: Sources) -> dict[str, Param]:
+    """What the DAG ``rollback`` asks for."""
+    apps = sources.app_names()
+    only: dict[str, Any] = {"default": apps[0]} if len(apps) == 1 else {}
+    return {
+        "app": Param(
+            **only,
+            type="string",
+            title="Application",
+            description="What to roll back.",
+            **choice(apps),
+        ),
+        "target": Param(
+            default=PREVIOUS,
+            type="string",
+            minLength=1,
+            title="Target",
+            description=f"Where to: {PREVIOUS} (the release before the one that is live), the name of a release that "
+            f"was live before, or '{BEFORE}<run>' (what that run found, such as {BEFORE}release/manual__2026-11-21).",
+            **choice([PREVIOUS, *sources.release_names()]),
+        ),
+        **place_params(sources),
         **guard_params(),
     }
 
@@ -75,6 +106,7 @@ def guard_params() -> dict[str, Param]:
         "drop_data": Param(
             default=False,
             type="boolean",
+            section=SELDOM,
             title="Drop data",
             description="A rollback may take back migrations whose way back destroys data; the rows are shown first.",
         ),
@@ -82,5 +114,10 @@ def guard_params() -> dict[str, Param]:
 
 
 def _text(title: str, description: str) -> Param:
-    schema: dict[str, Any] = {"type": ["null", "string"], "title": title, "description": description}
+    schema: dict[str, Any] = {
+        "type": ["null", "string"],
+        "title": title,
+        "description": description,
+        "section": SELDOM,
+    }
     return Param(default=None, **schema)

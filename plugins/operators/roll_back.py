@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from airflow.sdk import Context
+from airflow.sdk import Context, TaskGroup, chain
 from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
@@ -32,11 +32,13 @@ from plugins.operators.ending import SAID
 from plugins.operators.preflight import ROUTE
 from plugins.operators.rollout import RolloutCheckOperator
 
-PLAN = "plan"
+PLAN, TEXT = "plan", "text"
 
 
 class PlanRollbackOperator(ReleaseOperator):
     """Decides how to get back. Asks the ledger and counts rows; changes nothing."""
+
+    speaks = True
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
@@ -45,7 +47,7 @@ class PlanRollbackOperator(ReleaseOperator):
         environment = frozen.environment
         layers = [
             Layer(
-                self._release(each.spec, frozen, cluster),
+                release_of(each.spec, frozen, cluster),
                 None if each.applied is None else frozenset(each.applied),
             )
             for each in route.layers
@@ -78,7 +80,7 @@ class PlanRollbackOperator(ReleaseOperator):
         if plan.stop:
             raise give_up(self, plan.text, reason=plan.sentence)
         say(self, plan.text)
-        return plan.model_dump(mode="json")
+        return {**plan.model_dump(mode="json"), TEXT: plan.text}
 
     def _route(self, frozen: Frozen, cluster: Cluster, context: Context, dry_run: bool) -> Route:
         """From what to what: as the first task of a rollback found it, or back over this run itself."""
@@ -98,9 +100,6 @@ class PlanRollbackOperator(ReleaseOperator):
             raise AirflowSkipException("the same release was live before")
         return route
 
-    def _release(self, spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:
-        return release_of(spec, frozen, cluster)
-
 
 class _FollowsPlan(ReleaseOperator):
     """A task that does its part of the plan.
@@ -108,6 +107,8 @@ class _FollowsPlan(ReleaseOperator):
     Args:
         plan_by: id of the task that made it.
     """
+
+    speaks = True
 
     def __init__(self, *, plan_by: str = "roll_back.plan", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -118,7 +119,7 @@ class _FollowsPlan(ReleaseOperator):
         found = context["ti"].xcom_pull(task_ids=self.plan_by)
         if not found:
             raise give_up(self, f"{self.plan_by} handed no plan on; clear it first")
-        return RollbackPlan.model_validate(found)
+        return RollbackPlan.model_validate({key: value for key, value in found.items() if key != TEXT})
 
 
 class UndoMigrationsOperator(_FollowsPlan):
@@ -129,6 +130,7 @@ class UndoMigrationsOperator(_FollowsPlan):
     """
 
     changes_cluster = True
+    needs_approval = True
 
     def __init__(self, *, when: Literal["first", "after"], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -181,6 +183,7 @@ class RestoreOperator(_FollowsPlan):
     """Brings the plan's objects back and deletes what the change created. Doing it again changes nothing."""
 
     changes_cluster = True
+    needs_approval = True
 
     @override
     def step(
@@ -279,6 +282,26 @@ class RestoredCheckOperator(_FollowsPlan, RolloutCheckOperator):
             key=SAID, value=f"{target.title} serves again: {pods} answered as they should."
         )
         return []
+
+
+def roll_back_group(**plan: Any) -> TaskGroup:
+    """The group ``roll_back`` of a release: it goes back over what the run itself has changed.
+
+    It needs no approval of its own: what it restores was there when the release was approved.
+
+    Args:
+        plan: for its first task, such as ``trigger_rule``.
+    """
+    back: dict[str, Any] = {"approved_by": None}
+    with TaskGroup("roll_back") as group:
+        chain(
+            PlanRollbackOperator(task_id="plan", **plan),
+            UndoMigrationsOperator(task_id="undo_first", when="first", **back),
+            RestoreOperator(task_id="restore", **back),
+            RestoredCheckOperator(task_id="restored_check"),
+            UndoMigrationsOperator(task_id="undo_after", when="after", **back),
+        )
+    return group
 
 
 def release_of(spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:

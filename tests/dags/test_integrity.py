@@ -55,7 +55,7 @@ def test_the_steps_of_a_release_are_in_order():
         "smoke_check",
         "as_built_document",
     ]
-    assert tasks("release") == order
+    assert [name for name in tasks("release") if name in order] == order
     assert dag.get_task("as_built_document").is_teardown
     assert dag.max_active_runs == 1
 

@@ -1,0 +1,87 @@
+"""Go back to what ran before, on request: pods, configuration and, where that is safe, migrations.
+
+For on-call. A release that fails rolls itself back; this is for one that went out and turned out wrong, and for what
+an interrupted run left. It may run at any time: change windows are for releases.
+
+**Params.** *Application* and *Environment*: what, and where. *Target*: `previous`, the name of a release that was live
+before, or `before <run>`. It is read from what earlier runs kept in the namespace, never from files. *Dry run*: show
+the plan and every difference, change nothing. *Drop data*: take back migrations although rows are destroyed by that;
+`plan` shows them first. *Break the lock*: see the form. *Reason*: goes on record.
+
+| task | what it does | when it fails |
+|---|---|---|
+| `find_target` | finds and freezes what to go back to, checks who asks | nothing was changed; the log lists the targets there are |
+| `lock` | takes the lock of the application | nothing was changed; the log says who has it, and what to do |
+| `gate` | says what the newest verdicts on the target's builds are; refuses none | nothing was changed; clear it |
+| `preflight` | asks the API server, permissions and the ledger; saves the state of now | nothing was changed; the log names every problem |
+| `plan` | decides the order, which migrations are taken back, which stay and why | nothing was changed; there is no way back without a decision, the log has the choices |
+| `approve` | asks somebody, where the environment wants that | nothing was changed; trigger it again |
+| `undo_first` | takes migrations back that the target cannot live with | clear it; what is taken back is in the ledger |
+| `restore` | applies the target's objects, deletes what only the newer release has | clear it; or trigger this DAG again |
+| `rollout_check` | waits until the target's pods serve and the others have ended | the reason, events and last log lines are in the log |
+| `smoke_check` | asks every pod what the target promises | the target serves and something is wrong with it; go forward |
+| `verify_build` | compares what the pods run with the target's builds | as above |
+| `undo_after` | takes back the migrations that the target can live with | the target serves; clear it |
+
+**Safe to rerun.** Every task, and the whole run: each finds in the cluster and in the ledger what was done already.
+Nothing is rolled forward by itself when a rollback fails; its last state is in the logs.
+
+**Red button.** A Deployment that was scaled to zero by its button stays there.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import chain, dag
+
+from include.release.loading import Sources
+from plugins.operators.approve import ApproveOperator
+from plugins.operators.find_target import FindTargetOperator, TargetGateOperator
+from plugins.operators.preflight import PreflightOperator
+from plugins.operators.roll_back import (
+    PlanRollbackOperator,
+    RestoredCheckOperator,
+    RestoreOperator,
+    UndoMigrationsOperator,
+)
+from plugins.operators.smoke import SmokeCheckOperator
+from plugins.operators.verify import VerifyBuildOperator
+from plugins.params import rollback_params
+
+TARGET = {"frozen_by": "find_target"}
+PLANNED = {**TARGET, "plan_by": "plan"}
+
+
+@dag(
+    schedule=None,
+    max_active_runs=1,
+    doc_md=__doc__,
+    params=rollback_params(Sources.from_environment()),
+    tags=["release", "kubernetes"],
+    default_args={
+        "owner": "sre",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=10),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=1),
+    },
+)
+def rollback() -> None:
+    """From what is live to what ran before."""
+    chain(
+        FindTargetOperator(task_id="find_target", retries=0),
+        TargetGateOperator(task_id="gate", **TARGET),
+        PreflightOperator(task_id="preflight", kind="rollback", **TARGET),
+        PlanRollbackOperator(task_id="plan", **TARGET),
+        ApproveOperator(task_id="approve", kind="rollback", planned_by="plan", **TARGET),
+        UndoMigrationsOperator(task_id="undo_first", when="first", **PLANNED),
+        RestoreOperator(task_id="restore", **PLANNED),
+        RestoredCheckOperator(task_id="rollout_check", asks=False, **PLANNED),
+        SmokeCheckOperator(task_id="smoke_check", **TARGET),
+        VerifyBuildOperator(task_id="verify_build", **TARGET),
+        UndoMigrationsOperator(task_id="undo_after", when="after", **PLANNED),
+    )
+
+
+rollback()
