@@ -2,45 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from include.release.frozen import LABEL_APP, NOTE_NUMBER, NOTE_RELEASE, NOTE_REQUESTED, NOTE_RUN, Frozen
+from include.release.frozen import LABEL_APP, NOTE_NUMBER, NOTE_RELEASE, Frozen
 from include.release.kube import Cluster
-from include.release.problems import Problem, RejectedError
-
-
-def refuse_older_run(cluster: Cluster, frozen: Frozen, run: str, requested_at: str) -> None:
-    """Stop a run that is older than the one that released what is live: clearing it would undo that silently.
-
-    Raises:
-        RejectedError: a Deployment of the app carries another run, asked for later than this one.
-        KubeError: the cluster does not answer.
-    """
-    mine = _moment(requested_at)
-    if mine is None:
-        return
-    later = []
-    for deployment in _deployments(cluster, frozen):
-        notes = _notes(deployment)
-        when = _moment(notes.get(NOTE_REQUESTED, ""))
-        if when is not None and when > mine and notes.get(NOTE_RUN) != run:
-            later.append((when, deployment["metadata"]["name"], notes))
-    if not later:
-        return
-    when, name, notes = max(later, key=lambda each: each[:2])
-    found = f"{notes.get(NOTE_RELEASE, 'a release')}, by run {notes.get(NOTE_RUN)}, requested at {when.isoformat()}"
-    problem = Problem(
-        f"namespace {frozen.environment.namespace}",
-        f"Deployment {name}",
-        found,
-        f"nothing from a run later than this one ({run}, requested at {mine.isoformat()})",
-        "trigger a new run of the release that you want",
-        why="a task of an old run would put its old release back over the later one",
-    )
-    raise RejectedError(
-        [problem], subject=f"the order of runs of {frozen.title}", changed="This task has changed nothing."
-    )
 
 
 def going_back(cluster: Cluster, frozen: Frozen) -> str:
@@ -74,12 +39,3 @@ def _deployments(cluster: Cluster, frozen: Frozen) -> list[dict[str, Any]]:
 
 def _notes(deployment: dict[str, Any]) -> dict[str, str]:
     return deployment["metadata"].get("annotations") or {}
-
-
-def _moment(text: str) -> datetime | None:
-    """The time of a note; None when there is none, or none that can be compared."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

@@ -78,9 +78,13 @@ class Taken:
 
 @dataclass(frozen=True)
 class Given:
-    """What giving the lock back found. ``mine`` is False when somebody else has it, or nobody."""
+    """What giving the lock back found.
 
-    mine: bool
+    ``last`` is False when another run has had the lock since; ``clean`` when every change that was begun has led to a
+    state that a step has seen. Both are judged from the journal, so they are the same when it is done again.
+    """
+
+    last: bool
     clean: bool
     state: LockState
 
@@ -138,8 +142,10 @@ class Lock:
         self._change(decide)
         return result[0]
 
-    def require(self, holder: Holder, ask: AskRun, stage: str, *, go_on: bool = False) -> Taken:
-        """Make sure before a change that this run holds the lock, and note that the change begins.
+    def require(
+        self, holder: Holder, ask: AskRun, stage: str, *, saved_state: str = "", go_on: bool = False
+    ) -> Taken:
+        """Make sure before a change that this run holds the lock, and note which change begins.
 
         A run whose task was cleared after its end takes a free lock again, unless a later run has changed something.
         Raises as ``take`` does.
@@ -149,36 +155,35 @@ class Lock:
         def decide(state: LockState) -> LockState:
             taken = self._taken(state, holder, ask, go_on=go_on)
             result[:] = [taken]
-            journal = replace(taken.after.journal, stage=stage, reached="")
+            journal = replace(taken.after.journal, stage=stage, reached="", saved_state=saved_state)
             changed = Changed(holder.run, holder.requested_at, holder.release)
             return replace(taken.after, journal=journal, changed=changed)
 
         self._change(decide)
         return result[0]
 
-    def note(self, holder: Holder, *, reached: str = "", saved_state: str = "") -> LockState:
-        """Write into the journal what this run has reached, or where it saved the state before it.
+    def reach(self, holder: Holder, reached: str) -> bool:
+        """Note that a step has seen where this run's changes led; nothing is left over from runs before it then.
 
-        Raises HeldError when it does not hold the lock any more.
+        Returns False, and writes nothing, when another run has had the lock since.
         """
+        result: list[bool] = []
 
-        def decide(state: LockState) -> LockState:
-            if state.holder != holder.run:
-                raise self._held(state, "not held by this run any more", holder)
-            if saved_state:
-                state = replace(state, journal=replace(state.journal, saved_state=saved_state))
-            return reached_state(state, reached) if reached else state
+        def decide(state: LockState) -> LockState | None:
+            result[:] = [state.journal.run == holder.run and state.holder in ("", holder.run)]
+            return reached_state(state, reached) if result[0] else None
 
-        return self._change(decide)
+        self._change(decide)
+        return result[0]
 
     def release(self, holder: Holder) -> Given:
         """Give the lock back; the journal stays. Nothing is written when this run does not hold it."""
         result: list[Given] = []
 
         def decide(state: LockState) -> LockState | None:
-            mine = state.holder == holder.run
             clean = not state.journal.unfinished and not state.left
-            result[:] = [Given(mine, clean, state)]
+            result[:] = [Given(state.journal.run == holder.run, clean, state)]
+            mine = state.holder == holder.run
             return replace(state, holder="", acquired="", broken="") if mine else None
 
         self._change(decide)
@@ -196,7 +201,7 @@ class Lock:
         if state.holder:
             fate = self._fate(state, ask)
             if fate.holds and not break_reason:
-                raise self._held(state, fate.state, holder)
+                raise self._held(state, fate.state)
             how = "broken" if fate.holds else "taken over"
             if fate.holds:
                 broken = (
@@ -248,15 +253,9 @@ class Lock:
         )
         raise HeldError([problem], subject=f"the order of runs of {self.app}", changed=_UNCHANGED)
 
-    def _held(self, state: LockState, fate: str, holder: Holder) -> HeldError:
+    def _held(self, state: LockState, fate: str) -> HeldError:
         by = state.holding
-        if not state.holder:
-            found = f"free: somebody took it from this run ({holder.run})"
-        else:
-            what = " ".join(part for part in (by.kind, by.release) if part)
-            who = f"asked for by {by.user}" if by.user else ""
-            detail = ", ".join(part for part in (what, who, fate) if part)
-            found = f"held by {by.run} ({detail}) since {moment(state.acquired)}"
+        found = f"held by {described(by, fate)} since {moment(state.acquired)}"
         if state.broken:
             found += f"; it was {state.broken}"
         look = f": {by.url}" if by.url else ""
@@ -326,6 +325,14 @@ def _journal(state: LockState, holder: Holder, since: str) -> Journal:
     own = [each for each in (*state.left, state.journal) if each.run == holder.run]
     before = own[-1] if own else Journal()
     return replace(before, **{**asdict(holder), "since": since})
+
+
+def described(by: Journal, fate: str = "") -> str:
+    """A run as texts name it: ``release/run-1 (release release-2, asked for by oncall, running)``."""
+    what = " ".join(part for part in (by.kind, by.release) if part)
+    who = f"asked for by {by.user}" if by.user else ""
+    detail = ", ".join(part for part in (what, who, fate) if part)
+    return f"{by.run} ({detail})" if detail else by.run
 
 
 def _time(text: str) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
@@ -13,10 +12,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.records.database import RecordsError
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
-from include.release.live import refuse_older_run
 from include.release.problems import RejectedError
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.failure import Kind, rejection, remember
+from plugins.operators.locking import begin_change, holder_of, lock_of
+from plugins.operators.locking import requested_at as requested_at
+from plugins.operators.locking import run_name as run_name
 
 
 class ReleaseOperator(BaseOperator):
@@ -27,19 +28,27 @@ class ReleaseOperator(BaseOperator):
             it is no template field, so that the graph shows the order of the steps only.
         approved_by: id of the task whose approval this one needs before it changes something; None where none is
             needed, as in the automatic rollback of an approved release. By default as the class says.
+        reached: the state in which the run's changes have led when this task succeeds: ``released``, ``rolled back``.
+            Given to the last task that looks; a run that ends without it is one that the next run asks about.
     """
 
     ui_color = "#e8f0e4"
     changes_cluster = False
-    """A task that changes the cluster does not run for a run that a later one has overtaken."""
+    """A task that changes the cluster holds the lock, and notes there that it begins."""
 
     needs_approval = False
     """A task that needs one brings the change that people approve; an environment may want none."""
 
     def __init__(
-        self, *, frozen_by: str = "freeze_and_check", approved_by: str | None = "approve", **kwargs: Any
+        self,
+        *,
+        frozen_by: str = "freeze_and_check",
+        approved_by: str | None = "approve",
+        reached: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.reached = reached
         self.frozen_by = frozen_by
         self.approved_by = approved_by if self.needs_approval else None
 
@@ -58,8 +67,11 @@ class ReleaseOperator(BaseOperator):
         with readable_errors(self):
             cluster = ClusterHook(release.environment.connection).get_conn()
             if self.changes_cluster and not dry_run:
-                refuse_older_run(cluster, release, run_name(context), requested_at(context))
-            return self.step(release, cluster, context, dry_run=dry_run)
+                begin_change(release, cluster, context, self.task_id)
+            result = self.step(release, cluster, context, dry_run=dry_run)
+            if not dry_run:
+                self._reached(release, cluster, context)
+            return result
 
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> Any:
         """What the task does."""
@@ -68,7 +80,15 @@ class ReleaseOperator(BaseOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a wait; errors are treated as those of ``execute``."""
         with readable_errors(self):
-            return super().resume_execution(next_method, next_kwargs, context)
+            result = super().resume_execution(next_method, next_kwargs, context)
+            if self.reached and not is_dry_run(context):
+                release = Frozen.from_json(self.frozen_text(context) or "")
+                self._reached(release, ClusterHook(release.environment.connection).get_conn(), context)
+            return result
+
+    def _reached(self, release: Frozen, cluster: Cluster, context: Context) -> None:
+        if self.reached:
+            lock_of(release, cluster).reach(holder_of(release, context), self.reached)
 
 
 def is_dry_run(context: Context) -> bool:
@@ -80,19 +100,6 @@ def asked_by(context: Context) -> str:
     """The run, and how often somebody cleared it: the same for every retry of a task."""
     dag_run: Any = context["dag_run"]
     return f"{dag_run.dag_id}/{dag_run.run_id}/{getattr(dag_run, 'clear_number', 0) or 0}"
-
-
-def run_name(context: Context) -> str:
-    """``dag_id/run_id``."""
-    dag_run: Any = context["dag_run"]
-    return f"{dag_run.dag_id}/{dag_run.run_id}"
-
-
-def requested_at(context: Context) -> str:
-    """When the run was asked for, in UTC; it stays the same when somebody clears it. Empty when not known."""
-    dag_run: Any = context["dag_run"]
-    moment = getattr(dag_run, "run_after", None) or getattr(dag_run, "logical_date", None)
-    return moment.astimezone(UTC).isoformat() if moment else ""
 
 
 def say(operator: BaseOperator, text: str, *, error: bool = False) -> None:

@@ -68,10 +68,17 @@ def make_context(
 
 
 class Handover:
-    """XCom of one run."""
+    """What a task asks Airflow for: the XCom of its run, and the states of runs (``dag_id/run_id``)."""
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], Any] = {}
+        self.runs: dict[str, str] = {}
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str]) -> int:
+        return sum(f"{dag_id}/{run_id}" in self.runs for run_id in run_ids)
+
+    def get_dagrun_state(self, dag_id: str, run_id: str) -> str:
+        return self.runs[f"{dag_id}/{run_id}"]
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.values["", key] = value

@@ -1,0 +1,184 @@
+"""The lock of an app in its environment, as the first and the last task around every change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Context
+from typing_extensions import override
+
+from include.records.models import Change, Kind
+from include.records.store import Records
+from include.release.asking import wrong_exception
+from include.release.frozen import Frozen
+from include.release.interrupted import choices, look, still_running
+from include.release.kube import Cluster
+from include.release.lease import Journal
+from include.release.lock import Given, LeftHalfWayError, Taken, described
+from include.release.problems import RejectedError
+from include.release.texts import moment
+from plugins.hooks.records import RecordsHook
+from plugins.operators.base import ReleaseOperator, give_up, say
+from plugins.operators.locking import ask_airflow, goes_on, half_way, holder_of, lock_of, run_name
+
+
+class LockOperator(ReleaseOperator):
+    """Takes the lock, or fails at once with who holds it. Taking it again for the same run changes nothing.
+
+    Args:
+        kind: what this DAG does; goes on record.
+    """
+
+    def __init__(self, *, kind: Kind = "release", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind: Kind = kind
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
+        """Returns how the lock was got, and the interrupted runs that this one goes on from."""
+        lock, ask = lock_of(frozen, cluster), ask_airflow(context)
+        if dry_run:
+            self._tell(frozen, cluster, context)
+            return {"how": "not taken: dry run", "left": []}
+        reason = context["params"].get("break_lock") or ""
+        holder = holder_of(frozen, context)
+        if refused := wrong_exception(frozen.environment, holder.user, "break_lock", reason):
+            raise RejectedError([refused], subject=f"the params of {frozen.title}")
+        records = RecordsHook(frozen.environment.records).get_conn()
+        go_on = goes_on(context)
+        try:
+            if go_on:
+                self._wait_for_nothing(frozen, cluster, context)
+            taken = lock.take(holder, ask, go_on=go_on, break_reason=reason)
+        except LeftHalfWayError as error:
+            raise half_way(frozen, cluster, error.left) from None
+        say(self, self._got(frozen, cluster, taken))
+        self._record(frozen, context, records)
+        return {"how": taken.how, "left": [each.run for each in taken.left]}
+
+    def _wait_for_nothing(self, frozen: Frozen, cluster: Cluster, context: Context) -> None:
+        """Refuse to go on while a migration of an interrupted run works on."""
+        state, run = lock_of(frozen, cluster).read(), run_name(context)
+        runs = [each for each in (*state.left, state.journal) if each.run != run]
+        interrupted = [each for each in runs if each.unfinished]
+        if not interrupted or state.journal.run == run:
+            return
+        left = look(cluster, frozen, interrupted)
+        if left.running and not (state.holder and ask_airflow(context)(state.holding).holds):
+            raise half_way(frozen, cluster, interrupted)
+
+    def _got(self, frozen: Frozen, cluster: Cluster, taken: Taken) -> str:
+        lock = lock_of(frozen, cluster)
+        lines = [
+            f"Lock {lock.name} in namespace {lock.namespace}: {taken.how}. It is held until this run has ended."
+        ]
+        if taken.how == "taken over":
+            lines.append(
+                f"It was still held by {described(taken.before.holding)}, which has ended without giving it back."
+            )
+        if taken.how == "broken":
+            lines.append(f"NOTICE: {taken.after.broken}")
+            lines.append(
+                "  Its tasks that run now are not stopped by this; its next task that changes something is."
+            )
+        lines += [f"NOTICE: {notice}" for notice in taken.notices]
+        if taken.left:
+            lines += ["NOTICE: going on from an interrupted run.", look(cluster, frozen, taken.left).text]
+        return "\n".join(lines)
+
+    def _tell(self, frozen: Frozen, cluster: Cluster, context: Context) -> None:
+        """Who holds the lock, for a dry run, which takes none."""
+        lock = lock_of(frozen, cluster)
+        state = lock.read()
+        if state.holder and state.holder != run_name(context):
+            say(
+                self,
+                f"Dry run: the lock {lock.name} is held by {described(state.holding)} since {moment(state.acquired)}. "
+                "A release in earnest would be refused while that run has not ended.",
+            )
+        else:
+            say(self, f"Dry run: the lock {lock.name} is free; it is not taken")
+        runs = [each for each in (*state.left, state.journal) if each.unfinished]
+        if runs and not state.holder:
+            text = look(cluster, frozen, runs).text
+            say(self, f"NOTICE: a run before was interrupted.\n{text}\n{choices(frozen, runs)}")
+
+    def _record(self, frozen: Frozen, context: Context, records: Records) -> None:
+        """Save that the change begins, and that older ones which never said how they ended were interrupted."""
+        now, mine = datetime.now(UTC), run_name(context)
+        for each in records.changes(frozen.release.app, frozen.environment.name, limit=50):
+            if each.outcome != "running" or each.run == mine:
+                continue
+            fate = ask_airflow(context)(Journal(run=each.run))
+            if fate.holds:
+                continue
+            summary = (
+                f"Interrupted: the run is {fate.state} and has not said how it ended. Noticed by {mine}."
+            )
+            records.save_change(
+                each.model_copy(update={"outcome": "interrupted", "ended": now, "summary": summary})
+            )
+            say(
+                self,
+                f"Run {each.run} never said how it ended ({fate.state}); its record says 'interrupted' now",
+            )
+        dag_run: Any = context["dag_run"]
+        records.save_change(
+            Change(
+                run=mine,
+                kind=self.kind,
+                app=frozen.release.app,
+                environment=frozen.environment.name,
+                release=frozen.release.name,
+                number=frozen.release.number,
+                spec_digest=frozen.digest,
+                images=frozen.images,
+                user=getattr(dag_run, "triggering_user_name", None) or "",
+                reason=context["params"]["reason"],
+                started=getattr(dag_run, "start_date", None) or now,
+                outcome="running",
+                details={"url": holder_of(frozen, context).url},
+            )
+        )
+
+
+class UnlockOperator(ReleaseOperator):
+    """Gives the lock back, whatever became of the run; what it began stays in the lock's journal.
+
+    Fails when changes were begun and no step has seen where they led: a run that somebody marked failed or success
+    half-way would end green otherwise, since Airflow skips the tasks that decide it.
+    """
+
+    @override
+    def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> str:
+        """Returns in a word what state was left."""
+        if dry_run:
+            say(self, "Dry run: no lock was taken")
+            return "dry run"
+        lock, holder = lock_of(frozen, cluster), holder_of(frozen, context)
+        given = lock.release(holder)
+        if not given.last:
+            say(self, self._lost(given))
+            return "lost"
+        journal = given.state.journal
+        if given.clean:
+            word = journal.reached or "unchanged"
+            say(self, f"Lock {lock.name} given back; state: {word}")
+            return word
+        runs = [each for each in (*given.state.left, journal) if each.unfinished]
+        left = look(cluster, frozen, runs)
+        text = "\n".join(part for part in (left.text, still_running(left), choices(frozen, runs)) if part)
+        raise give_up(
+            self,
+            f"Lock {lock.name} given back, but what was begun did not come to an end.\n{text}\n"
+            "The next run stops at its task `lock` and says so again, until one of these is chosen.",
+            reason=f"`{runs[-1].stage}` was begun, and no step has seen where that led",
+        )
+
+    def _lost(self, given: Given) -> str:
+        state = given.state
+        if not state.holder:
+            return "The lock is free, and another run has had it since: nothing to give back"
+        broken = f" It was {state.broken}." if state.broken else ""
+        return f"The lock is not this run's any more: {described(state.holding)} has it.{broken} It is left alone."
