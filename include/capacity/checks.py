@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from include.capacity.deployed import container_of, pins
-from include.capacity.facts import Assumption, Capacity, Queue, Serving
-from include.capacity.plan import Plan
+from include.capacity.facts import Assumption, Capacity, Queue, Serving, Workload
+from include.capacity.plan import MOST_PODS, Plan
 from include.capacity.policy import CapacityPolicies
 from include.capacity.readings import MOST_COMBINATIONS
 from include.release.manifests import Findings
@@ -147,6 +147,7 @@ def check_policies(value: CapacityPolicies, say: Findings) -> None:
 def check_pins(capacity: Capacity, plan: Plan, objects: list[dict[str, Any]], say: Findings) -> None:
     """Add to ``say`` the figures that a spec pins below the plan without a reason."""
     facts = {each.workload: each for each in (*capacity.serving, *capacity.queues)}
+    _check_count(capacity, plan, say)
     for index, manifest in enumerate(objects):
         name = _name(manifest)
         each = plan.of(name) if manifest.get("kind") == "Deployment" else None
@@ -164,6 +165,16 @@ def check_pins(capacity: Capacity, plan: Plan, objects: list[dict[str, Any]], sa
                     fix,
                     why=why,
                 )
+
+
+def _check_count(capacity: Capacity, plan: Plan, say: Findings) -> None:
+    groups: dict[str, Sequence[Workload]] = {"serving": capacity.serving, "queues": capacity.queues}
+    for group, entries in groups.items():
+        for index, facts in enumerate(entries):
+            each = plan.of(facts.workload)
+            if each is not None and each.planned.replicas > MOST_PODS:
+                found = f"facts that ask for {each.planned.replicas} pods of {facts.workload}"
+                say.say((*_ROOT, group, index), found, f"at most {MOST_PODS}", "is a figure wrong?")
 
 
 def planned_containers(capacity: Any, manifest: dict[str, Any]) -> set[str]:

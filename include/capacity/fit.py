@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.capacity.live import Seen
-from include.capacity.plan import Plan
+from include.capacity.plan import MOST_PODS, Plan
 from include.capacity.quotas import Quota, quota_of, selects_more
-from include.capacity.requests import Amounts, shown_amount, shown_amounts, unsaid, with_defaults
+from include.capacity.requests import Amounts, outside, shown_amount, shown_amounts, unsaid, with_defaults
 from include.capacity.rolling import Played, Shortage, Update, begin, play_jobs, play_updates
 from include.capacity.room import Room, room_of
 from include.release.problems import Problem
@@ -63,7 +63,10 @@ def check_fit(change: Change, seen: Seen, plan: Plan | None, address: str) -> Fi
             )
     updates = [_update(each, seen, room, change) for each in change.deployments]
     jobs = [(name, with_defaults(spec, seen.ranges)) for name, spec in change.jobs]
-    fit.problems += _unsaid(updates, jobs, quotas, change.namespace)
+    fit.problems += _refused(updates, jobs, quotas, seen, change.namespace)
+    fit.problems += [_too_many(each) for each in updates if each.wanted > MOST_PODS]
+    if any(each.wanted > MOST_PODS for each in updates):
+        return fit
     played, before = Played(), {quota.name: dict(quota.used) for quota in quotas}
     play_jobs(jobs, room, quotas, played)
     play_updates(updates, room, quotas, played)
@@ -88,13 +91,28 @@ def _update(manifest: dict[str, Any], seen: Seen, room: Room | None, change: Cha
     return update
 
 
-def _unsaid(
-    updates: list[Update], jobs: list[tuple[str, dict[str, Any]]], quotas: list[Quota], namespace: str
+def _too_many(update: Update) -> Problem:
+    found, expected = f"{update.wanted} pods", f"at most {MOST_PODS}"
+    return Problem(f"Deployment {update.name}", "spec.replicas", found, expected, "is a figure wrong?")
+
+
+def _refused(
+    updates: list[Update],
+    jobs: list[tuple[str, dict[str, Any]]],
+    quotas: list[Quota],
+    seen: Seen,
+    namespace: str,
 ) -> Iterator[Problem]:
+    """Pods that the API server refuses, whatever is free."""
     specs = [
         *((f"Deployment {each.name}", each.spec, False) for each in updates),
         *((name, spec, True) for name, spec in jobs),
     ]
+    for name, spec, _ in specs:
+        for wrong in outside(spec, seen.ranges):
+            expected = "sizes that the namespace's LimitRange allows"
+            fix = "change the LimitRange, or the size with the reason in pinned_because"
+            yield Problem(f"namespace {namespace}", "LimitRange", f"{name}: {wrong}", expected, fix)
     for quota in quotas:
         for name, spec, ends in specs:
             missing = unsaid(spec, quota.hard) if quota.counts(spec, ends=ends) else []

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from include.capacity.figures import amount, cpu_text, memory_text
 from include.release.texts import plural
 
+MOST_PODS = 5000
+"""More of one workload is a slip of the pen: Kubernetes is tested with 5,000 nodes."""
+
 
 class Part(BaseModel):
     """A part of a plan. Unknown keys are left out, so that a plan of a later version can be read."""
@@ -99,8 +102,10 @@ class WorkloadPlan(Part):
     kind: Literal["serving", "queue", "unmeasured"]
     planned: Size
     """What the facts and the policy give."""
+    full: Size
+    """The plan's size, with the figures that the spec pins itself; ``holds``, ``gives_way`` and ``readings`` are of it."""
     runs: Size
-    """What is deployed: the plan's, unless the spec pins figures or the environment is a trial."""
+    """What is deployed: the full size, or in a trial fewer pods of it."""
     differs: list[str] = []
     """Why what runs is not what was planned."""
     facts: list[str] = []

@@ -82,6 +82,7 @@ def rules(policy: CapacityPolicy) -> list[str]:
         f"Workers on a queue: at least {queues.replicas}, with {queues.pods_out} that may be out; a full queue uses at most "
         f"{queues.memory} of the memory limit.",
     ]
+    lines.append("A pod that is as full as it was measured stays below its memory limit.")
     if policy.spread is not None:
         hard = (
             "is not started" if policy.spread.if_impossible == "DoNotSchedule" else "is started all the same"
@@ -97,7 +98,7 @@ def _serving(facts: Serving, policy: CapacityPolicy, manifest: dict[str, Any]) -
     worked = work_out(load_of(facts, binding(facts.assumptions)), policy)
     planned = size_of(worked, policy)
     pinned = pins(manifest, facts.container, planned)
-    runs = size_with(pinned, planned)
+    full = size_with(pinned, planned)
     readings: list[UnderReading] = []
     for chosen in combinations(facts.assumptions):
         load = load_of(facts, chosen)
@@ -107,7 +108,7 @@ def _serving(facts: Serving, policy: CapacityPolicy, manifest: dict[str, Any]) -
                 binding=not readings,
                 needs=f"{peak_text(facts, load)}",
                 planned=size_of(work_out(load, policy), policy),
-                runs=under(runs, load, policy.pods_out),
+                runs=under(full, load, policy.pods_out),
             )
         )
     answer = facts.documented
@@ -116,12 +117,13 @@ def _serving(facts: Serving, policy: CapacityPolicy, manifest: dict[str, Any]) -
         container=_container_name(manifest, facts.container),
         kind="serving",
         planned=planned,
-        runs=runs,
+        full=full,
+        runs=full,
         differs=differs(pinned, facts.pinned_because),
         facts=facts_text(facts),
         arithmetic=arithmetic(facts, worked, policy),
-        holds=holds(runs, worked.load, policy.pods_out),
-        gives_way=gives_way(runs, worked.load),
+        holds=holds(full, worked.load, policy.pods_out),
+        gives_way=gives_way(full, worked.load),
         assumptions=made(facts.assumptions),
         readings=readings if len(readings) > 1 else [],
         source=answer.source if answer else "",
@@ -134,7 +136,7 @@ def _queue(facts: Queue, policy: CapacityPolicy, manifest: dict[str, Any], measu
     work = work_of(facts, binding(facts.assumptions), cpu_of)
     planned = queue_size(work, policy)
     pinned = pins(manifest, facts.container, planned)
-    runs = size_with(pinned, planned)
+    full = size_with(pinned, planned)
     readings: list[UnderReading] = []
     for chosen in combinations(facts.assumptions):
         other = work_of(facts, chosen, cpu_of)
@@ -142,9 +144,9 @@ def _queue(facts: Queue, policy: CapacityPolicy, manifest: dict[str, Any], measu
             UnderReading(
                 reading=named(facts.assumptions, chosen),
                 binding=not readings,
-                needs=f"{queue_holds(runs, other)[0].memory}",
+                needs=f"{queue_holds(full, other)[0].memory}",
                 planned=queue_size(other, policy),
-                runs=queue_under(runs, other),
+                runs=queue_under(full, other),
             )
         )
     answer = facts.documented
@@ -153,12 +155,13 @@ def _queue(facts: Queue, policy: CapacityPolicy, manifest: dict[str, Any], measu
         container=_container_name(manifest, facts.container),
         kind="queue",
         planned=planned,
-        runs=runs,
+        full=full,
+        runs=full,
         differs=differs(pinned, facts.pinned_because),
         facts=queue_facts(facts),
         arithmetic=queue_arithmetic(facts, work, policy),
-        holds=queue_holds(runs, work),
-        gives_way=queue_gives_way(runs, work),
+        holds=queue_holds(full, work),
+        gives_way=queue_gives_way(full, work),
         assumptions=made(facts.assumptions),
         readings=readings if len(readings) > 1 else [],
         source=answer.source if answer else "",
@@ -182,6 +185,7 @@ def _unmeasured(workload: str, because: str, manifest: dict[str, Any]) -> Worklo
         container=_container_name(manifest, None),
         kind="unmeasured",
         planned=size,
+        full=size,
         runs=size,
         facts=[f"No load test: {because}."],
         arithmetic=[

@@ -47,7 +47,7 @@ def workload_text(plan: WorkloadPlan) -> str:
             )
             for each in plan.readings
         ]
-        header = ("if instead", "load", "then the plan is", f"and {plan.planned.text}")
+        header = ("if instead", "load", "then the plan is", f"and {plan.full.text}")
         parts.append("Under each reading of the facts:\n" + indented(table(header, read)))
     if plan.compared:
         compared = [

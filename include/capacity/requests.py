@@ -66,6 +66,34 @@ def unsaid(pod: dict[str, Any], hard: Iterable[str]) -> list[str]:
     return missing
 
 
+def outside(pod: dict[str, Any], ranges: Iterable[dict[str, Any]]) -> list[str]:
+    """What a LimitRange of the namespace refuses of a pod spec's containers."""
+    found = []
+    rules = [rule for each in ranges for rule in (each.get("spec") or {}).get("limits") or []]
+    for rule in rules:
+        for container in (pod.get("containers") or []) if rule.get("type") == "Container" else []:
+            asked, limits, name = (
+                _asked(container, "requests"),
+                _asked(container, "limits"),
+                container.get("name"),
+            )
+            for key, value in (rule.get("max") or {}).items():
+                most, ours = (
+                    amount(str(value)),
+                    max(asked.get(key, Fraction(0)), limits.get(key, Fraction(0))),
+                )
+                if ours > most:
+                    found.append(
+                        f"{shown_amount(key, ours)} {key} of container {name}, at most {value} is allowed"
+                    )
+            for key, value in (rule.get("min") or {}).items():
+                if key in asked and asked[key] < amount(str(value)):
+                    found.append(
+                        f"{shown_amount(key, asked[key])} {key} of container {name}, at least {value} is asked for"
+                    )
+    return found
+
+
 def _summed(pod: dict[str, Any], group: str) -> Amounts:
     """All containers together, or the largest init container where that is more; sidecars run beside both."""
     total: Amounts = {}
@@ -87,7 +115,11 @@ def _summed(pod: dict[str, Any], group: str) -> Amounts:
         }
     for name, value in largest.items():
         total[name] = max(total.get(name, Fraction(0)), value)
-    _add(total, {name: amount(str(value)) for name, value in (pod.get("overhead") or {}).items()})
+    # What the pod says as a whole stands in place of the sum of its containers.
+    whole = (pod.get("resources") or {}).get(group) or {}
+    total.update({name: amount(str(value)) for name, value in whole.items()})
+    overhead = {name: amount(str(value)) for name, value in (pod.get("overhead") or {}).items()}
+    _add(total, {name: value for name, value in overhead.items() if group == "requests" or name in total})
     return total
 
 

@@ -39,6 +39,7 @@ USERS = '            - {name: "2600, as stated", users_at_peak: 2600}'
         ("      users_now: 2000\n", "", "a growth of a number that is not given\n    expected: users_now and users_now_at_once"),
         ("of: app-deployment}", "of: database}", "capacity.queues[0].cpu.of\n    found:    database\n    expected: a workload of capacity.serving: app-deployment"),
         ("name: each process, ", "name: the container, ", "'the container' 2 times\n    expected: a name of its own"),
+        (", users_at_peak: 2600}", ", users_at_peak: 26000000}", "facts that ask for 65000 pods of app-deployment\n    expected: at most 5000"),
         ("      processes: 2\n", "      process: 2\n", "unknown key process"),
     ],
 )  # fmt: skip

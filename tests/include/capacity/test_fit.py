@@ -228,3 +228,18 @@ def test_init_containers_and_overhead_count_as_the_scheduler_counts_them():
     # The init container beside the sidecar is the largest moment: 400 + 50, and the overhead: 460 MiB.
     assert "needs 460 MiB memory" in found(fits([node("a", "459Mi")], [], web(1, spec)))
     assert fits([node("a", "460Mi")], [], web(1, spec)).problems == []
+
+
+def test_a_size_that_a_limit_range_refuses_is_named():
+    ranges = [
+        {"spec": {"limits": [{"type": "Container", "max": {"memory": "256Mi"}, "min": {"cpu": "200m"}}]}}
+    ]
+    fit = fits([node("a")], [], web(1), ranges=ranges)
+    assert [each.found for each in fit.problems] == [
+        "Deployment web: 300 MiB memory of container web, at most 256Mi is allowed",
+        "Deployment web: 100m cpu of container web, at least 200m is asked for",
+    ]
+
+
+def test_a_slip_of_the_pen_is_refused_before_it_is_played_through():
+    assert found(fits([node("a")], [], web(2_000_000_000))) == "2000000000 pods"
