@@ -25,7 +25,7 @@ class Api:
             "task_instance": {"task_id": "approve", "map_index": -1},
             "created_at": "2026-03-01T09:00:00Z",
             "subject": "Bring release 2 to production?",
-            "body": "\n\n".join(f"line {number}" for number in range(1, 31)),
+            "body": "## Plan\n\n- **6** pods\n\n```diff\n+ a difference\n```\n\n… and 70 more lines\n\nThe end",
             "options": ["Approve", "Reject"],
             "params": {
                 WHY: {"value": None, "description": "", "schema": {}},
@@ -102,10 +102,18 @@ def test_the_second_user_answers_after_reading_and_the_answer_is_told_once(
     assert said.count("Bring release 2 to production?") == 1
     assert said.count("Approve by admin at 09:00:04 UTC: read") == 1
     assert "may answer: admin or jane" in said
-    assert "line 14\n" in said
-    assert "line 15" not in said
-    assert "and 16 more lines" in said
+    assert "• 6 pods" in said
+    assert "The end" in said
+    assert "difference" not in said
+    assert "more" not in said
     assert "http://127.0.0.1:8080/dags/release/runs/run-1/tasks/approve/required_actions" in said
+
+
+def test_a_very_long_text_is_cut(api: Api) -> None:
+    api.item["body"] = "\n".join(f"- line {number}" for number in range(1, 31))
+    (question,) = questions.asked(api, "run-1")  # type: ignore[arg-type]
+    assert question.short_body(30) == api.item["body"]
+    assert question.short_body(3) == "- line 1\n- line 2\n- line 3\n\n... and more at the address below."
 
 
 def test_a_person_is_waited_for(api: Api, clock: list[float]) -> None:

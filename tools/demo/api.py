@@ -96,14 +96,14 @@ class Airflow:
         run = self.get(f"/dags/{DAG}/dagRuns/{run_id}")
         return str(run["state"]) if run else None
 
-    def trigger(self, run_id: str, conf: dict[str, Any]) -> None:
+    def trigger(self, run_id: str, conf: dict[str, Any], dag: str = DAG) -> None:
         """Start a run.
 
         Raises:
             DemoError: Airflow refuses it; the text has its reason.
         """
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._send("POST", f"/dags/{DAG}/dagRuns", json=body)
+        answer = self._send("POST", f"/dags/{dag}/dagRuns", json=body)
         if not answer.ok:
             raise DemoError(f"Airflow refuses the run {run_id}: {answer.status_code} {answer.text[:500]}")
 

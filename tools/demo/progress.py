@@ -23,6 +23,8 @@ COLOURS = {
     "skipped": "dim",
 }
 WORKING = {"running", "deferred", "queued", "scheduled", "awaiting_input"}
+UNREMARKABLE = {"queued", "scheduled", "skipped", "upstream_failed"}
+CONCLUDES = "conclude"
 RUN_WITHIN = 600.0
 LAST_LINES = 20
 
@@ -67,7 +69,7 @@ class View:
         for task in tasks:
             if task.state and self.seen.get(task.label) != task.state:
                 self.seen[task.label] = task.state
-                if task.state in ("queued", "scheduled", "skipped"):
+                if task.state in UNREMARKABLE:
                     continue
                 after = f" after {task.seconds:.1f} s" if task.seconds and task.state not in WORKING else ""
                 self.console.print(f"  {task.label}: {task.state}{after}", highlight=False)
@@ -156,10 +158,11 @@ def follow(
 
 
 def failure(airflow: Airflow, run_id: str, tasks: list[Task]) -> str:
-    """The last log lines of each failed task."""
-    parts = []
+    """The paragraph that concludes the run, and the last log lines of each failed task."""
+    conclusion = airflow.result(run_id, CONCLUDES, "conclusion") or {}
+    parts = [str(conclusion["text"])] if conclusion.get("text") else []
     for task in tasks:
-        if task.state == "failed":
+        if task.state == "failed" and not (parts and task.name == CONCLUDES):
             parts.append(f"--- task {task.label}, last lines of its log")
             parts += airflow.log(run_id, task, LAST_LINES)
     return "\n".join(parts) or "no task failed; see .demo/logs/scheduler.log"

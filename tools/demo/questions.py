@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
+from rich.padding import Padding
 
 from tools.demo.api import DAG, Airflow
 from tools.demo.options import DemoError
@@ -14,7 +17,8 @@ from tools.demo.options import DemoError
 APPROVE = "Approve"
 WHY, CODE, ASKED = "why", "question", "asked"
 """Names in the form of ``plugins.operators.approve``, and the XCom that has the newest question's code."""
-BODY_LINES = 14
+BODY_LINES = 60
+FENCED = re.compile(r"^```.*?^```\n+", re.MULTILINE | re.DOTALL)
 READING_SECONDS = 2.0
 """From the question to an answer given here. Airflow loses one that comes within half a second: its scheduler then takes
 the parked task for a lost one, and asks again."""
@@ -39,12 +43,10 @@ class Question:
     said: dict[str, Any]
 
     def short_body(self, lines: int = BODY_LINES) -> str:
-        """The first lines of its text, and how many more there are."""
-        found = [line.rstrip() for line in self.body.splitlines() if line.strip()]
-        more = len(found) - lines
-        if more <= 1:
-            return "\n".join(found)
-        return "\n".join([*found[:lines], f"... and {more} more lines, all of them at the address below"])
+        """Its text, in Markdown, without the differences; at most so many lines."""
+        found = [line for line in FENCED.sub("", self.body).splitlines() if not line.startswith("…")]
+        kept = "\n".join(found[:lines]).strip()
+        return kept if len(found) <= lines else f"{kept}\n\n... and more at the address below."
 
 
 def asked(airflow: Airflow, run_id: str) -> list[Question]:
@@ -118,8 +120,7 @@ class Approver:
             return shown
         write = self.console.print
         write(f"\n  [bold]{_plain(question.subject)}[/]", highlight=False)
-        for line in question.short_body().splitlines():
-            write(f"    {line}", highlight=False, markup=False)
+        write(Padding(Markdown(question.short_body()), (0, 0, 0, 4)))
         who = " or ".join(question.may_answer) or "everybody who may trigger"
         write(f"  may answer: {who}", highlight=False, markup=False)
         write(f"  {self.address(run_id, question)}", highlight=False, markup=False, soft_wrap=True)
