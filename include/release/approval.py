@@ -114,6 +114,7 @@ def basis_of(
     live: Sequence[Mapping[str, Any]],
     verdicts: Sequence[Mapping[str, Any]],
     applied: Sequence[str] | None,
+    plan: Mapping[str, Any] | None = None,
 ) -> Basis:
     """What is asked about.
 
@@ -122,6 +123,7 @@ def basis_of(
         live: the objects that it may touch, as they are now.
         verdicts: the rows of the gate.
         applied: ids of the migrations that were applied before the run; None when nobody could be asked.
+        plan: what a rollback does beside applying objects.
     """
     objects: dict[str, dict[str, Any] | None] = {object_name(each): None for each in frozen.objects}
     objects |= {object_name(each): comparable(dict(each)) for each in live}
@@ -130,6 +132,8 @@ def basis_of(
     for row in sorted(verdicts, key=lambda each: str(each["image"])):
         parts[f"QA verdict on {row['image']}"] = _digest(row)
     parts["migrations applied before"] = "not known" if applied is None else _digest(sorted(applied))
+    if plan is not None:
+        parts["plan of the rollback"] = _digest(plan)
     return Basis(parts, objects)
 
 

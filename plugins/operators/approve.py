@@ -42,8 +42,8 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
 
     Args:
         kind: what is asked for.
-        preflighted_by: id of the task that asked the cluster and saved the state to go back to.
-        planned_by: id of the task whose XCom ``text`` says what a rollback does.
+        gated_by: id of the task that read the QA verdicts.
+        planned_by: id of the task that planned a rollback.
     """
 
     speaks = True
@@ -53,14 +53,14 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         self,
         *,
         kind: Kind = "release",
-        preflighted_by: str = "preflight",
         planned_by: str = "",
+        gated_by: str = "gate",
         **kwargs: Any,
     ) -> None:
         options = [ApprovalOperator.APPROVE, ApprovalOperator.REJECT]
         super().__init__(subject="Approve this change?", options=options, **kwargs)
         self.kind: Kind = kind
-        self.preflighted_by, self.planned_by = preflighted_by, planned_by
+        self.planned_by, self.gated_by = planned_by, gated_by
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
@@ -188,7 +188,12 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         raise AssertionError("the task waits for an answer")
 
     def _now(self, frozen: Frozen, cluster: Cluster, context: Context) -> Now:
-        return look(frozen, cluster, run_name(context), self.kind)
+        return look(frozen, cluster, run_name(context), self.kind, self._plan(context))
+
+    def _plan(self, context: Context) -> dict[str, Any] | None:
+        """The plan of a rollback."""
+        found = context["ti"].xcom_pull(task_ids=self.planned_by) if self.planned_by else None
+        return found if isinstance(found, dict) else None
 
     def _facts(
         self,
@@ -200,7 +205,7 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         number: int,
         since: list[str],
     ) -> Facts:
-        environment, ti = frozen.environment, context["ti"]
+        environment = frozen.environment
         force = True if self.kind == "rollback" else None
         changes = [
             apply_object(
@@ -216,7 +221,7 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         ]
         names = [str(each["metadata"]["name"]) for each in frozen.config_maps]
         new = [name for name in names if cluster.get("ConfigMap", environment.namespace, name) is None]
-        plan = ti.xcom_pull(task_ids=self.planned_by) if self.planned_by else None
+        plan = self._plan(context)
         steps = str((plan or {}).get("text") or "").splitlines()
         asked = Asked(
             triggered_by(context) or "nobody (a schedule)",
@@ -235,12 +240,16 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
             number=number,
             changes=changes,
             new_maps=new,
-            verdicts=now.verdicts,
+            verdicts=now.verdicts if self.kind == "release" else self._gate(context),
             applied=now.applied,
             plan=plan_lines(frozen),
             steps=steps,
             since=since,
         )
+
+    def _gate(self, context: Context) -> list[dict[str, Any]]:
+        """What the gate task handed on. A rollback is not bound to it, but shows it."""
+        return context["ti"].xcom_pull(task_ids=self.gated_by) or []
 
     def _note(
         self, context: Context, user: str | None, at: datetime, chosen: str, why: str, result: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,8 +29,17 @@ class Now:
     applied: list[str] | None
 
 
-def look(frozen: Frozen, cluster: Cluster, run: str, kind: Kind) -> Now:
+def look(
+    frozen: Frozen, cluster: Cluster, run: str, kind: Kind, plan: Mapping[str, Any] | None = None
+) -> Now:
     """Read all that an approval is bound to. The gate is read again too.
+
+    Args:
+        frozen: what would be brought.
+        cluster: where to.
+        run: ``dag_id/run_id``.
+        kind: release or rollback.
+        plan: of a rollback.
 
     Raises:
         RejectedError: the gate is closed.
@@ -40,7 +50,7 @@ def look(frozen: Frozen, cluster: Cluster, run: str, kind: Kind) -> Now:
     verdicts = []
     if kind == "release" and frozen.environment.gate.required:
         verdicts = check_gate(frozen, RecordsHook(frozen.environment.records).get_conn())
-    return Now(basis_of(frozen, live_objects(cluster, frozen), verdicts, applied), verdicts, applied)
+    return Now(basis_of(frozen, live_objects(cluster, frozen), verdicts, applied, plan), verdicts, applied)
 
 
 def require_approval(
@@ -67,6 +77,9 @@ def require_approval(
 
     kind: Kind = "rollback" if dag_run.dag_id == ROLLBACK_DAG else "release"
 
+    plan_by = getattr(operator, "plan_by", "") if kind == "rollback" else ""
+    plan = ti.xcom_pull(task_ids=plan_by) if plan_by else None
+
     def still_changes(name: str) -> bool:
         manifest = next(each for each in frozen.objects if object_name(each) == name)
         force = True if kind == "rollback" else None
@@ -79,7 +92,7 @@ def require_approval(
         now=datetime.now(UTC),
         # One that is followed by its changes without a break stays good to their end.
         check_age=not _begun(operator, ti) or (approval is not None and cleared > approval.clear_number),
-        current=lambda: look(frozen, cluster, run, kind).basis,
+        current=lambda: look(frozen, cluster, run, kind, plan).basis,
         still_changes=still_changes,
         ask_task=approved_by,
     )

@@ -158,13 +158,14 @@ class AsBuiltOperator(EndOperator):
         ]
 
     def _said(self, context: Context) -> dict[str, str]:
-        """What else was said when the run was triggered, by the title of the param."""
-        titles = {name: self.dag.params.get_param(name).schema.get("title", name) for name in self.dag.params}
-        return {
-            str(titles.get(name, name)): str(value)
-            for name, value in context["params"].items()
-            if value and name not in PLAIN_PARAMS and name in titles
-        }
+        """What was said beside the plain params when the run was triggered, by the title of the param."""
+        said = {}
+        for name, value in context["params"].items():
+            if name in self.dag.params and name not in PLAIN_PARAMS:
+                param = self.dag.params.get_param(name)
+                if value and value != param.value:
+                    said[str(param.schema.get("title", name))] = str(value)
+        return said
 
     def _user(self, context: Context) -> str:
         return str(getattr(context["dag_run"], "triggering_user_name", None) or "")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
 
 from include.release.conclusion import Conclusion, Kind, Step, conclude, what_serves
 from include.release.frozen import Frozen
 from plugins.hooks.cluster import ClusterHook
+from plugins.operators import locking
 from plugins.operators.base import ReleaseOperator, is_dry_run
 from plugins.operators.failure import KEY
 
@@ -26,7 +25,6 @@ class EndOperator(ReleaseOperator):
         kind: what the run does.
         concluded_by: id of the task that concludes it; what comes after that is not part of the change.
         rollback_group: id of the task group of the automatic rollback.
-        approved_by: id of the task that asks for an approval.
     """
 
     def __init__(
@@ -130,5 +128,4 @@ class EndOperator(ReleaseOperator):
 def run_url(context: Context) -> str:
     """The run's page in Airflow; empty when Airflow has no ``api.base_url``."""
     dag_run: Any = context["dag_run"]
-    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return f"{base}/dags/{dag_run.dag_id}/runs/{quote(dag_run.run_id, safe='')}" if base else ""
+    return locking.run_url(dag_run.dag_id, dag_run.run_id)
