@@ -8,13 +8,15 @@ from urllib.parse import quote, urlsplit
 from airflow.configuration import conf
 from airflow.sdk import ObjectStoragePath
 from fastapi import Body, FastAPI, HTTPException, Query, Request, status
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from include.records.database import RecordsError
 from include.records.models import Change, utc_now
-from include.records.page import Links, render
+from include.records.page import TEMPLATES, Links, render
 from include.records.recording import read_finding, record, recorder_of, split_image
-from include.release.problems import RejectedError
+from include.release.fields import shown
+from include.release.problems import Problem, RejectedError
 from plugins.records_app.lookups import Lookup, look
 from plugins.records_app.users import Reader, User, login_page
 
@@ -39,6 +41,17 @@ def _rejected(_request: Request, error: RejectedError) -> JSONResponse:
     return JSONResponse({"detail": str(error), "problems": problems}, status.HTTP_422_UNPROCESSABLE_CONTENT)
 
 
+@app.exception_handler(RequestValidationError)
+def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    problems = [
+        Problem("the request", ".".join(map(str, each["loc"][1:])), shown(each.get("input")), each["msg"])
+        if each["type"] != "json_invalid"
+        else Problem("the request", "", "a body that is no JSON", f"JSON ({each['ctx']['error']})")
+        for each in error.errors()
+    ]
+    return _rejected(request, RejectedError(problems, subject="the request", changed="Nothing was done."))
+
+
 @app.exception_handler(RecordsError)
 def _no_records(_request: Request, error: RecordsError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status.HTTP_503_SERVICE_UNAVAILABLE)
@@ -57,27 +70,33 @@ def releases(_user: Reader, environment: Environment = None) -> HTMLResponse:
     """The page: last change and live state per app and environment, history, verdicts."""
     found: Lookup | None = None
     trouble = ""
-    shown: dict[str, Any] = {"places": [], "history": [], "verdicts": []}
+    content: dict[str, Any] = {"places": [], "history": [], "verdicts": []}
     try:
         found = look()
-        shown = _gather(found, environment)
+        content = _gather(found, environment)
     except (RejectedError, RecordsError) as error:
         trouble = str(error)
     names = [each.name for each in found.environments.environments] if found else []
     text = render(
-        **shown, links=_links(), now=utc_now(), environments=names, chosen=environment, trouble=trouble
+        **content, links=_links(), now=utc_now(), environments=names, chosen=environment, trouble=trouble
     )
     return HTMLResponse(text, headers=HEADERS)
+
+
+@app.get("/releases.js", include_in_schema=False)
+def script() -> FileResponse:
+    """The page's few lines of script."""
+    return FileResponse(TEMPLATES / "releases.js", media_type="text/javascript")
 
 
 @app.get("/releases.json")
 def releases_json(_user: Reader, environment: Environment = None) -> dict[str, Any]:
     """The same as data."""
-    shown = _gather(look(), environment)
+    content = _gather(look(), environment)
     return {
-        "places": [each.to_json() for each in shown["places"]],
-        "history": [each.model_dump(mode="json") for each in shown["history"]],
-        "verdicts": [each.model_dump(mode="json") for each in shown["verdicts"]],
+        "places": [each.to_json() for each in content["places"]],
+        "history": [each.model_dump(mode="json") for each in content["history"]],
+        "verdicts": [each.model_dump(mode="json") for each in content["verdicts"]],
     }
 
 
@@ -154,7 +173,7 @@ def _links() -> Links:
 
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
