@@ -1,6 +1,6 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
-# APPROVE=me (you approve in the demo),
+# APPROVE=me (you approve in the demo), ROUNDS (how often the benchmark measures),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
@@ -58,6 +58,10 @@ e2e: venv-dev ## the demo as a newcomer runs it
 
 releases: venv ## the last deploys, and whether they are what runs now (ARGS="--environment qa --limit 5")
 	@$(BIN)/python -m include.records releases $(ARGS)
+
+bench-release: venv ## the release DAG beside a script, and the shop under load meanwhile (ROUNDS=3); last line is JSON
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(BIN)/python -m tools.bench
 
 images: venv ## build the shop's images into .images/ and write their lock file
 	@$(BIN)/python -m include.release.lock_images --images-dir .images
