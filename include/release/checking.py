@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from include.capacity.policy import CapacityPolicy
+from include.release.asking import wrong_exception
 from include.release.builds import build_problems
 from include.release.environments import Environment, may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock
 from include.release.loading import LoadedRelease, Sources
 from include.release.problems import Problem, RejectedError
+from include.release.windows import refused_now
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,9 @@ class Request:
     dry_run: bool
     problems: tuple[Problem, ...] = ()
     """What is wrong with the request itself."""
+    outside_window: str = ""
+    """Why it cannot wait for the change window."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedReleas
         else:
             refused = may_trigger(environment, request.user)
             problems += [refused] if refused else []
+            problems += _window(request, environment)
             lock = sources.image_lock(environment)
             policy = sources.capacity_policy(environment)
     except RejectedError as error:
@@ -75,3 +82,14 @@ def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedReleas
     if problems or environment is None or loaded is None or lock is None or policy is None:
         raise RejectedError(problems, subject=f"release {request.release!r} to {request.environment!r}")
     return environment, loaded, lock, policy
+
+
+def _window(request: Request, environment: Environment) -> list[Problem]:
+    """Whether it may start now. A dry run always may."""
+    if request.dry_run:
+        return []
+    wrong = wrong_exception(environment, request.user, "outside_window", request.outside_window)
+    if wrong is not None:
+        return [wrong]
+    closed = None if request.outside_window else refused_now(environment, request.at)
+    return [closed] if closed else []

@@ -20,6 +20,7 @@ from include.release.problems import Problem, RejectedError
 from include.release.references import check_references
 from include.release.spec import Release
 from include.release.verdict_config import verdict_problems
+from include.release.windows import window_problems
 from include.release.yamlfile import Document, parse, read_text
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -214,4 +215,5 @@ def _check_environments(value: Environments, document: Document) -> list[Problem
             problems.append(
                 Problem(where, "environments", f"{each.name} {counts[each.name]} times", "each name once")
             )
+        problems += window_problems(each.window, document, ("environments", index, "window"))
     return [*problems, *verdict_problems(value, document)]

@@ -11,6 +11,7 @@ from include.release.spec import Strict, Text
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+EndClock = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 LocalTime = Annotated[datetime, Field(strict=False)]
 
 
@@ -19,7 +20,7 @@ class OpenHours(Strict):
 
     days: list[Weekday] = Field(min_length=1, title="Days of the week")
     start: Clock = Field(title="From, as HH:MM in the window's time zone")
-    end: Clock = Field(title="Until (not included); before the start is on the next day")
+    end: EndClock = Field(title="Until (not included), at most 24:00; before the start is on the next day")
 
 
 class Freeze(Strict):

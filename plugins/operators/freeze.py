@@ -32,6 +32,7 @@ class FreezeAndCheckOperator(BaseOperator):
             user,
             bool(params["dry_run"]),
             wrong_request(conf, params["reason"], list(context["dag"].params)),
+            params.get("outside_window") or "",
         )
         intent = "Dry run of" if request.dry_run else "Release"
         say(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -18,8 +18,10 @@ from include.release.lease import Journal
 from include.release.lock import AskRun, HeldError, Holder, Lock, RunFate, Taken
 from include.release.problems import Problem, RejectedError
 from include.release.saved import saved_name
+from include.release.windows import refused_now
 
 FINISHED = ("success", "failed")
+_ALWAYS = "a procedure without this param may start at any time"
 
 
 def run_name(context: Context) -> str:
@@ -88,13 +90,27 @@ def begin_change(frozen: Frozen, cluster: Cluster, context: Context, stage: str)
 
     Whether to go on from an interrupted run was asked by the task ``lock``; here that is only kept in the journal.
     """
-    return lock_of(frozen, cluster).require(
+    lock = lock_of(frozen, cluster)
+    _refuse_closed_window(frozen, context, lock)
+    return lock.require(
         holder_of(frozen, context),
         ask_airflow(context),
         stage,
         saved_state=saved_name(frozen.release.app, run_name(context)),
         go_on=True,
     )
+
+
+def _refuse_closed_window(frozen: Frozen, context: Context, lock: Lock) -> None:
+    """Refuse the first change of a release whose approval came when the window had closed; one begun may end."""
+    if context["params"].get("outside_window", _ALWAYS):
+        return
+    closed = refused_now(frozen.environment, datetime.now(UTC))
+    journal = lock.read().journal if closed else None
+    if closed and not (journal and journal.run == run_name(context) and journal.stage):
+        raise RejectedError(
+            [closed], subject=f"the time of {frozen.title}", changed="This run has changed nothing."
+        )
 
 
 def half_way(frozen: Frozen, cluster: Cluster, runs: Sequence[Journal]) -> RejectedError:
