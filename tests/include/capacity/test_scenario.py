@@ -184,6 +184,18 @@ def test_qa_runs_the_same_pods_but_few_of_them_and_says_why(plan, release, full)
     assert f"replicas 2 instead of {full}, because this environment is a trial" in app.differs[-1]
 
 
+def test_a_trial_never_runs_more_than_the_plan(plan):
+    processor = plan(environment="qa").of("order-processor")
+    assert (processor.runs.replicas, processor.differs) == (1, [])
+
+
+def test_more_cpu_for_the_same_users_asks_for_more(plan):
+    # 250m + 40 % = 350m for 500 users: 0.7m each; 371.43 x 0.7 / 0.8 = 325, so 350. The queue's twice that: 700m.
+    found = plan(("cpu_change: 0 %", "cpu_change: +40 %"))
+    assert found.of("app-deployment").planned.cpu_request == "350m"
+    assert found.of("order-processor").planned.cpu_request == "700m"
+
+
 def test_a_plan_survives_the_way_through_json(plan):
     found = plan()
     again = Plan.from_dict(found.to_dict())
