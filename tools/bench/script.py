@@ -47,6 +47,14 @@ class Handover:
         """State and seconds of the steps so far."""
         return [{"task_id": name, **state} for name, state in self._states.items()]
 
+    def get_dr_count(self, *_: Any, **__: Any) -> int:
+        """How many runs of a name there are: scripts before this one are the only other runs."""
+        return 1
+
+    def get_dagrun_state(self, *_: Any) -> str:
+        """State of another run: a script before this one, which has ended."""
+        return RAN
+
 
 class Script:
     """The steps of the release DAG, in their order.
