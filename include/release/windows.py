@@ -77,28 +77,31 @@ def window_problems(window: ChangeWindow, document: Document, keys: Keys) -> lis
         problems.append(problem(("time_zone",), window.time_zone, expected, fix))
     for index, hours in enumerate(window.open):
         if hours.start == hours.end:
-            at: Keys = ("open", index, "end")
-            problems.append(problem(at, f"{hours.start} to {hours.end}", "an end that differs from the start",
-                                    'write "24:00" for the end of the day'))  # fmt: skip
+            expected, fix = "an end that differs from the start", 'write "24:00" for the end of the day'
+            problems.append(problem(("open", index, "end"), f"{hours.start} to {hours.end}", expected, fix))
     for first, second in _overlaps(window.open):
         found = f"hours that overlap those of open[{first}]"
         problems.append(problem(("open", second), found, "each hour of the week once", "join the two"))
     for index, freeze in enumerate(window.freezes):
-        for name, when in (("start", freeze.start), ("end", freeze.end)):
-            if when.tzinfo is not None:
-                at = ("freezes", index, name)
-                fix = f"leave the offset out: {when:%Y-%m-%dT%H:%M}"
-                problems.append(
-                    problem(at, when.isoformat(), f"a time as the clock in {window.time_zone} shows it", fix)
-                )
-            if when.year not in YEARS:
-                at = ("freezes", index, name)
-                problems.append(problem(at, when.isoformat(), f"a year from {YEARS[0]} to {YEARS[-1]}"))
-        if freeze.end.replace(tzinfo=None) <= freeze.start.replace(tzinfo=None):
-            at = ("freezes", index, "end")
-            expected = f"a time after the start, {freeze.start:%Y-%m-%dT%H:%M}"
-            problems.append(problem(at, f"{freeze.end:%Y-%m-%dT%H:%M}", expected, "are the two swapped?"))
+        problems += [
+            problem(("freezes", index, *at), *rest) for at, *rest in _freeze_findings(freeze, window)
+        ]
     return problems
+
+
+def _freeze_findings(freeze: Freeze, window: ChangeWindow) -> Iterator[tuple[Keys, str, str, str]]:
+    """Which key, what was found, what was expected, the fix."""
+    for name, when in (("start", freeze.start), ("end", freeze.end)):
+        shown = f"{when:%Y-%m-%dT%H:%M}"
+        if when.tzinfo is not None:
+            expected = f"a time as the clock in {window.time_zone} shows it"
+            yield (name,), when.isoformat(), expected, f"leave the offset out: {shown}"
+        if when.year not in YEARS:
+            yield (name,), shown, f"a year from {YEARS[0]} to {YEARS[-1]}", ""
+    start, end = freeze.start.replace(tzinfo=None), freeze.end.replace(tzinfo=None)
+    if end <= start:
+        expected = f"a time after the start, {start:%Y-%m-%dT%H:%M}"
+        yield ("end",), f"{end:%Y-%m-%dT%H:%M}", expected, "are the two swapped?"
 
 
 def _known_zone(name: str) -> bool:
