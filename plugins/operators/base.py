@@ -14,6 +14,7 @@ from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
 from include.release.problems import RejectedError
 from plugins.hooks.cluster import ClusterHook
+from plugins.operators.approved import require_approval
 from plugins.operators.failure import Kind, rejection, remember
 from plugins.operators.locking import begin_change, holder_of, lock_of
 from plugins.operators.locking import requested_at as requested_at
@@ -66,6 +67,8 @@ class ReleaseOperator(BaseOperator):
         dry_run = is_dry_run(context)
         with readable_errors(self):
             cluster = ClusterHook(release.environment.connection).get_conn()
+            if self.approved_by and not dry_run:
+                require_approval(self, release, cluster, context, self.approved_by)
             if self.changes_cluster and not dry_run:
                 begin_change(release, cluster, context, self.task_id)
             result = self.step(release, cluster, context, dry_run=dry_run)

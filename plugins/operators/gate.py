@@ -65,6 +65,8 @@ class QaVerdictOperator(ReleaseOperator):
     It runs whatever happened before it. Saying the same again for one run and build adds nothing.
     """
 
+    afterwards = True
+
     def __init__(self, *, trigger_rule: str = "all_done", **kwargs: Any) -> None:
         super().__init__(trigger_rule=trigger_rule, **kwargs)
 
