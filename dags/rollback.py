@@ -22,6 +22,10 @@ the plan and every difference, change nothing. *Drop data*: take back migrations
 | `smoke_check` | asks every pod what the target promises | the target serves and something is wrong with it; go forward |
 | `verify_build` | compares what the pods run with the target's builds | as above |
 | `undo_after` | takes back the migrations that the target can live with | the target serves; clear it |
+| `conclude` | says in one paragraph what became of the run | it fails unless the target serves |
+| `as_built_document` | writes the document and the entry in the history | clear only this task |
+| `tell` | tells everyone on the environment's list | the log names who was not told; clear only this task |
+| `unlock` | gives the lock back | something was left half-way; the log has the choices |
 
 **Safe to rerun.** Every task, and the whole run: each finds in the cluster and in the ledger what was done already.
 Nothing is rolled forward by itself when a rollback fails; its last state is in the logs.
@@ -32,12 +36,17 @@ Nothing is rolled forward by itself when a rollback fails; its last state is in 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import chain, dag
 
+from include.release.lease import ROLLED_BACK
 from include.release.loading import Sources
 from plugins.operators.approve import ApproveOperator
+from plugins.operators.conclude import ConcludeOperator
+from plugins.operators.document import AsBuiltOperator
 from plugins.operators.find_target import FindTargetOperator, TargetGateOperator
+from plugins.operators.lock import LockOperator, UnlockOperator
 from plugins.operators.preflight import PreflightOperator
 from plugins.operators.roll_back import (
     PlanRollbackOperator,
@@ -46,16 +55,18 @@ from plugins.operators.roll_back import (
     UndoMigrationsOperator,
 )
 from plugins.operators.smoke import SmokeCheckOperator
+from plugins.operators.tell import TellOperator
 from plugins.operators.verify import VerifyBuildOperator
 from plugins.params import rollback_params
 
-TARGET = {"frozen_by": "find_target"}
+TARGET: dict[str, Any] = {"frozen_by": "find_target"}
 PLANNED = {**TARGET, "plan_by": "plan"}
+ENDING: dict[str, Any] = {**TARGET, "kind": "rollback"}
 
 
 @dag(
     schedule=None,
-    max_active_runs=1,
+    max_active_runs=4,
     doc_md=__doc__,
     params=rollback_params(Sources.from_environment()),
     tags=["release", "kubernetes"],
@@ -69,8 +80,10 @@ PLANNED = {**TARGET, "plan_by": "plan"}
 )
 def rollback() -> None:
     """From what is live to what ran before."""
+    lock = LockOperator(task_id="lock", kind="rollback", **TARGET).as_setup()
     chain(
         FindTargetOperator(task_id="find_target", retries=0),
+        lock,
         TargetGateOperator(task_id="gate", **TARGET),
         PreflightOperator(task_id="preflight", kind="rollback", **TARGET),
         PlanRollbackOperator(task_id="plan", **TARGET),
@@ -80,7 +93,11 @@ def rollback() -> None:
         RestoredCheckOperator(task_id="rollout_check", asks=False, **PLANNED),
         SmokeCheckOperator(task_id="smoke_check", **TARGET),
         VerifyBuildOperator(task_id="verify_build", **TARGET),
-        UndoMigrationsOperator(task_id="undo_after", when="after", **PLANNED),
+        UndoMigrationsOperator(task_id="undo_after", when="after", reached=ROLLED_BACK, **PLANNED),
+        ConcludeOperator(task_id="conclude", trigger_rule="all_done", retries=0, **ENDING),
+        AsBuiltOperator(task_id="as_built_document", **ENDING).as_teardown(),
+        TellOperator(task_id="tell", **ENDING).as_teardown(),
+        UnlockOperator(task_id="unlock", **TARGET).as_teardown(setups=lock),
     )
 
 

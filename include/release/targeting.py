@@ -61,6 +61,9 @@ class Found:
 def own_route(cluster: Cluster, frozen: Frozen, run: str) -> Route | None:
     """Back over what a run did itself, and over interrupted runs that it went on from. None before it saved a state.
 
+    Never farther than to the release that ran as a whole: an interrupted run counts when it found the same one
+    (it only migrated), or when this run found a half-released state, which is nothing to go back to.
+
     Raises:
         KubeError: the cluster does not answer.
     """
@@ -71,8 +74,13 @@ def own_route(cluster: Cluster, frozen: Frozen, run: str) -> Route | None:
     left = [
         each.saved_state for each in Lock(cluster, environment.namespace, app).read().left if each.run != run
     ]
-    states = [read_saved(cluster, environment.namespace, name) for name in reversed(left)]
-    return _over([mine, *(each for each in states if each is not None)])
+    passed = [mine]
+    for name in reversed(left):
+        found = read_saved(cluster, environment.namespace, name)
+        if found is None or passed[-1].previous_spec not in ("", found.previous_spec):
+            break
+        passed.append(found)
+    return _over(passed)
 
 
 def begun(cluster: Cluster, frozen: Frozen, run: str, route: Route) -> bool:

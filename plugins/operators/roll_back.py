@@ -5,7 +5,7 @@ They are used twice: as the group ``roll_back`` of a release that failed, and by
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from airflow.sdk import Context, TaskGroup, chain
 from airflow.sdk.exceptions import AirflowSkipException
@@ -16,6 +16,7 @@ from include.release.draining import wait_for_leaving_pods
 from include.release.environments import Environment
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
+from include.release.lease import ROLLED_BACK
 from include.release.migrating import MigrationError
 from include.release.problems import Problem, RejectedError
 from include.release.restoring import Restored, delete_created, restore, wait_until_gone
@@ -29,6 +30,7 @@ from include.release.undoing import ask_ledger, undo, wait_for_running
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, requested_at, run_name, say
 from plugins.operators.ending import SAID
+from plugins.operators.locking import holder_of, lock_of
 from plugins.operators.preflight import ROUTE
 from plugins.operators.rollout import RolloutCheckOperator
 
@@ -93,12 +95,20 @@ class PlanRollbackOperator(ReleaseOperator):
         run = run_name(context)
         route = own_route(cluster, frozen, run)
         if route is None or not begun(cluster, frozen, run, route):
-            say(self, "Nothing to roll back: this run has changed neither objects that run nor the database")
-            raise AirflowSkipException("nothing was changed")
+            self._nothing(
+                frozen, cluster, context, "this run has changed neither objects that run nor the database"
+            )
         if route.target == spec_name(frozen.release.name, frozen.digest):
-            say(self, f"Nothing to roll back: before this run the same {frozen.release.name} was live")
-            raise AirflowSkipException("the same release was live before")
+            self._nothing(
+                frozen, cluster, context, f"before this run the same {frozen.release.name} was live"
+            )
         return route
+
+    def _nothing(self, frozen: Frozen, cluster: Cluster, context: Context, why: str) -> NoReturn:
+        say(self, f"Nothing to roll back: {why}")
+        # The state before the run is what there is: the next run has nothing to ask about.
+        lock_of(frozen, cluster).reach(holder_of(frozen, context), ROLLED_BACK)
+        raise AirflowSkipException(why)
 
 
 class _FollowsPlan(ReleaseOperator):
@@ -299,7 +309,7 @@ def roll_back_group(**plan: Any) -> TaskGroup:
             UndoMigrationsOperator(task_id="undo_first", when="first", **back),
             RestoreOperator(task_id="restore", **back),
             RestoredCheckOperator(task_id="restored_check"),
-            UndoMigrationsOperator(task_id="undo_after", when="after", **back),
+            UndoMigrationsOperator(task_id="undo_after", when="after", reached=ROLLED_BACK, **back),
         )
     return group
 
