@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tests.include.capacity.conftest import change
+
 IMAGE = "              image: shop:2.0.0\n              ports"
 APP = "    spec:\n      revisionHistoryLimit: 5"
 BECAUSE = ("      users: 500\n", "      pinned_because: the database is the bottleneck\n      users: 500\n")
@@ -91,3 +93,14 @@ def test_the_digest_of_a_release_covers_its_plan(frozen):
     assert first.digest != second.digest
     with pytest.raises(ValueError, match="its content has another"):
         type(first).from_json(first.to_json().replace("2600 / 500 = 5.2", "2600 / 500 = 9.9"))
+
+
+def test_the_policy_decides_on_cpu_limits_and_spread(sources, frozen):
+    path = sources.config / "capacity.yaml"
+    change(path, ("cpu: none}", "cpu: request}"))
+    text = path.read_text()
+    start = text.index("    spread: {")
+    path.write_text(text[:start] + "    spread: null" + text[text.index("\n", start) :])
+    pod = frozen().deployments()[0]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"memory": "320Mi", "cpu": "250m"}
+    assert "topologySpreadConstraints" not in pod
