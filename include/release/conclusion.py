@@ -58,7 +58,13 @@ class Conclusion:
 
 
 def conclude(
-    kind: Kind, title: str, steps: Sequence[Step], *, dry_run: bool = False, serving: str = ""
+    kind: Kind,
+    title: str,
+    steps: Sequence[Step],
+    *,
+    dry_run: bool = False,
+    serving: str = "",
+    ended_by_hand: bool = False,
 ) -> Conclusion:
     """The conclusion of a run.
 
@@ -68,11 +74,15 @@ def conclude(
         steps: its tasks in their order, without those that conclude, record and tell.
         dry_run: it was to change nothing.
         serving: what serves now, in a sentence; empty when nobody could be asked.
+        ended_by_hand: somebody marked the run failed or success. Airflow skips the tasks that had not begun then, and
+            gives those that ran the state that was asked for, so their states say nothing of what they did.
     """
     main = [step for step in steps if not step.rolls_back]
     back = [step for step in steps if step.rolls_back]
     failed = [step for step in main if step.state == "failed"]
     open_ends = [step for step in main if step.state not in GOOD_STATES and step.state != "failed"]
+    if ended_by_hand:
+        return _ended_by_hand(kind, title, main, serving)
     if dry_run and not failed and not open_ends:
         return Conclusion("dry run", f"Dry run of {_intent(kind, title)}: nothing was changed.", True)
     if not failed and not open_ends:
@@ -104,6 +114,18 @@ def _good_word(kind: Kind) -> Outcome:
 def _done(kind: Kind, title: str, main: Sequence[Step], serving: str) -> Conclusion:
     said = [step.said for step in main if step.said]
     return Conclusion(_good_word(kind), _join(f"{_success(kind, title)}.", *said, serving), True)
+
+
+def _ended_by_hand(kind: Kind, title: str, main: Sequence[Step], serving: str) -> Conclusion:
+    begun = [f"`{step.task_id}`" for step in main if step.changes and step.state in ("success", "failed")]
+    changed = f"Begun by then: {', '.join(begun)}." if begun else "No task that changes something had begun."
+    after = (
+        "The next run says what state was left and offers to go on; the DAG rollback goes back."
+        if begun
+        else ""
+    )
+    text = f"{_start(kind, title)} was interrupted: somebody marked the run failed or success before its end."
+    return Conclusion("interrupted", _join(text, changed, serving, after), False)
 
 
 def _interrupted(kind: Kind, title: str, main: Sequence[Step], at: Step, serving: str) -> Conclusion:

@@ -68,7 +68,15 @@ class EndOperator(ReleaseOperator):
         frozen = self.frozen(context)
         serving = "" if dry_run or frozen is None else self._serving(frozen)
         steps = self.steps(context)
-        return conclude(self.kind, self.title(context), steps, dry_run=dry_run, serving=serving)
+        by_hand = (self.states(context).get(self.concluded_by) or {}).get("state") == "skipped"
+        return conclude(
+            self.kind,
+            self.title(context),
+            steps,
+            dry_run=dry_run,
+            serving=serving,
+            ended_by_hand=by_hand,
+        )
 
     def steps(self, context: Context) -> list[Step]:
         """How the tasks of the change ended, in their order, with what the failed ones gave as their reason.
