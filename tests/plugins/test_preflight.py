@@ -161,7 +161,7 @@ def test_a_right_release_is_shown_and_the_state_before_it_is_saved_once(
     assert [each["kind"] for each in state.objects] == ["Service"]
     assert state.absent == [("Deployment", "app-deployment")]
     # Half of the release is there now. The same run still goes back to what was before it.
-    ConfigureOperator(task_id="configure").execute(made)
+    ConfigureOperator(task_id="configure", approved_by=None).execute(made)
     made["ti"].values["", "answer"] = None
     again = PreflightOperator(task_id="preflight").execute(made)
     assert again["saved_state"] == found["saved_state"]
@@ -174,7 +174,10 @@ def test_what_a_release_of_ours_had_brought_is_saved_as_that(cluster, connection
     second = small(("replicas: 2", "replicas: 1"))
     made = of_run(context, first, "a")
     PreflightOperator(task_id="preflight").execute(made)
-    for task in (ConfigureOperator(task_id="configure"), DeployOperator(task_id="deploy")):
+    for task in (
+        ConfigureOperator(task_id="configure", approved_by=None),
+        DeployOperator(task_id="deploy", approved_by=None),
+    ):
         task.execute(made)
     found = PreflightOperator(task_id="preflight").execute(of_run(context, second, "b"))
     state = read_saved(client, second.environment.namespace, found["saved_state"])
