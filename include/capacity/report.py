@@ -15,6 +15,22 @@ def plan_text(plan: Plan) -> str:
     return "\n\n".join(parts)
 
 
+def brief(plan: Plan) -> list[str]:
+    """The plan for somebody who decides: a line per workload, and why what runs is not what was planned."""
+    lines = [f"This environment is a trial: {plan.trial}."] if plan.trial else []
+    for each in plan.workloads:
+        text = f"{each.workload}: {each.runs.text}"
+        if each.runs != each.planned:
+            text += f" (planned: {each.planned.text})"
+        for held in each.holds:
+            text += f"; {held.case}: {held.each}, {held.memory}"
+        if each.gives_way:
+            first = each.gives_way[0]
+            text += f"; first gives way {first.what}, at {first.in_all}"
+        lines += [text, *(f"{each.workload}, not as planned: {why}" for why in each.differs)]
+    return [*lines, f"In all: {plan.in_all}."]
+
+
 def workload_text(plan: WorkloadPlan) -> str:
     """The plan of one Deployment."""
     parts = [

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.capacity.report import brief
 from include.release.applying import Applied
 from include.release.approval import Approvers, Basis, Kind
 from include.release.frozen import Frozen
@@ -181,15 +182,9 @@ def _failure(facts: Facts) -> str:
 
 
 def plan_lines(frozen: Frozen) -> list[str]:
-    """The capacity plan in a line per workload, with why what runs is not what was planned."""
+    """The capacity plan in a line per workload, with what it holds and why what runs is not what was planned."""
     plan = frozen.capacity()
-    if plan is None:
-        return []
-    lines = [f"{plan.trial}"] if plan.trial else []
-    for each in plan.workloads:
-        why = f" ({'; '.join(each.differs)})" if each.differs else ""
-        lines.append(f"{each.workload}: {each.runs.text}; planned {each.planned.text}{why}")
-    return lines
+    return [] if plan is None else brief(plan)
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
+from include.capacity.report import brief
 from include.release.document import TEMPLATES
 
 
@@ -36,3 +37,17 @@ def test_the_document_says_why_a_trial_is_small_and_when_there_is_no_plan(frozen
         frozen(environment="qa").plan
     )
     assert "No plan: the release has no capacity facts" in rendered(None)
+
+
+def test_who_decides_gets_the_plan_in_short(plan):
+    app, processor, in_all = brief(plan())
+    assert app == (
+        "app-deployment: 7 x 320Mi, 250m; at peak, every pod runs: 371.4 users (74 % of 500), 233.1 MiB (73 % of 320Mi); "
+        "at peak, 1 pod out: 433.3 users (87 % of 500), 272 MiB (85 % of 320Mi); "
+        "first gives way users: more were not measured, at 3500 with 7 pods"
+    )
+    assert processor.startswith("order-processor: 1 x 1280Mi, 500m; full queue: 960 to 1440 orders an hour")
+    assert in_all == "In all: 8 pods, which ask for 3520 MiB memory and 2250m CPU."
+    trial = brief(plan(environment="qa"))
+    assert trial[0].startswith("This environment is a trial: ")
+    assert trial[1].startswith("app-deployment: 2 x 320Mi, 250m (planned: 7 x 320Mi, 250m); ")
