@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,11 +23,14 @@ class Judged:
     reason: str
 
 
-def judge_run(states: Mapping[str, str], failures: Mapping[str, Mapping[str, str]]) -> Judged:
+def judge_run(
+    states: Mapping[str, str], failures: Mapping[str, Mapping[str, str]], results: Container[str]
+) -> Judged:
     """What the end of the run's tasks says of the builds.
 
     Args:
         states: state by task, such as success, failed, skipped, upstream_failed.
+        results: the tasks that handed on what they found. One that somebody marked as a success did not.
         failures: what a failed task left as its reason: ``reason``, and as ``kind`` ``failed`` when a step went
             wrong. Other kinds (refused, trouble: the cluster, a worker, a quota) are no fault of the build.
     """
@@ -43,6 +46,10 @@ def judge_run(states: Mapping[str, str], failures: Mapping[str, Mapping[str, str
     if missing:
         ends = ", ".join(f"{task} {(states.get(task) or 'not run').replace('_', ' ')}" for task in missing)
         return Judged(None, f"the builds were not tried to the end: {ends}")
+    marked = [task for task in PASSES if task not in results]
+    if marked:
+        names = " and ".join(marked)
+        return Judged(None, f"{names} handed on no result: somebody marked {names} as a success")
     return Judged(True, f"{', '.join(PASSES[:-1])} and {PASSES[-1]} succeeded")
 
 

@@ -13,7 +13,7 @@ from include.release.frozen import Frozen
 from include.release.gate import check_gate, verdict_lines
 from include.release.kube import Cluster
 from include.release.problems import RejectedError
-from include.release.qa import TRIES, judge_run, verdicts_of
+from include.release.qa import PASSES, TRIES, judge_run, verdicts_of
 from plugins.hooks.records import RecordsHook
 from plugins.operators.base import ReleaseOperator, run_name, say
 from plugins.operators.failure import KEY
@@ -87,7 +87,7 @@ class QaVerdictOperator(ReleaseOperator):
             self._skip(f"A release to {environment.name} is no verdict on its builds")
         if dry_run:
             self._skip("Dry run: no build was tried")
-        judged = judge_run(self._states(context), self._failures(context))
+        judged = judge_run(self._states(context), self._failures(context), self._results(context))
         if judged.passed is None:
             self._skip(f"No verdict is recorded: {judged.reason}")
         dag_run: Any = context["dag_run"]
@@ -114,6 +114,9 @@ class QaVerdictOperator(ReleaseOperator):
     def _failures(self, context: Context) -> dict[str, dict[str, str]]:
         found = {task: context["ti"].xcom_pull(task_ids=task, key=KEY) for task in TRIES}
         return {task: failure for task, failure in found.items() if isinstance(failure, dict)}
+
+    def _results(self, context: Context) -> set[str]:
+        return {task for task in PASSES if context["ti"].xcom_pull(task_ids=task) is not None}
 
     def _link(self, context: Context) -> str:
         url: str = getattr(context["ti"], "log_url", "") or ""

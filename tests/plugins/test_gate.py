@@ -22,11 +22,13 @@ def started(cluster: Any, connection: Any, context: Any) -> Any:
     """A run's context after its first task, with the states in which its other tasks ended."""
     connection(cluster.kubeconfig)
 
-    def make(frozen: Any, states: dict[str, str] | None = None, **params: Any) -> Any:
+    def make(frozen: Any, states: dict[str, str] | None = None, marked: str = "", **params: Any) -> Any:
         made = context(**params)
         made["ti"].values["freeze_and_check", "return_value"] = frozen.to_json()
         crumbs = [{"task_id": task, "state": state} for task, state in (states or GOOD).items()]
         made["ti"].get_task_breadcrumbs = lambda dag_id, run_id: crumbs
+        for task in set(states or GOOD) - {marked}:
+            made["ti"].values[task, "return_value"] = []
         made["ti"].log_url = "http://airflow/log"
         return made
 
@@ -162,6 +164,8 @@ def test_a_release_that_failed_records_a_fail_and_a_cleared_one_that_passes_then
         ({"gives_verdict": True}, GOOD, {"dry_run": True}, "Dry run: no build was tried"),
         ({"gives_verdict": True}, GOOD | {"migrate": "failed"}, {},
          "No verdict is recorded: migrate failed for another reason than the build"),
+        ({"gives_verdict": True}, GOOD, {"marked": "smoke_check"},
+         "smoke_check handed on no result: somebody marked smoke_check as a success"),
         ({"gives_verdict": True}, {"migrate": "upstream_failed"}, {},
          "No verdict is recorded: the builds were not tried to the end"),
     ],

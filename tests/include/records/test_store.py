@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,14 @@ def test_a_run_that_says_the_same_again_adds_nothing_and_one_that_changes_its_mi
     assert len({first.id, second.id, third.id}) == 3
 
 
+def test_two_copies_of_one_task_add_one_verdict(records):
+    records.mark_told("the tables are there")
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(lambda _: records.add_verdict(verdict(run="release/1")), range(8)))
+    assert {each.id for each in kept} == {kept[0].id}
+    assert records.verdicts() == [kept[0]]
+
+
 def test_a_change_is_saved_again_under_its_run(records):
     running = change(outcome="running", details={"stage": "migrate", "links": ["a"]})
     records.save_change(running)
@@ -151,16 +160,16 @@ def test_many_processes_that_open_a_new_database_at_once_all_succeed(url):
         subprocess.Popen(
             [*command, str(number)], cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for number in range(4)
+        for number in range(3)
     ]
     for process in found:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
     answers = [process.communicate(timeout=60) for process in found]
-    assert [process.returncode for process in found] == [0] * 4, answers
+    assert [process.returncode for process in found] == [0] * 3, answers
     records = Records(url)
-    assert all(records.was_told(key) for key in ("all", "0", "1", "2", "3"))
+    assert all(records.was_told(key) for key in ("all", "0", "1", "2"))
 
 
 def test_the_steps_make_the_tables_that_the_code_uses(url):

@@ -95,6 +95,8 @@ async def test_a_bad_release_fails_with_its_reason(roll_out, cluster, namespace,
     assert outcome.text.startswith("The rollout of small (small) in test failed: ")
     for text in (*texts, "Events (last ", "What now: the pods of the previous build still serve"):
         assert text in outcome.text
+    # A quota says nothing of the build.
+    assert outcome.around == ("quota" in request.node.callspec.id)
 
 
 async def test_an_image_that_does_not_exist_fails_long_before_the_deadline(roll_out):
@@ -102,6 +104,7 @@ async def test_an_image_that_does_not_exist_fails_long_before_the_deadline(roll_
     outcome, _ = await roll_out(edit=lambda container: container.update(image=f"standin.local/web:9@{other}"))
     assert "image standin.local/web:9" in outcome.text
     assert "cannot be pulled" in outcome.text
+    assert outcome.around
 
 
 async def test_a_config_map_that_is_not_there_is_named(roll_out):
@@ -109,6 +112,7 @@ async def test_a_config_map_that_is_not_there_is_named(roll_out):
     outcome, _ = await roll_out(edit=lambda container: container.update(envFrom=[reference]))
     assert "container web of pod web-" in outcome.text
     assert 'configmap "absent" not found' in outcome.text
+    assert outcome.around
 
 
 def limit_pods(cluster: Any, namespace: str, count: int) -> None:

@@ -208,13 +208,13 @@ GOOD = {"migrate": "success", "rollout_check": "success", "smoke_check": "succes
 
 
 def test_a_release_that_passed_its_checks_is_a_pass():
-    assert judge_run(GOOD, {}) == Judged(True, "rollout_check, smoke_check and verify_build succeeded")
+    assert judge_run(GOOD, {}, GOOD) == Judged(True, "rollout_check, smoke_check and verify_build succeeded")
 
 
 @pytest.mark.parametrize("task", ["migrate", "rollout_check", "smoke_check", "verify_build"])
 def test_a_build_that_failed_is_a_fail(task):
     failures = {task: {"kind": "failed", "reason": "exit code 3"}}
-    assert judge_run(GOOD | {task: "failed"}, failures) == Judged(False, f"{task} failed: exit code 3")
+    assert judge_run(GOOD | {task: "failed"}, failures, {}) == Judged(False, f"{task} failed: exit code 3")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,12 @@ def test_a_build_that_failed_is_a_fail(task):
     ],
 )  # fmt: skip
 def test_a_run_that_did_not_try_the_build_says_nothing(states, failures, reason):
-    assert judge_run(GOOD | states, failures) == Judged(None, reason)
+    assert judge_run(GOOD | states, failures, GOOD) == Judged(None, reason)
+
+
+def test_a_check_that_somebody_marked_as_a_success_is_no_pass():
+    judged = judge_run(GOOD, {}, {"rollout_check", "verify_build"})
+    assert judged == Judged(None, "smoke_check handed on no result: somebody marked smoke_check as a success")
 
 
 def test_a_failure_speaks_of_our_own_builds_only(frozen):
