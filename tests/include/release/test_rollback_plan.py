@@ -1,0 +1,200 @@
+"""How to get back is decided from facts: one test per rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from include.release.environments import Environment
+from include.release.frozen import LABEL_APP, Frozen, freeze
+from include.release.images import ImageLock, LockedImage
+from include.release.loading import PROJECT, load_release
+from include.release.pressed import NOTE_PRESSED
+from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
+from include.release.saved import SavedState
+from include.release.spec import Migration
+
+SMALL = PROJECT / "tests" / "data" / "releases" / "small.yaml"
+NONE = {"t": 0}
+
+
+@pytest.fixture
+def frozen() -> Callable[..., Frozen]:
+    """Makes a frozen release of that name with these migrations."""
+    environment = Environment(
+        name="test", title="t", connection="c", namespace="n", image_lock="none", may_trigger=["*"],
+        may_approve=["*"], documents="d",
+    )  # fmt: skip
+    lock = ImageLock(registry="r", images={"python:3": LockedImage(digest="sha256:" + "0" * 64)})
+    loaded = load_release(SMALL)
+    base = freeze(loaded, environment, lock)
+
+    def make(name: str, *steps: Migration, objects: list[dict[str, Any]] | None = None) -> Frozen:
+        migrations = base.release.migrations
+        assert migrations is not None
+        release = base.release.model_copy(
+            update={"name": name, "migrations": migrations.model_copy(update={"steps": list(steps)})}
+        )
+        return base.model_copy(
+            update={
+                "release": release,
+                "digest": (name * 64)[:64],
+                "objects": base.objects if objects is None else objects,
+            }
+        )
+
+    return make
+
+
+def step(name: str, **more: Any) -> Migration:
+    """A migration that can be taken back, loses nothing, and with which the old build works."""
+    about: dict[str, Any] = {
+        "id": name, "title": name, "up": ["up"], "down": ["down"], "drops_data": None, "old_build_compatible": True,
+    }  # fmt: skip
+    return Migration(**(about | more))
+
+
+def decide(new: Frozen, old: Frozen | None = None, **more: Any) -> RollbackPlan:
+    """The plan to go back from ``new``, of which all migrations are applied."""
+    steps = new.release.migrations.steps if new.release.migrations else []
+    about: dict[str, Any] = {
+        "layers": [Layer(new, frozenset())], "target": old, "before": None, "live": [],
+        "applied": [each.id for each in steps],
+    }  # fmt: skip
+    return plan_rollback(Facts(**(about | more)))
+
+
+def test_migrations_are_taken_back_newest_first_after_the_pods(frozen):
+    plan = decide(frozen("new", step("a"), step("b"), step("c")), frozen("old"))
+    assert [each.id for each in plan.undo] == ["c", "b", "a"]
+    assert (plan.order, plan.kept, plan.stop) == ("pods first", [], "")
+    assert "old works with every migration that is taken back, and new does not work without them" in plan.why
+    assert plan.undo[0].spec == f"new-spec-{('new' * 4)[:10]}"
+
+
+def test_only_what_this_release_brought_is_taken_back(frozen):
+    new = frozen("new", step("a"), step("b"), step("c"))
+    plan = decide(new, layers=[Layer(new, frozenset({"a"}))], applied=["a", "b"])
+    assert [each.id for each in plan.undo] == ["b"]
+
+
+def test_rows_that_would_be_lost_keep_a_migration_and_all_older_ones(frozen):
+    new = frozen("new", step("a"), step("b", drops_data="plants", lost=["count"]), step("c"))
+    plan = decide(new, rows={"b": {"plants": 2, "pots": 0}})
+    assert [each.id for each in plan.undo] == ["c"]
+    assert [(each.id, each.reason) for each in plan.kept] == [
+        ("b", "taking it back would destroy 2 rows of plants, and drop_data was not given"),
+        ("a", "b, which is newer, stays"),
+    ]
+    assert plan.stop == ""
+
+
+def test_with_drop_data_the_rows_are_shown_and_dropped(frozen):
+    new = frozen("new", step("a", drops_data="plants", lost=["count"]))
+    plan = decide(new, rows={"a": {"plants": 1}}, drop_data=True)
+    assert [(each.id, each.keep_rows) for each in plan.undo] == [("a", False)]
+    assert "  take back migration a (a), destroys 1 row of plants" in plan.text
+
+
+def test_no_rows_are_no_loss_but_the_program_is_asked_to_keep_what_comes_meanwhile(frozen):
+    plan = decide(frozen("new", step("a", drops_data="plants", lost=["count"])), rows={"a": NONE})
+    assert [(each.id, each.keep_rows) for each in plan.undo] == [("a", True)]
+
+
+def test_rows_that_nobody_can_count_are_not_dropped(frozen):
+    new = frozen("new", step("a", drops_data="plants"))
+    plan = decide(new)
+    assert plan.kept[0].reason == "taking it back destroys plants, not counted (the spec has no lost for it)"
+    assert decide(new, drop_data=True).undo[0].id == "a"
+
+
+@pytest.mark.parametrize(
+    ("more", "rows", "reason"),
+    [
+        ({"down": None}, {}, "it has no way back (down is null)"),
+        ({"drops_data": "x", "lost": ["count"]}, {"a": {"t": 3}}, "taking it back would destroy 3 rows of t"),
+    ],
+)
+def test_what_can_neither_be_taken_back_nor_lived_with_stops_with_the_choices(frozen, more, rows, reason):
+    plan = decide(frozen("new", step("a", old_build_compatible=False, **more)), frozen("old"), rows=rows)
+    assert reason in plan.stop
+    assert "the build before it does not work with it" in plan.stop
+    assert (plan.restore, plan.delete, plan.undo) == ([], [], [])
+    assert plan.text.startswith(
+        "The rollback to old stops here; it has changed nothing. Migration a cannot be"
+    )
+    assert any("drop_data" in each for each in plan.choices) == bool(rows)
+    assert "  1. " in plan.text
+    assert "Go forward" in plan.text
+
+
+def test_an_older_migration_that_cannot_be_lived_with_stops_it_behind_one_that_stays(frozen):
+    new = frozen("new", step("a", old_build_compatible=False), step("b", down=None))
+    assert "Migration a cannot be taken back (b, which is newer, stays)" in decide(new).stop
+
+
+def test_migrations_go_first_when_the_old_build_cannot_live_with_one(frozen):
+    plan = decide(frozen("new", step("a", old_build_compatible=False), step("b")), frozen("old"))
+    assert plan.order == "migrations first"
+    assert "old does not work with a. From taking it back until the old pods are ready" in plan.why
+
+
+def test_a_ledger_that_cannot_be_asked_keeps_what_can_be_lived_with(frozen):
+    plan = decide(frozen("new", step("a")), applied=None)
+    assert [each.id for each in plan.kept] == ["a"]
+    assert "no migrations.status" in plan.kept[0].reason
+    assert decide(frozen("new", step("a", old_build_compatible=False)), applied=None).stop
+
+
+def test_a_target_that_lacks_its_own_migrations_is_refused(frozen):
+    old = frozen("old", step("z"))
+    plan = decide(frozen("new", step("a")), old, applied=["a"])
+    assert plan.stop == "old needs migrations that are not applied (z)."
+    assert plan.choices[0].startswith("Trigger release of old")
+
+
+def test_two_releases_are_undone_each_by_its_own_build(frozen):
+    third, second = frozen("third", step("c")), frozen("second", step("b"))
+    layers = [Layer(third, frozenset({"a", "b"})), Layer(second, frozenset({"a"}))]
+    plan = decide(third, frozen("first"), layers=layers, applied=["a", "b", "c"])
+    assert [(each.id, each.spec.partition("-")[0]) for each in plan.undo] == [("c", "third"), ("b", "second")]
+
+
+def thing(kind: str, name: str, app: str = "small", **notes: str) -> dict[str, Any]:
+    metadata = {"name": name, "labels": {LABEL_APP: app}, "annotations": notes}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {}}
+
+
+def test_objects_are_restored_deleted_or_left_alone(frozen):
+    mine = [thing("PersistentVolumeClaim", "data"), thing("Service", "shared"), thing("Service", "new"),
+            thing("Deployment", "worker"), thing("Deployment", "taken")]  # fmt: skip
+    old = frozen("old")
+    new = frozen("new", objects=[*old.objects, *mine])
+    live = [
+        *mine[:-1],
+        thing("Deployment", "taken", app="other"),
+        thing("Deployment", "web", **{NOTE_PRESSED: "x"}),
+    ]
+    before = SavedState(
+        run="release/x", app="small", release="new", digest="d", objects=[thing("Service", "shared")],
+        absent=[], applied=[], taken_at="2026-11-21T00:00:00+00:00",
+    )  # fmt: skip
+    plan = decide(new, old, before=before, live=live)
+    assert plan.restore == [("Deployment", "web")]
+    assert plan.restore_saved == [("Service", "shared")]
+    assert plan.delete == [("Deployment", "worker"), ("Service", "new")]
+    assert {each.name: each.reason for each in plan.stays} == {
+        "web": "its red button is pressed: it stays at zero pods",
+        "data": "it holds data; delete it by hand if that may go",
+        "taken": "it is not of small any more",
+    }
+    text = plan.text
+    for line in (
+        "restore Deployment web",
+        "delete Deployment worker: this change created it",
+        "leave PersistentVolume",
+    ):
+        assert line in text
+    assert RollbackPlan.model_validate_json(plan.model_dump_json()) == plan
