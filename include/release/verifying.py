@@ -9,7 +9,6 @@ from typing import Any
 
 from include.release.frozen import Frozen
 from include.release.smoke import serving_pods
-from include.release.texts import plural
 
 Ask = Callable[[str, int, str], tuple[int, str]]
 """Asks a pod: name, port and path to HTTP status and body."""
@@ -100,11 +99,12 @@ def image_digest(status: Mapping[str, Any]) -> str:
 def failure_text(title: str, seen: list[Seen]) -> str:
     """The error: every pod that does not run what was released."""
     wrong = [each for each in seen if each.fault]
-    pods = len({each.pod for each in wrong})
+    count = len({each.pod for each in wrong})
+    pods = "1 pod that takes traffic does" if count == 1 else f"{count} pods that take traffic do"
     lines = [f"  {each.pod} {each.container}".rstrip() + f": {each.fault}" for each in wrong]
     return "\n".join(
         [
-            f"{title}: {plural(pods, 'pod')} that take traffic do not run what was released.",
+            f"{title}: {pods} not run what was released.",
             *lines,
             "What now: somebody or something else changes these pods (another tool, a hand, an image that is "
             "not what its name says). Find out who before the next release.",
@@ -137,12 +137,7 @@ def _verify_pod(
             build, said = _ask_build(frozen, workload, pod["metadata"]["name"], image, ask)
             fault = "; ".join(filter(None, (fault, said)))
         seen.append(Seen(workload, pod["metadata"]["name"], name, digest, build, fault))
-    extra = set(running) - {each.container for each in seen}
-    seen += [
-        Seen(workload, pod["metadata"]["name"], name, image_digest(running[name]), "",
-             "a container that is not in the release")
-        for name in sorted(extra)
-    ]  # fmt: skip
+    # A container that the cluster injects (a mesh's proxy) is its business.
     return seen
 
 
