@@ -113,7 +113,7 @@ def release() -> None:
         conclude,
         AsBuiltOperator(task_id="as_built_document").as_teardown(),
         TellOperator(task_id="tell").as_teardown(),
-        UnlockOperator(task_id="unlock").as_teardown(setups=lock),
+        UnlockOperator(task_id="unlock").as_teardown(setups=lock, on_failure_fail_dagrun=True),
     )
     back >> conclude
 

@@ -97,7 +97,7 @@ def rollback() -> None:
         ConcludeOperator(task_id="conclude", trigger_rule="all_done", retries=0, **ENDING),
         AsBuiltOperator(task_id="as_built_document", **ENDING).as_teardown(),
         TellOperator(task_id="tell", **ENDING).as_teardown(),
-        UnlockOperator(task_id="unlock", **TARGET).as_teardown(setups=lock),
+        UnlockOperator(task_id="unlock", **TARGET).as_teardown(setups=lock, on_failure_fail_dagrun=True),
     )
 
 

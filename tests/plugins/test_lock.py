@@ -15,6 +15,7 @@ from include.release.policies import ChangeWindow, Freeze
 from plugins.operators.base import ReleaseOperator
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.lock import LockOperator, UnlockOperator
+from tests.standin import make_namespace
 
 BASE = "http://airflow.example"
 
@@ -42,13 +43,20 @@ def run(cluster: Any, connection: Any, context: Any, small: Any, records: Any, m
     connection(cluster.kubeconfig)
     states: dict[str, str] = {}
 
-    def make(name: str, hour: int = 1, state: str = "running", frozen: Any = None, **params: Any) -> Any:
+    def make(
+        name: str,
+        hour: int = 1,
+        state: str = "running",
+        frozen: Any = None,
+        dag: str = "release",
+        **params: Any,
+    ) -> Any:
         made = context(**params)
-        made["dag_run"].run_id = name
+        made["dag_run"].dag_id, made["dag_run"].run_id = dag, name
         made["dag_run"].run_after = datetime(2026, 11, 21, hour, tzinfo=UTC)
         made["ti"].values["freeze_and_check", "return_value"] = (frozen or make.frozen).to_json()
         made["ti"].runs = states
-        states[f"release/{name}"] = state
+        states[f"{dag}/{name}"] = state
         return made
 
     make.frozen = small(may_approve=["admin", "oncall"])  # type: ignore[attr-defined]
@@ -67,26 +75,38 @@ LOCK, UNLOCK = LockOperator(task_id="lock"), UnlockOperator(task_id="unlock")
 DEPLOY, CHECK = Changing(task_id="deploy"), Looking(task_id="verify_build", reached=RELEASED)
 
 
-def test_two_runs_at_once_meet_at_the_lock_and_the_second_is_refused_clearly(run):
-    first, second = run("a", 1), run("b", 2)
-    LOCK.execute(first)
-    text = refusal(LOCK, second)
-    assert "held by release/a (release small, asked for by oncall, running) since 20" in text
-    assert f"{BASE}/dags/release/runs/a" in text
+PAIRS = pytest.mark.parametrize(
+    ("first", "second"), [(a, b) for a in ("release", "rollback") for b in ("release", "rollback")]
+)
+
+
+@PAIRS
+def test_of_two_changes_to_one_place_the_second_is_refused_with_who_holds_the_lock(run, first, second):
+    LOCK.execute(run("a", 1, dag=first))
+    text = refusal(LOCK, run("b", 2, dag=second))
+    assert f"held by {first}/a ({first} small, asked for by oncall, running) since 20" in text
+    assert f"{BASE}/dags/{first}/runs/a" in text
     assert "one release or rollback of small at a time" in text
-    assert run.lock.read().holder == "release/a"
+    assert run.lock.read().holder == f"{first}/a"
 
 
-def test_a_release_to_another_environment_has_a_lock_of_its_own(run, small, cluster):
-    from tests.standin import make_namespace
-
+@PAIRS
+def test_a_change_to_another_environment_has_a_lock_of_its_own(run, small, cluster, first, second):
     client = cluster.connect()
     other = make_namespace(client, f"{run.frozen.environment.namespace}-qa")
-    LOCK.execute(run("a", 1))
-    LOCK.execute(run("b", 2, frozen=small(namespace=other, name="qa")))
-    assert run.lock.read().holder == "release/a"
-    assert Lock(client, other, "small").read().holder == "release/b"
+    LOCK.execute(run("a", 1, dag=first))
+    LOCK.execute(run("b", 2, dag=second, frozen=small(namespace=other, name="qa")))
+    assert run.lock.read().holder == f"{first}/a"
+    assert Lock(client, other, "small").read().holder == f"{second}/b"
     client.delete("Namespace", "", other)
+
+
+def test_a_rollback_goes_on_from_an_interrupted_release_without_being_told_to(run):
+    made = run("a")
+    LOCK.execute(made)
+    DEPLOY.execute(made)
+    run.states["release/a"] = "failed"
+    assert LOCK.execute(run("b", 2, dag="rollback"))["left"] == ["release/a"]
 
 
 def test_a_whole_run_leaves_a_free_lock_that_says_released(run, capsys):

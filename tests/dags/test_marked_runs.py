@@ -1,0 +1,149 @@
+"""What Airflow does with a run that somebody marks or deletes half-way: what docs/procedures.md says of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+TEARDOWNS = {"as_built_document", "tell", "unlock"}
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    """The DAGs as the scheduler knows them, in the metadata database."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.db import initdb
+
+    initdb()
+    DagBundlesManager().sync_bundles_to_db()
+    (bundle,) = DagBundlesManager().get_all_dag_bundles()
+    bundle.initialize()
+    bag = BundleDagBag(dag_folder=str(DAGS), bundle_path=bundle.path, bundle_name=bundle.name)
+    sync_bag_to_db(bag, bundle.name, bundle.version)
+    return {
+        name: DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        for name, dag in bag.dags.items()
+    }
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    from airflow import settings
+
+    found = settings.Session()
+    yield found
+    found.rollback()
+    found.close()
+
+
+@pytest.fixture
+def begun(dags: dict[str, Any], session: Any) -> Callable[..., Any]:
+    """Makes a run of which the tasks before one are done, and that one is in a state."""
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    conf = {
+        "release": {"release": "release-1", "environment": "production", "reason": "a test"},
+        "rollback": {"app": "shop", "environment": "production", "reason": "a test"},
+    }
+
+    def make(dag_id: str, at: str, state: str) -> Any:
+        now, dag = datetime.now(UTC), dags[dag_id]
+        run = dag.create_dagrun(
+            run_id=f"test-{uuid.uuid4()}", logical_date=now, data_interval=(now, now), run_after=now,
+            conf=conf[dag_id], run_type=DagRunType.MANUAL, state="running", start_date=now, session=session,
+            triggered_by=DagRunTriggeredByType.TEST,
+        )  # fmt: skip
+        run.dag = dag
+        for ti in run.get_task_instances(session=session):
+            if ti.task_id == at:
+                ti.state = state
+            elif ti.task_id in dag.get_task(at).get_flat_relative_ids(upstream=True):
+                ti.state = "success"
+        session.flush()
+        return run
+
+    return make
+
+
+def states(run: Any, session: Any) -> dict[str, str | None]:
+    return {ti.task_id: ti.state and str(ti.state) for ti in run.get_task_instances(session=session)}
+
+
+def mark(run: Any, word: str, session: Any) -> None:
+    from airflow.api.common import mark_tasks
+
+    set_state = getattr(mark_tasks, f"set_dag_run_state_to_{word}")
+    set_state(dag=run.dag, run_id=run.run_id, commit=True, session=session)
+    session.flush()
+
+
+def finish(run: Any, session: Any, **ends: str) -> str:
+    """The run's state once its teardowns have ended like this."""
+    for ti in run.get_task_instances(session=session):
+        if ti.task_id in TEARDOWNS:
+            ti.state = ends.get(ti.task_id, "success")
+    session.flush()
+    run.update_state(session=session, execute_callbacks=False)
+    return str(run.state)
+
+
+@pytest.mark.parametrize("word", ["failed", "success"])
+@pytest.mark.parametrize(
+    ("dag_id", "at", "state"),
+    [
+        ("release", "migrate", "running"),
+        ("release", "rollout_check", "deferred"),
+        ("release", "approve", "awaiting_input"),
+        ("rollback", "restore", "running"),
+    ],
+)
+def test_marking_a_run_ends_its_tasks_but_its_teardowns_still_run_and_it_keeps_the_lock_until_then(
+    begun, session, dag_id, at, state, word
+):
+    run = begun(dag_id, at, state)
+    mark(run, word, session)
+    found = states(run, session)
+    assert found[at] == word
+    assert {found[name] for name in TEARDOWNS} == {None}
+    after = run.dag.get_task(at).get_flat_relative_ids(upstream=False) - TEARDOWNS
+    assert {found[name] for name in after} == {"skipped"}
+    assert str(run.state) == "running"
+
+
+def test_a_run_marked_failed_half_way_would_be_green_if_unlock_did_not_fail(begun, session):
+    run = begun("release", "deploy", "running")
+    mark(run, "failed", session)
+    assert finish(run, session) == "success"
+    run = begun("release", "deploy", "running")
+    mark(run, "failed", session)
+    assert finish(run, session, unlock="failed") == "failed"
+
+
+def test_a_run_that_has_not_ended_cannot_be_deleted_and_one_that_has_can(begun, session):
+    from airflow.api_fastapi.core_api.routes.public.dag_run import delete_dag_run
+    from fastapi import HTTPException
+
+    run = begun("release", "deploy", "running")
+    with pytest.raises(HTTPException) as raised:
+        delete_dag_run("release", run.run_id, session)
+    assert raised.value.status_code == 409
+    run.state = "failed"
+    session.flush()
+    delete_dag_run("release", run.run_id, session)
+
+
+@pytest.mark.parametrize(("dag_id", "task"), [("release", "deploy"), ("rollback", "restore")])
+def test_clearing_a_task_with_what_is_downstream_runs_lock_and_unlock_again(dags, dag_id, task):
+    cleared = set(
+        dags[dag_id].partial_subset([task], include_downstream=True, include_upstream=False).task_dict
+    )
+    assert {"lock", task, "conclude", "unlock"} <= cleared
+    assert "freeze_and_check" not in cleared
