@@ -7,6 +7,7 @@ one JSON object.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -76,11 +77,16 @@ def main() -> int:
     def say(text: str) -> None:
         console.print(f"[{time.monotonic() - begun:5.1f} s] {text}", highlight=False, markup=False)
 
+    # As Ctrl-C does: what was started is ended first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         pairs, found = run(rounds_in(os.environ.get("ROUNDS", "")), say)
     except (DemoError, KubeError, TimeoutError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
         return 1
+    except KeyboardInterrupt:
+        say("told to end: nothing was measured to its end")
+        return 130
     report.show(console, pairs, found)
     print(found.line())
     return 0
