@@ -75,7 +75,7 @@ def check_fit(change: Change, seen: Seen, plan: Plan | None, address: str) -> Fi
         fit.problems += _beyond(quota, before[quota.name], change.namespace)
         fit.lines += _quota_lines(quota, before[quota.name])
     if room is not None:
-        fit.lines = [*_node_lines(room, played), *fit.lines]
+        fit.lines = [*_node_lines(room, played, len(jobs)), *fit.lines]
         if not played.shortages:
             fit.notices += _node_out(room, updates, plan)
         fit.notices += _not_evaluated(updates)
@@ -162,11 +162,12 @@ def _beyond(quota: Quota, before: Amounts, namespace: str) -> Iterator[Problem]:
         )
 
 
-def _node_lines(room: Room, played: Played) -> list[str]:
+def _node_lines(room: Room, played: Played, jobs: int) -> list[str]:
     lines = [f"Nodes that take pods: {len(room.nodes)}" + (f"; not: {_reasons(room)}" if room.out else "")]
     names = ", ".join(f"{name} {count}" for name, count in played.most.items())
     if names:
-        lines.append(f"Pods at once, at most: {names}")
+        before = f"; before them {plural(jobs, 'Job')}, one at a time" if jobs else ""
+        lines.append(f"Pods at once, at most: {names}{before}")
     for node in room.nodes:
         free = ", ".join(
             f"{shown_amount(key, node.free(key))} of {shown_amount(key, node.total[key])} {key}"

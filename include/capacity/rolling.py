@@ -123,7 +123,6 @@ def play_jobs(
                 room.drop(node, pod)
         for quota in counting:
             quota.take(spec, -1)
-        played.most.setdefault(name, 1)
 
 
 def play_updates(updates: list[Update], room: Room | None, quotas: list[Quota], played: Played) -> None:
