@@ -10,10 +10,11 @@ from typing_extensions import override
 from include.release.applying import ensure_immutable, stored_spec
 from include.release.diff import difference
 from include.release.frozen import LABEL_APP, Frozen
-from include.release.keeping import disposable, in_use
+from include.release.keeping import disposable, gone_back_to, in_use, live_specs
 from include.release.kube import Cluster
+from include.release.saved import all_saved, saved_name
 from include.release.texts import indented
-from plugins.operators.base import ReleaseOperator, say
+from plugins.operators.base import ReleaseOperator, run_name, say
 
 
 class ConfigureOperator(ReleaseOperator):
@@ -45,7 +46,7 @@ class ConfigureOperator(ReleaseOperator):
                 self,
                 f"Secret {reference.name}: there, with {', '.join(reference.keys)} (values are not shown)",
             )
-        return {"created": created, "removed": self._tidy(frozen, cluster)}
+        return {"created": created, "removed": self._tidy(frozen, cluster, run_name(context))}
 
     def _show(self, frozen: Frozen, cluster: Cluster) -> None:
         for manifest in frozen.config_maps:
@@ -58,15 +59,19 @@ class ConfigureOperator(ReleaseOperator):
                     f"Dry run: ConfigMap {name} would be created:\n{indented(difference(None, manifest))}",
                 )
 
-    def _tidy(self, frozen: Frozen, cluster: Cluster) -> list[str]:
-        namespace = frozen.environment.namespace
-        owned = cluster.list("ConfigMap", namespace, labels=f"{LABEL_APP}={frozen.release.app}")
-        # ReplicaSets too: they are what a rollback goes back to.
-        workloads = [*cluster.list("Deployment", namespace), *cluster.list("ReplicaSet", namespace)]
-        used = in_use(workloads) | {each["metadata"]["name"] for each in frozen.config_maps}
-        names = disposable(
-            owned, used | {stored_spec(frozen)["metadata"]["name"]}, frozen.environment.keep_config_maps
+    def _tidy(self, frozen: Frozen, cluster: Cluster, run: str) -> list[str]:
+        namespace, app, keep = (
+            frozen.environment.namespace,
+            frozen.release.app,
+            frozen.environment.keep_config_maps,
         )
+        owned = cluster.list("ConfigMap", namespace, labels=f"{LABEL_APP}={app}")
+        # ReplicaSets too: they are what somebody with kubectl goes back to.
+        workloads = [*cluster.list("Deployment", namespace), *cluster.list("ReplicaSet", namespace)]
+        used = in_use(workloads) | live_specs(workloads) | {stored_spec(frozen)["metadata"]["name"]}
+        used |= {each["metadata"]["name"] for each in frozen.config_maps}
+        used |= gone_back_to(all_saved(cluster, namespace, app), keep, saved_name(app, run))
+        names = disposable(owned, used, keep)
         for name in names:
             cluster.delete("ConfigMap", namespace, name)
             say(self, f"ConfigMap {name}: removed (old, and used by nothing)")
