@@ -78,12 +78,22 @@ def print_tasks(console: Console, done: list[Done]) -> None:
     for each in done:
         table.add_column(f"{each.step.release}\n{each.step.environment}", justify="right")
     columns = [{task.label: task for task in each.tasks} for each in done]
-    labels = list(dict.fromkeys(label for column in columns for label in column))
-    for label in labels:
-        table.add_row(label, *(_cell(column.get(label)) for column in columns))
+    names = dict.fromkeys(label for column in columns for label in column)
+    # A group of tasks that no run needed is one row.
+    rows = dict.fromkeys(
+        name.partition(".")[0] + ".*" if "." in name and _nowhere(name, columns) else name for name in names
+    )
+    for row in rows:
+        table.add_row(
+            row, *(_cell(column.get(row)) if row in names else "[dim]not needed[/]" for column in columns)
+        )
     table.add_section()
     table.add_row("in all", *(f"{sum(task.seconds or 0 for task in each.tasks):.1f}" for each in done))
     console.print(table)
+
+
+def _nowhere(name: str, columns: list[dict[str, Task]]) -> bool:
+    return all(name not in column or column[name].state == "skipped" for column in columns)
 
 
 def _cell(task: Task | None) -> str:
