@@ -178,6 +178,8 @@ class UnlockOperator(ReleaseOperator):
 
     def _lost(self, given: Given) -> str:
         state = given.state
+        if state.lease is None:
+            return "The Lease is gone, somebody deleted it: nothing to give back"
         if not state.holder:
             return "The lock is free, and another run has had it since: nothing to give back"
         broken = f" It was {state.broken}." if state.broken else ""

@@ -147,3 +147,37 @@ def test_clearing_a_task_with_what_is_downstream_runs_lock_and_unlock_again(dags
     )
     assert {"lock", task, "conclude", "unlock"} <= cleared
     assert "freeze_and_check" not in cleared
+
+
+def test_airflow_says_of_a_run_whether_it_goes_on_has_ended_or_is_gone(begun, session, monkeypatch):
+    """Over the API that tasks have, as the lock asks it."""
+    from airflow.sdk.execution_time import comms, request_handlers, task_runner
+    from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+    from include.release.lease import Journal
+    from include.release.lock import RunFate
+    from plugins.operators.locking import ask_airflow
+
+    client = InProcessTestSupervisor._api_client()
+    handlers = {
+        comms.GetDRCount: request_handlers.handle_get_dr_count,
+        comms.GetDagRunState: request_handlers.handle_get_dag_run_state,
+    }
+
+    class Supervisor:
+        def send(self, msg: Any) -> Any:
+            return handlers[type(msg)](client, msg)[0]
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(), raising=False)
+    ask = ask_airflow({"ti": task_runner.RuntimeTaskInstance})  # type: ignore[arg-type]
+    run = begun("release", "approve", "awaiting_input")
+    journal = Journal(run=f"release/{run.run_id}")
+    session.commit()
+    assert ask(journal) == RunFate("running", holds=True)
+    run.state = "failed"
+    session.commit()
+    assert ask(journal) == RunFate("failed", holds=False)
+    session.delete(run)
+    session.commit()
+    assert ask(journal) == RunFate("deleted", holds=False)
+    assert ask(Journal(run="no_such_dag/x")) == RunFate("deleted", holds=False)

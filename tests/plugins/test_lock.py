@@ -284,3 +284,21 @@ def test_a_release_approved_when_the_window_has_closed_does_not_begin_but_one_be
     assert "in the freeze until" in text
     DEPLOY.execute(run("a", frozen=closed, outside_window="the shop is down"))
     DEPLOY.execute(late)
+
+
+def test_unlock_does_not_mind_a_lease_that_is_gone(run, cluster, capsys):
+    made = run("a")
+    LOCK.execute(made)
+    cluster.connect().delete("Lease", run.frozen.environment.namespace, run.lock.name)
+    assert UNLOCK.execute(made) == "lost"
+    assert "The Lease is gone, somebody deleted it: nothing to give back" in capsys.readouterr().out
+
+
+def test_a_namespace_that_is_not_there_and_rights_that_are_missing_are_said(
+    run, small, cluster, connection, tmp_path
+):
+    text = refusal(LOCK, run("a", frozen=small(namespace="nowhere")))
+    assert "namespace nowhere\n    found:    absent\n    expected: an active namespace" in text
+    connection(cluster.user("reader", "view", tmp_path / "reader"))
+    text = refusal(LOCK, run("a"))
+    assert "permission to get, create and update leases (coordination.k8s.io)" in text
