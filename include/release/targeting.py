@@ -146,6 +146,8 @@ def _from_live(
     if stored is None:
         return None
     release, digest = running_release(cluster, stored, live_objects(cluster, stored))
+    if digest and release == wanted:
+        return Route(layers=[], target=spec_name(release, digest), before="")
     passed: list[SavedState] = []
     while digest and release != wanted:
         seen = {each.digest for each in passed}
@@ -169,7 +171,8 @@ def _from_live(
         release, digest = step.previous_release, step.previous_digest
         if wanted == PREVIOUS:
             break
-    return _over(passed) if passed else None
+    reached = wanted in (PREVIOUS, release)
+    return _over(passed) if passed and reached else None
 
 
 def _over(states: Sequence[SavedState]) -> Route:
