@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +87,31 @@ def test_a_right_release_is_frozen_without_a_cluster(project, context, capsys):
     assert "Release release-1 to production, asked for by oncall: a test" in said
     assert "Brings: 1 ConfigMap, 5 migrations, Service app-service, Deployment app-deployment" in said
     assert "No problem found. The tasks after this one read only what was frozen here." in said
+
+
+def test_a_release_outside_its_change_window_is_refused_with_the_next_open_time(project, context):
+    close(project)
+    text = refused(context())
+    assert text.startswith("1 problem in")
+    assert "include/config/environments.yaml  production.window\n    found:    it is " in text
+    assert "in the freeze until Fri 2900-01-01 00:00 CET (a test)" in text
+    assert "wait until Fri 2900-01-01 00:00 CET, the next open time" in text
+
+
+def test_who_may_approve_may_release_outside_the_window_with_a_reason_and_anybody_may_try_dry(
+    project, context
+):
+    close(project)
+    for allowed in (context(outside_window="the shop is down"), context(dry_run=True)):
+        assert FreezeAndCheckOperator(task_id="freeze_and_check").execute(allowed)
+    path = project / "config" / "environments.yaml"
+    path.write_text(path.read_text().replace("may_trigger: [admin,", "may_trigger: [dev, admin,"))
+    text = refused(context(user="dev", outside_window="the shop is down"))
+    assert "param outside_window  production.may_approve\n    found:    asked for by dev" in text
+    assert "param outside_window\n    found:    '-'" in refused(context(outside_window="-"))
+
+
+def close(project: Path) -> None:
+    path = project / "config" / "environments.yaml"
+    freeze = "\n      freezes: [{start: 2020-01-01T00:00, end: 2900-01-01T00:00, reason: a test}]"
+    path.write_text(path.read_text().replace("time_zone: Europe/Berlin", f"time_zone: Europe/Berlin{freeze}"))
