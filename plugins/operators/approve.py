@@ -31,6 +31,7 @@ from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_n
 
 WHY, CODE = "why", "question"
 ASKED, ANSWERS = "asked", "answers"
+TRIES = 10
 
 
 class ApproveOperator(ReleaseOperator, HITLOperator):
@@ -61,6 +62,9 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         super().__init__(subject="Approve this change?", options=options, **kwargs)
         self.kind: Kind = kind
         self.planned_by, self.gated_by = planned_by, gated_by
+        # An answer that comes while Airflow still parks the task (a second or so) is lost: the scheduler takes the
+        # task for a lost one. Its next try asks again, which costs nothing but a try.
+        self.retries = max(self.retries or 0, TRIES)
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
