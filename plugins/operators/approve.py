@@ -25,6 +25,7 @@ from include.release.approval import (
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.question import Asked, Facts, body, plan_lines, subject
+from include.release.texts import plural
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.approved import Now, look
 from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
@@ -88,7 +89,7 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         who = approvers(frozen.environment, triggered_by(context))
         if event.get("error_type") == "timeout":
             minutes = policy.answer_within_minutes
-            self._refuse(frozen, f"nobody answered within {minutes} minutes ({who.text} could have)")
+            self._refuse(frozen, f"nobody answered within {plural(minutes, 'minute')} ({who.text} could have)")
         if "error" in event:
             self._refuse(frozen, f"Airflow could not take the answer: {event['error']}")
         user = (event.get("responded_by_user") or {}).get("name")
