@@ -48,11 +48,13 @@ def print_releases(places: Sequence[Place], history: Sequence[Change], shown: st
         _add(now, place.environment, place.app, what, minute(last.started), last.user, outcome, live)
     console.print(now)
     past = _table("History")
-    for column in ("when", "environment", "change", "by", "approved by", "outcome", "took", "reason", "run"):
+    for column in ("when", "environment", "app", "change", "by", "approved by", "outcome", "took"):
+        past.add_column(column, no_wrap=True)
+    for column in ("reason", "run"):
         past.add_column(column, overflow="fold")
     for change in history:
         _add(
-            past, minute(change.started), change.environment, f"{change.kind} {change.release} ({change.app})",
+            past, minute(change.started), change.environment, change.app, f"{change.kind} {change.release}",
             change.user, change.approved_by or "-", _styled(change.outcome), took(change), change.reason, change.run,
         )  # fmt: skip
     console.print(past)

@@ -118,7 +118,7 @@ def test_make_releases_shows_last_changes_live_state_and_history(records, capsys
     )
     assert "cluster not reachable: no kubeconfig to ask production with (KUBECONFIG)" in said
     assert (
-        "2026-03-04 12:00 UTC production release release-1 (shop) oncall admin released 1 min 23 s [red]CHG-2[/]"
+        "2026-03-04 12:00 UTC production shop release release-1 oncall admin released 1 min 23 s [red]CHG-2[/]"
         in said
     )
     assert "As-built document of release/2: /docs/2.md" in said
