@@ -49,7 +49,7 @@ class LockOperator(ReleaseOperator):
         go_on = goes_on(context)
         try:
             if go_on:
-                self._wait_for_nothing(frozen, cluster, context)
+                self._refuse_beside_a_migration(frozen, cluster, context, breaks=bool(reason))
             taken = lock.take(holder, ask, go_on=go_on, break_reason=reason)
         except LeftHalfWayError as error:
             raise half_way(frozen, cluster, error.left) from None
@@ -57,15 +57,17 @@ class LockOperator(ReleaseOperator):
         self._record(frozen, context, records)
         return {"how": taken.how, "left": [each.run for each in taken.left]}
 
-    def _wait_for_nothing(self, frozen: Frozen, cluster: Cluster, context: Context) -> None:
+    def _refuse_beside_a_migration(
+        self, frozen: Frozen, cluster: Cluster, context: Context, *, breaks: bool
+    ) -> None:
         """Refuse to go on while a migration of an interrupted run works on."""
         state, run = lock_of(frozen, cluster).read(), run_name(context)
-        runs = [each for each in (*state.left, state.journal) if each.run != run]
-        interrupted = [each for each in runs if each.unfinished]
+        interrupted = [each for each in (*state.left, state.journal) if each.unfinished and each.run != run]
         if not interrupted or state.journal.run == run:
             return
-        left = look(cluster, frozen, interrupted)
-        if left.running and not (state.holder and ask_airflow(context)(state.holding).holds):
+        if state.holder and not breaks and ask_airflow(context)(state.holding).holds:
+            return  # that is the better reason to refuse
+        if look(cluster, frozen, interrupted).running:
             raise half_way(frozen, cluster, interrupted)
 
     def _got(self, frozen: Frozen, cluster: Cluster, taken: Taken) -> str:
@@ -110,7 +112,7 @@ class LockOperator(ReleaseOperator):
         for each in records.changes(frozen.release.app, frozen.environment.name, limit=50):
             if each.outcome != "running" or each.run == mine:
                 continue
-            fate = ask_airflow(context)(Journal(run=each.run))
+            fate = ask_airflow(context)(Journal(run=each.run, url=str(each.details.get("url", ""))))
             if fate.holds:
                 continue
             summary = (

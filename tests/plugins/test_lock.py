@@ -177,6 +177,12 @@ def test_a_run_goes_on_only_when_no_migration_of_the_interrupted_one_runs(run, s
     text = refusal(LOCK, run("b", 2, frozen=frozen, interrupted="go on"))
     assert f"A migration of it still runs: Job {job['metadata']['name']}" in text
     assert run.lock.read().holder == ""
+    run.states["release/a"] = "running"
+    LOCK.execute(run("a", frozen=frozen))
+    for asked in ({"interrupted": "go on"}, {"dag": "rollback"}):
+        text = refusal(LOCK, run("b", 2, frozen=frozen, break_lock="it hangs", **asked))
+        assert "A migration of it still runs" in text
+        assert run.lock.read().holder == "release/a"
     cluster.connect().delete("Job", frozen.environment.namespace, job["metadata"]["name"])
 
 
