@@ -1,11 +1,12 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
-# APPROVE=me (you approve in the demo), ROUNDS (how often the benchmark measures),
+# APPROVE=me (you approve in the demo), ROUNDS (how often the benchmark measures, and chaos kills each process),
+# SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these), WORKERS (at once),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test test-all lint types imports unit conformance e2e releases images deps requirements clean venv venv-dev
+.PHONY: help demo test test-all lint types imports unit conformance e2e releases chaos images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
@@ -58,6 +59,10 @@ e2e: venv-dev ## the demo as a newcomer runs it
 
 releases: venv ## the last deploys, and whether they are what runs now (ARGS="--environment qa --limit 5")
 	@$(BIN)/python -m include.records releases $(ARGS)
+
+chaos: venv-dev ## kill a release at every change, and its processes at seeded times (POINTS=, SEED=, WORKERS=, PARTS=)
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(BIN)/python -m tests.chaos
 
 bench-release: venv ## the release DAG beside a script, and the shop under load meanwhile (ROUNDS=3); last line is JSON
 	@mkdir -p .test/tmp

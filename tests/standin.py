@@ -55,6 +55,11 @@ class Standin:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Standin]:
     """The stand-in cluster of this test session, with the shop's images."""
+    yield from serve()
+
+
+def serve() -> Iterator[Standin]:
+    """A stand-in cluster with the shop's images, until the iterator is closed."""
     from include.release.lock_images import main as build_images
 
     TEST.mkdir(exist_ok=True)
