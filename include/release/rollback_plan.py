@@ -180,10 +180,17 @@ def _lacking(facts: Facts) -> str:
     steps = facts.target.release.migrations.steps if facts.target and facts.target.release.migrations else []
     if facts.applied is None or facts.target is None:
         return ""
-    lacking = [step.id for step in steps if step.id not in facts.applied]
+    lacking = [step.id for step in steps if step.id not in facts.applied and not _lacked_before(facts, step)]
     if not lacking:
         return ""
     return f"{facts.target.release.name} needs migrations that are not applied ({', '.join(lacking)})."
+
+
+def _lacked_before(facts: Facts, step: Migration) -> bool:
+    """It was not applied either when the target ran."""
+    return (
+        facts.before is not None and facts.before.applied is not None and step.id not in facts.before.applied
+    )
 
 
 @dataclass(frozen=True)
