@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from include.release.applying import apply_object
-from include.release.approval import Approval, Basis, Kind, basis_of, object_name, require
+from include.release.approval import Approval, Basis, Kind, basis_of, is_needed, object_name, require
 from include.release.frozen import Frozen
 from include.release.gate import check_gate
 from include.release.kube import Cluster
@@ -70,13 +70,13 @@ def require_approval(
     """
     ti: Any = context["ti"]
     dag_run: Any = context["dag_run"]
+    kind: Kind = "rollback" if dag_run.dag_id == ROLLBACK_DAG else "release"
+    if not is_needed(frozen.environment.approval, kind):
+        return
     on_record = ti.xcom_pull(task_ids=approved_by)
     approval = Approval.model_validate(on_record) if isinstance(on_record, dict) else None
     cleared = int(getattr(dag_run, "clear_number", 0) or 0)
     run = f"{dag_run.dag_id}/{dag_run.run_id}"
-
-    kind: Kind = "rollback" if dag_run.dag_id == ROLLBACK_DAG else "release"
-
     plan_by = getattr(operator, "plan_by", "") if kind == "rollback" else ""
     plan = ti.xcom_pull(task_ids=plan_by) if plan_by else None
 
