@@ -35,13 +35,16 @@ def print_releases(places: Sequence[Place], history: Sequence[Change], shown: st
         console.print(f"No change is recorded in {shown}.", highlight=False, markup=False)
         return
     now = _table("The last change, and what runs now")
-    for column in ("environment", "app", "last change", "when", "by", "outcome", "as recorded?"):
-        now.add_column(column, overflow="fold")
+    for column in ("environment", "app", "last change", "when", "by", "outcome"):
+        now.add_column(column, no_wrap=True)
+    now.add_column("as recorded?", overflow="fold")
     for place in places:
         last = place.last
         outcome = _styled(last.outcome)
         if place.settled is not None and place.settled is not last and last.outcome != "released":
-            outcome.append(f"; before it {place.settled.release}", style="dim")
+            outcome.append(
+                f"\nbefore it {place.settled.release},\n{minute(place.settled.started)}", style="dim"
+            )
         live = _styled(place.live.answer)
         live.append(f": {place.live.text}", style="default")
         what = f"{last.kind} {last.release}"
