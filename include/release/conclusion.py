@@ -104,7 +104,7 @@ def _intent(kind: Kind, title: str) -> str:
 
 
 def _success(kind: Kind, title: str) -> str:
-    return f"{title} was rolled back to" if kind == "rollback" else f"{title} was released"
+    return f"The rollback to {title} is done" if kind == "rollback" else f"{title} was released"
 
 
 def _good_word(kind: Kind) -> Outcome:
@@ -160,7 +160,7 @@ def _failed(
     kind: Kind, title: str, first: Step, begun: Sequence[Step], back: Sequence[Step], serving: str
 ) -> Conclusion:
     text = f"{_start(kind, title)} failed at `{first.task_id}`: {_sentence(first.why)}"
-    said = [step.said for step in back if step.said]
+    said = [step.said for step in back if step.said and step.state != "failed"]
     broken = next((step for step in back if step.state == "failed"), None)
     undone = [step for step in back if step.changes and step.state == "success"]
     if broken is not None:

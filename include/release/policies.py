@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from include.release.spec import Strict, Text
 
@@ -67,8 +67,21 @@ class Channel(Strict):
     """One way to tell people what became of a change."""
 
     kind: Literal["log", "email", "webhook"] = Field(title="Task log, e-mail, or a Slack-compatible webhook")
-    connection: Text | None = Field(default=None, title="Airflow connection: SMTP server or webhook")
+    connection: Text | None = Field(
+        default=None,
+        title="Airflow connection: of type smtp with from_email, or of type slackwebhook with the URL as its password",
+    )
     to: list[Text] = Field(default=[], title="E-mail: addresses")
     outcomes: list[Literal["released", "failed", "refused", "rolled back", "interrupted"]] = Field(
         default=["released", "failed", "refused", "rolled back", "interrupted"], title="Outcomes to tell of"
     )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Channel:
+        if self.kind == "email" and not self.to:
+            raise ValueError("addresses for an e-mail, such as to: [sre@example.com]")
+        if self.kind == "webhook" and not self.connection:
+            raise ValueError(
+                "the Airflow connection that has the webhook's URL, such as connection: sre_chat"
+            )
+        return self

@@ -43,7 +43,7 @@ def test_released():
 def test_rolled_back_on_purpose():
     found = conclude("rollback", TITLE, run(), serving=SERVING)
     assert (found.outcome, found.good) == ("rolled back", True)
-    assert found.text == f"{TITLE} was rolled back to. {SERVING}"
+    assert found.text == f"The rollback to {TITLE} is done. {SERVING}"
 
 
 @pytest.mark.parametrize("task", BEFORE)
@@ -87,7 +87,8 @@ def test_failed_and_rolled_back():
 
 def test_failed_and_the_rollback_stopped():
     back = {"plan": "failed", **dict.fromkeys(BACK[1:], "upstream_failed")}
-    steps = run("deploy", back, deploy={"reason": "conflict"}, plan={"reason": "r2-x has no way back"})
+    stop = "r2-x has no way back"
+    steps = run("deploy", back, deploy={"reason": "conflict"}, plan={"reason": stop, "said": stop})
     found = conclude("release", TITLE, steps, serving=SERVING)
     assert (found.outcome, found.good) == ("failed", False)
     assert found.text == (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from include.release.policies import Channel
+from include.release.problems import RejectedError
 from include.release.telling import Message, channels_for, key_of, name_of
 
 MESSAGE = Message(
@@ -76,3 +79,17 @@ def test_channels_are_named_without_a_secret():
     assert name_of(Channel(kind="log")) == "the task log"
     assert name_of(Channel(kind="webhook", connection="chat")) == "webhook (connection chat)"
     assert name_of(Channel(kind="email", to=["a@b.c"])) == "email to a@b.c (connection default)"
+
+
+def test_a_channel_that_can_tell_nobody_is_refused_with_its_line(sources):
+    path = sources.config / "environments.yaml"
+    path.write_text(path.read_text().replace("- {kind: log}", "- {kind: email}\n      - {kind: webhook}"))
+    with pytest.raises(RejectedError) as raised:
+        sources.environments()
+    for text in (
+        "tell[0]",
+        "addresses for an e-mail, such as to: [sre@example.com]",
+        "tell[1]",
+        "the webhook's URL",
+    ):
+        assert text in str(raised.value)
