@@ -15,6 +15,7 @@ from include.release.policies import ApprovalPolicy
 from plugins.operators.approve import ApproveOperator
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
+from tests.dagtasks import bag
 from tests.plugins.conftest import make_context
 
 POLICY = ApprovalPolicy(required=True, rollbacks=True, answer_within_minutes=30, valid_minutes=20)
@@ -315,3 +316,17 @@ def test_an_old_approval_holds_for_a_change_that_has_begun_and_not_for_a_cleared
     assert run(deploy, asked) == ""
     asked.context["dag_run"].clear_number = 1
     assert "at most 20 minutes old" in run(deploy, asked)
+
+
+@pytest.mark.parametrize("dag_id", ["release", "rollback"])
+def test_every_task_that_brings_the_change_needs_the_approval(dag_id):
+    dag = bag().dags[dag_id]
+    changing = [task for task in dag.tasks if getattr(task, "changes_cluster", False)]
+    by_hand = [task for task in changing if not task.task_id.startswith("roll_back.")]
+    back = [task for task in changing if task.task_id.startswith("roll_back.")]
+    assert len(by_hand) >= 3
+    assert {task.approved_by for task in by_hand} == {"approve"}
+    assert all("approve" in task.get_flat_relative_ids(upstream=True) for task in by_hand)
+    assert bool(back) == (dag_id == "release")
+    # The automatic way back is part of what was approved, and has to work when nobody is awake.
+    assert {task.approved_by for task in back} <= {None}
