@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -219,9 +220,8 @@ class AsBuiltOperator(EndOperator):
         """A run that was refused before anything was frozen: recorded as far as its files tell what it was about."""
         params = context["params"]
         try:
-            sources = Sources.from_environment()
-            environment = sources.environments().find(str(params["environment"]))
-            release = sources.read_release(str(params["release"])).release
+            environment = Sources.from_environment().environments().find(str(params["environment"]))
+            about = self._about(params)
         except (RejectedError, KeyError) as error:
             self.log.warning("It is not recorded, as the files do not tell what it was about: %s", error)
             return
@@ -229,12 +229,10 @@ class AsBuiltOperator(EndOperator):
             self.log.warning("It is not recorded: there is no environment %s", params["environment"])
             return
         change = Change(
+            **about,
             run=run_name(context),
             kind=self.kind,
-            app=release.app,
             environment=environment.name,
-            release=release.name,
-            number=release.number,
             user=self._user(context),
             reason=str(params.get("reason", "")),
             started=self._started(context),
@@ -244,6 +242,13 @@ class AsBuiltOperator(EndOperator):
             details={"url": run_url(context)},
         )
         self._save(change, environment)
+
+    def _about(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """App, release and number that were asked for."""
+        if self.kind == "rollback":
+            return {"app": str(params["app"]), "release": str(params["target"]), "number": 0}
+        release = Sources.from_environment().read_release(str(params["release"])).release
+        return {"app": release.app, "release": release.name, "number": release.number}
 
     def _save(self, change: Change, environment: Environment) -> None:
         records = RecordsHook(environment.records).get_conn()

@@ -51,9 +51,14 @@ class EndOperator(ReleaseOperator):
     def title(self, context: Context) -> str:
         """How texts name the change, also when nothing was frozen."""
         frozen = self.frozen(context)
+        if frozen is not None:
+            return frozen.title
         params = context["params"]
-        asked = params.get("release") or params.get("target") or "?"
-        return frozen.title if frozen else f"{asked} in {params.get('environment', '?')}"
+        if self.kind == "rollback":
+            return (
+                f"{params.get('target', '?')} ({params.get('app', '?')}) in {params.get('environment', '?')}"
+            )
+        return f"{params.get('release', '?')} in {params.get('environment', '?')}"
 
     def conclusion(self, context: Context) -> Conclusion:
         """What the concluding task said; worked out here when it did not run (somebody ended the run)."""

@@ -20,12 +20,16 @@ from tests.plugins.conftest import make_context
 STARTED = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 
 
-def make_dag() -> DAG:
-    """The end of a release as the DAG has it, and as much of what comes before as matters."""
+def make_dag(**more: Any) -> DAG:
+    """The end of a release as the DAG has it, and as much of what comes before as matters.
+
+    Args:
+        more: for the tasks that look back on it.
+    """
     with DAG("release", schedule=None, params=release_params(Sources.from_environment())) as dag:
         with TaskGroup("roll_back") as back:
             EmptyOperator(task_id="plan") >> DeployOperator(task_id="restore", approved_by=None)
-        conclude = ConcludeOperator(task_id="conclude")
+        conclude = ConcludeOperator(task_id="conclude", **more)
         chain(
             *(EmptyOperator(task_id=name) for name in ("freeze_and_check", "gate", "preflight", "approve")),
             ConfigureOperator(task_id="configure"),
@@ -33,8 +37,8 @@ def make_dag() -> DAG:
             EmptyOperator(task_id="smoke_check"),
             back,
             conclude,
-            AsBuiltOperator(task_id="as_built_document"),
-            TellOperator(task_id="tell"),
+            AsBuiltOperator(task_id="as_built_document", **more),
+            TellOperator(task_id="tell", **more),
         )
     return dag
 

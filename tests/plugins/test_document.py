@@ -115,6 +115,26 @@ def test_nothing_frozen_is_recorded_as_far_as_the_files_tell(document, records, 
     assert records.change("release/run-2") is None
 
 
+def test_a_rollback_that_found_no_target_is_recorded(cluster, connection, records, project):
+    connection(cluster.kubeconfig)
+    task = make_dag(kind="rollback").get_task("as_built_document")
+    states = {"freeze_and_check": "failed", "conclude": ""} | dict.fromkeys(
+        ["gate", "preflight", "approve", "configure", "deploy", "smoke_check"], "upstream_failed"
+    )
+    failure = {("freeze_and_check", "failure"): {"reason": "no such release", "kind": "refused"}}
+    assert task.execute(ended(None, states, failure, app="shop", target="release-7")) == ""
+    found = records.change("release/run-1")
+    assert (found.kind, found.app, found.release, found.outcome) == (
+        "rollback",
+        "shop",
+        "release-7",
+        "refused",
+    )
+    assert found.summary.startswith(
+        "The rollback to release-7 (shop) in production was refused by `freeze_and_check`: no such release."
+    )
+
+
 def test_a_cluster_that_is_down_keeps_nobody_from_recording(document, small, records, connection, tmp_path):
     connection(tmp_path / "no-kubeconfig")
     place = document.execute(ended(small(), {}, LEFT))
