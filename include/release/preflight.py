@@ -88,7 +88,7 @@ def check_cluster(cluster: Cluster, frozen: Frozen, run: str = "", *, rollback: 
 
 def everything(frozen: Frozen, *, with_jobs: bool) -> list[dict[str, Any]]:
     """Every object of the release: ConfigMaps, objects, migration Jobs."""
-    steps = frozen.release.migrations.steps if with_jobs and frozen.release.migrations else []
+    steps = frozen.release.steps if with_jobs else []
     return [*frozen.config_maps, *frozen.objects, *(job_for(frozen, step, "check") for step in steps)]
 
 

@@ -177,7 +177,7 @@ def _before(facts: Facts) -> str:
 
 def _lacking(facts: Facts) -> str:
     """Why the target cannot run on the schema as it is: a migration of its own is not applied."""
-    steps = facts.target.release.migrations.steps if facts.target and facts.target.release.migrations else []
+    steps = facts.target.release.steps if facts.target else []
     if facts.applied is None or facts.target is None:
         return ""
     lacking = [step.id for step in steps if step.id not in facts.applied and not _lacked_before(facts, step)]
@@ -230,7 +230,7 @@ def _candidates(facts: Facts) -> list[tuple[Layer, Migration]]:
     """The migrations that came with the undone releases and are applied, newest first."""
     found = []
     for layer in facts.layers:
-        steps = layer.frozen.release.migrations.steps if layer.frozen.release.migrations else []
+        steps = layer.frozen.release.steps
         for step in reversed(steps):
             was_there = layer.applied_before is not None and step.id in layer.applied_before
             if not was_there and (facts.applied is None or step.id in facts.applied):
@@ -251,7 +251,7 @@ def _why_kept(facts: Facts, layer: Layer, step: Migration, newer: str) -> str:
     if facts.drop_data or not _may_lose(step):
         return ""
     if step.id not in facts.rows:
-        return f"taking it back destroys {step.drops_data}, not counted (the spec has no lost for it)"
+        return f"taking it back destroys {step.drops_data or 'rows'}, and how many was not counted"
     if lost := rows_text(facts.rows[step.id]):
         return f"taking it back would destroy {lost}, and drop_data was not given"
     return ""
@@ -267,7 +267,7 @@ def _stuck(step: Migration, reason: str, kept: list[Kept], facts: Facts) -> _Stu
     )
     choices = []
     if (
-        any("drop_data" in each.reason or "not counted" in each.reason for each in kept)
+        any("drop_data" in each.reason or "was not counted" in each.reason for each in kept)
         and not facts.drop_data
     ):
         choices.append(

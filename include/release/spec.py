@@ -156,3 +156,8 @@ class Release(Strict):
         min_length=1, title="Kubernetes objects, in full, images as name:tag"
     )
     smoke_checks: list[SmokeCheck] = Field(min_length=1, title="Smoke checks")
+
+    @property
+    def steps(self) -> list[Migration]:
+        """The migrations, first to last; none when the release has none."""
+        return self.migrations.steps if self.migrations else []

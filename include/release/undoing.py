@@ -168,7 +168,7 @@ def _count(step: Migration) -> Errand:
 
 
 def _step(frozen: Frozen, name: str) -> Migration:
-    steps = frozen.release.migrations.steps if frozen.release.migrations else []
+    steps = frozen.release.steps
     found = next((step for step in steps if step.id == name), None)
     if found is None:
         raise MigrationError(f"{frozen.title} has no migration {name}")

@@ -54,7 +54,7 @@ class PreflightOperator(ReleaseOperator):
             say(self, notice)
         applied = None if dry_run else self._applied(frozen, cluster, context)
         saved = None if dry_run else self._save(frozen, cluster, context, live, applied)
-        steps = frozen.release.migrations.steps if frozen.release.migrations else []
+        steps = frozen.release.steps
         return {
             "server": server,
             "warnings": warnings,

@@ -26,7 +26,7 @@ from include.release.saved import live_objects, read_saved, stored_release
 from include.release.smoke import ask_workload, failure_text
 from include.release.targeting import Route, begun, own_route
 from include.release.texts import indented, plural, table
-from include.release.undoing import ask_ledger, undo, wait_for_running
+from include.release.undoing import Ledger, ask_ledger, undo, wait_for_running
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, requested_at, run_name, say
 from plugins.operators.ending import SAID
@@ -57,15 +57,15 @@ class PlanRollbackOperator(ReleaseOperator):
         before = read_saved(cluster, environment.namespace, route.before)
         target = stored_release(cluster, environment, route.target)
         releases = [each.frozen for each in layers]
-        try:
-            if not dry_run:
-                wait_for_running(
-                    cluster, environment.namespace, frozen.release.app, lambda line: say(self, line)
-                )
-            by = f"{asked_by(context)}/{self.task_id}"
-            ledger = ask_ledger(cluster, releases, by, lambda line: say(self, line), rows=True)
-        except MigrationError as error:
-            raise give_up(self, str(error)) from None
+        if dry_run:
+            say(
+                self,
+                "Dry run: no Job is started. Every migration is taken for applied, and no rows are counted",
+            )
+            known = [*releases, *([target] if target else [])]
+            ledger = Ledger([step.id for each in known for step in each.release.steps])
+        else:
+            ledger = self._ledger(frozen, cluster, context, releases)
         plan = plan_rollback(
             Facts(
                 layers=layers,
@@ -83,6 +83,15 @@ class PlanRollbackOperator(ReleaseOperator):
             raise give_up(self, plan.text, reason=plan.sentence)
         say(self, plan.text)
         return {**plan.model_dump(mode="json"), TEXT: plan.text}
+
+    def _ledger(self, frozen: Frozen, cluster: Cluster, context: Context, releases: list[Frozen]) -> Ledger:
+        """What is applied when nothing works on it any more, and the rows that are at stake."""
+        namespace, by = frozen.environment.namespace, f"{asked_by(context)}/{self.task_id}"
+        try:
+            wait_for_running(cluster, namespace, frozen.release.app, lambda line: say(self, line))
+            return ask_ledger(cluster, releases, by, lambda line: say(self, line), rows=True)
+        except MigrationError as error:
+            raise give_up(self, str(error)) from None
 
     def _route(self, frozen: Frozen, cluster: Cluster, context: Context, dry_run: bool) -> Route:
         """From what to what: as the first task of a rollback found it, or back over this run itself."""

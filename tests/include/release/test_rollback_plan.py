@@ -106,7 +106,7 @@ def test_no_rows_are_no_loss_but_the_program_is_asked_to_keep_what_comes_meanwhi
 def test_rows_that_nobody_can_count_are_not_dropped(frozen):
     new = frozen("new", step("a", drops_data="plants"))
     plan = decide(new)
-    assert plan.kept[0].reason == "taking it back destroys plants, not counted (the spec has no lost for it)"
+    assert plan.kept[0].reason == "taking it back destroys plants, and how many was not counted"
     assert decide(new, drop_data=True).undo[0].id == "a"
 
 
