@@ -1,7 +1,7 @@
 """``make chaos``: kill the client of a release at every change, and the real processes at seeded times.
 
 ``POINTS`` chooses changes (``3``: the first three; ``7,9-12``: these; ``0``: none), ``SEED`` the times, ``WORKERS``
-how many releases run at once.
+how many releases run at once, ``PARTS`` what is done (``released``, ``rolled back``, ``overlap``, ``real``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tests.chaos.counting import Change, When
 from tests.chaos.points import Chaos, Left
 from tests.standin import TEST, Standin, serve
 
-VARIANTS = {"release 2": False, "release 2 with a smoke check that fails": True}
+PARTS = ("released", "rolled back", "overlap", "real")
+TITLES = {"released": "release 2", "rolled back": "release 2, whose smoke check fails"}
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ def points(changes: list[Change], text: str) -> list[tuple[Change, When]]:
 
 def try_points(standin: Standin, home: Path, variant: str, console: Console, text: str) -> Iterator[Result]:
     """Every chosen point of one variant."""
-    chaos = Chaos(standin, home, faulty=VARIANTS[variant])
+    chaos = Chaos(standin, home, faulty=variant == "rolled back")
     undisturbed, again = chaos.run(), chaos.run()
-    console.print(f"[bold]{variant}[/bold]: {len(undisturbed.changes)} changes; undisturbed it ends "
+    console.print(f"[bold]{TITLES[variant]}[/bold]: {len(undisturbed.changes)} changes; undisturbed it ends "
                   f"{undisturbed.states['run']} after {undisturbed.seconds:.1f} s")  # fmt: skip
     if difference := undisturbed.difference(again):
         console.print(difference, markup=False)
@@ -132,22 +133,11 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="chaos-", dir=TEST))
     results: list[Result] = []
     begun = time.monotonic()
-    parts = (os.environ.get("PARTS") or "points,overlap,real").split(",")
-    with contextlib.ExitStack() as stack:
-        if "points" in parts or "overlap" in parts:
-            standin = stack.enter_context(contextlib.contextmanager(serve)())
-            if "points" in parts:
-                for variant in VARIANTS:
-                    results += try_points(standin, home, variant, console, os.environ.get("POINTS", ""))
-            if "overlap" in parts:
-                results += [Result(*each) for each in overlapping.try_all(standin, home, console, seed)]
-        if "real" in parts:
-            results += [
-                Result(*each)
-                for each in real.try_all(home, seed, console, int(os.environ.get("ROUNDS") or 1))
-            ]
+    try:
+        _try_parts(_parts(), home, seed, console, results)
+    finally:
+        show(console, results)
     failed = [each for each in results if each.fault]
-    show(console, results)
     console.print(
         f"{len(results)} points, {len(failed)} differ, {time.monotonic() - begun:.0f} s, seed {seed}"
     )
@@ -156,10 +146,40 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _parts() -> list[str]:
+    """What ``PARTS`` names; everything when it is not set."""
+    parts = [part.strip() for part in (os.environ.get("PARTS") or ",".join(PARTS)).split(",")]
+    if unknown := set(parts) - set(PARTS):
+        raise SystemExit(f"error: PARTS={','.join(sorted(unknown))}: these are known: {', '.join(PARTS)}")
+    return parts
+
+
+def _try_parts(parts: list[str], home: Path, seed: int, console: Console, results: list[Result]) -> None:
+    with contextlib.ExitStack() as stack:
+        if parts != ["real"]:
+            standin = stack.enter_context(contextlib.contextmanager(serve)())
+        for part in parts:
+            if part == "real":
+                rounds = int(os.environ.get("ROUNDS") or 1)
+                results.extend(Result(*each) for each in real.try_all(home, seed, console, rounds))
+            elif part == "overlap":
+                results.extend(Result(*each) for each in overlapping.try_all(standin, home, console, seed))
+            else:
+                results.extend(try_points(standin, home, part, console, os.environ.get("POINTS", "")))
+
+
 def show(console: Console, results: list[Result]) -> None:
     """The table of all points."""
     for variant in dict.fromkeys(each.variant for each in results):
-        table = Table("point", "call", "killed", "result", "seconds", title=variant, title_justify="left")
+        table = Table(
+            "point",
+            "call",
+            "killed",
+            "result",
+            "seconds",
+            title=TITLES.get(variant, variant),
+            title_justify="left",
+        )
         mine = [each for each in results if each.variant == variant]
         for each in sorted(mine, key=lambda each: (each.change.number, each.when != "before")):
             table.add_row(*each.row())

@@ -32,6 +32,8 @@ ASSIGNED = {
 }
 ADDRESS = re.compile(r"\b127\.\d+\.\d+\.\d+\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?")
+SAVED = re.compile(r"-before-[0-9a-f]{10}\b")
+"""A saved state is named by its run."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -77,6 +79,7 @@ def _same_names(seen: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     def text(value: str) -> str:
         for old, new in names.items():
             value = value.replace(old, new)
+        value = SAVED.sub("-before-RUN", value)
         return ADDRESS.sub("ADDRESS", UUID.sub("UID", MOMENT.sub("WHEN", value)))
 
     def walk(value: Any) -> Any:

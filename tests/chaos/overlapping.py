@@ -29,6 +29,8 @@ def try_all(
             pick = random.Random(f"{seed}-{number}")
             left = chaos.run(second_copy_after=lambda: pick.uniform(0, MOST_SECONDS) if number else 0.0)  # noqa: B023
             fault = undisturbed.difference(left)
+            if left.silent:
+                fault += f"\nthese ended without a word: {', '.join(left.silent)}"
             if fault:
                 fault += f"\nlog of the tasks: {left.log}"
                 console.print(fault, markup=False, highlight=False)

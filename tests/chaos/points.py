@@ -39,6 +39,8 @@ class Left:
     changes: list[Change] = field(default_factory=list)
     killed: Change | None = None
     cleared: list[list[str]] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    """Tasks whose second copy ended without a word."""
     log: Path = Path()
     seconds: float = 0.0
 
@@ -105,7 +107,8 @@ class Chaos:
             looking.records(place.folder / "records.db"),
             looking.documents(place.folder / "documents", place.namespace),
             sorted({text.splitlines()[0].replace(place.namespace, "NAMESPACE") for text in counter.told}),
-            counter.changes, counter.killed, cleared, place.folder / "log.txt",
+            counter.changes, counter.killed, cleared,
+            [task for task, ended in run.lost_copies if ended.message is None], place.folder / "log.txt",
         )  # fmt: skip
 
     def forget(self, left: Left) -> None:

@@ -44,6 +44,7 @@ class House:
     def start(self) -> None:
         """Start everything. Raises DemoError."""
         options, supervisor = self.options, self.supervisor
+        options.home.mkdir(parents=True)
         state.prepare(options)
         made = state.keys(options.home)
         port, _ = ports.choose(None)
