@@ -17,22 +17,18 @@ from plugins.operators.gate import read_gate
 class DeployOperator(ReleaseOperator):
     """Applies the frozen objects; applying them again changes nothing. A dry run shows the exact difference.
 
-    Args:
-        gated: read the gate again right before. A rollback does not: what it goes back to has served already, and
-            has to be possible whatever was found out since.
+    It reads the gate again right before. Going back does not (the group ``roll_back`` has tasks of its own): what
+    has served already can come back whatever was found out since.
     """
 
     changes_cluster = True
-
-    def __init__(self, *, gated: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.gated = gated
+    needs_approval = True
 
     def step(
         self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool
     ) -> list[dict[str, Any]]:
         """Returns per object what became of it."""
-        if self.gated and not dry_run:
+        if not dry_run:
             read_gate(frozen)
         results = []
         for manifest in frozen.objects:

@@ -83,9 +83,6 @@ def test_kargo_5144_a_fail_between_the_gate_and_the_deploy_stops_the_deploy(star
     with pytest.raises(AirflowFailException, match="failed, says ci"):
         DeployOperator(task_id="deploy").execute(run)
     assert cluster.connect().get("Deployment", frozen.environment.namespace, "web") is None
-    # What a rollback goes back to has served already.
-    DeployOperator(task_id="restore", gated=False).execute(run)
-    assert cluster.connect().get("Deployment", frozen.environment.namespace, "web") is not None
 
 
 def test_a_missing_connection_says_how_to_add_it(started, small, monkeypatch):
