@@ -1,6 +1,6 @@
 """``make chaos``: kill the client of a release at every change, and the real processes at seeded times.
 
-``POINTS`` chooses changes (``3``: the first three; ``7,9-12``: these; ``0``: none), ``SEED`` the times, ``WORKERS``
+``POINTS`` chooses changes (``3``: the first three; ``7,9-12``: these; ``0``: they are only listed), ``SEED`` the times, ``WORKERS``
 how many releases run at once, ``PARTS`` what is done (``released``, ``rolled back``, ``overlap``, ``real``).
 """
 
@@ -82,13 +82,17 @@ def points(changes: list[Change], text: str) -> list[tuple[Change, When]]:
 def try_points(standin: Standin, home: Path, variant: str, console: Console, text: str) -> Iterator[Result]:
     """Every chosen point of one variant."""
     chaos = Chaos(standin, home, faulty=variant == "rolled back")
-    undisturbed, again = chaos.run(), chaos.run()
+    with ThreadPoolExecutor(2) as pool:
+        undisturbed, again = pool.map(lambda _: chaos.run(), range(2))
     console.print(f"[bold]{TITLES[variant]}[/bold]: {len(undisturbed.changes)} changes; undisturbed it ends "
                   f"{undisturbed.states['run']} after {undisturbed.seconds:.1f} s")  # fmt: skip
     if difference := undisturbed.difference(again):
         console.print(difference, markup=False)
         raise SystemExit("error: two undisturbed runs differ, so a killed one cannot be judged")
     wanted = points(undisturbed.changes, text)
+    if not wanted:
+        for change in undisturbed.changes:
+            console.print(f"{change.number:4} {change.task}: {change.what}", markup=False, highlight=False)
     with ThreadPoolExecutor(int(os.environ.get("WORKERS") or 3)) as pool:
         running = {pool.submit(chaos.run, change.number, when): (change, when) for change, when in wanted}
         for number, future in enumerate(as_completed(running), 1):
@@ -160,7 +164,7 @@ def _try_parts(parts: list[str], home: Path, seed: int, console: Console, result
             standin = stack.enter_context(contextlib.contextmanager(serve)())
         for part in parts:
             if part == "real":
-                rounds = int(os.environ.get("ROUNDS") or 1)
+                rounds = int(os.environ.get("ROUNDS") or 2)
                 results.extend(Result(*each) for each in real.try_all(home, seed, console, rounds))
             elif part == "overlap":
                 results.extend(Result(*each) for each in overlapping.try_all(standin, home, console, seed))
