@@ -137,7 +137,10 @@ def running_release(cluster: Cluster, frozen: Frozen, live: list[dict[str, Any]]
         if kind == "Deployment" and NOTE_RELEASE in notes and NOTE_DIGEST in notes
     }
     for release, digest in sorted(candidates):
-        stored = stored_release(cluster, frozen.environment, spec_name(release, digest))
+        try:
+            stored = stored_release(cluster, frozen.environment, spec_name(release, digest))
+        except RejectedError:  # what cannot be read is nothing to go back to, and must not stop a release
+            stored = None
         if stored is not None and all(
             noted.get(key_of(each), {}).get(NOTE_DIGEST) == digest for each in stored.objects
         ):

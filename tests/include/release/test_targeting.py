@@ -12,7 +12,7 @@ from include.release.frozen import LABEL_APP, LABEL_BASE, NOTE_RUN, Frozen, free
 from include.release.images import ImageLock, LockedImage
 from include.release.loading import PROJECT, load_release
 from include.release.problems import RejectedError
-from include.release.saved import SavedState, base_of_saved
+from include.release.saved import SavedState, base_of_saved, live_objects, running_release
 from include.release.targeting import begun, find_target, own_route
 
 PLACE = Environment(
@@ -163,6 +163,14 @@ def test_a_half_released_state_has_no_previous(memory, releases):
     memory.put(noted(deployment, None, other, "release/5"))
     with pytest.raises(RejectedError, match="leads from what is live"):
         target(memory, "previous")
+
+
+def test_a_stored_release_that_cannot_be_read_is_no_release_that_runs(memory, releases):
+    name = spec_name("r3", releases[2].digest)
+    live = live_objects(memory, releases[2])  # type: ignore[arg-type]
+    assert running_release(memory, releases[2], live) == ("r3", releases[2].digest)  # type: ignore[arg-type]
+    memory.objects["ConfigMap", name]["data"]["release.json"] = "{}"
+    assert running_release(memory, releases[2], live) == ("", "")  # type: ignore[arg-type]
 
 
 def lease(*left: str) -> dict[str, Any]:
