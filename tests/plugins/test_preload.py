@@ -70,5 +70,6 @@ def test_what_cannot_be_imported_does_not_keep_the_scheduler_from_starting(monke
 
     monkeypatch.setattr(preload, "MODULES", ("plugins.nothing_of_this_name",))
     monkeypatch.setattr(preload, "PACKAGES", ())
+    monkeypatch.setattr(preload.logger, "disabled", False)  # Airflow's initdb() disables the loggers it finds
     preload.warm_up()
     assert "plugins.nothing_of_this_name cannot be preloaded" in caplog.text
