@@ -78,7 +78,8 @@ def test_pods_that_serve_behind_the_service_without_a_deployment_of_the_release(
     ours = pod("ours", metadata={"labels": {"app": "app-deployment", "tier": "web"}})
     stray = pod("stray", OTHER, metadata={"labels": {"app": "canary", "tier": "web"}})
     elsewhere = pod("elsewhere", metadata={"labels": {"app": "canary"}})
-    [found] = strangers(frozen, [ours, stray, elsewhere])
+    resting = pod("resting", OTHER, ready="False", metadata={"labels": {"app": "canary", "tier": "web"}})
+    [found] = strangers(frozen, [ours, stray, elsewhere, resting])
     assert (found.pod, found.digest) == ("stray", OTHER)
     assert "serves behind Service app-service, and no Deployment of the release owns it" in found.fault
 
