@@ -10,8 +10,9 @@ from airflow.providers.standard.operators import hitl
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
+from include.records.models import Verdict
 from include.release.approval import Approval
-from include.release.policies import ApprovalPolicy
+from include.release.policies import ApprovalPolicy, GatePolicy
 from plugins.operators.approve import ApproveOperator
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
@@ -102,9 +103,19 @@ def question(cluster: Any, connection: Any, small: Any, monkeypatch: pytest.Monk
     connection(cluster.kubeconfig)
 
     def make(
-        kind: str = "release", may: tuple[str, ...] = ("admin", "oncall"), policy: Any = POLICY, **params: Any
+        kind: str = "release",
+        may: tuple[str, ...] = ("admin", "oncall"),
+        policy: Any = POLICY,
+        gate: Any = None,
+        **params: Any,
     ) -> Any:
-        frozen = small(SERVICE, ("replicas: 2", "replicas: 0"), approval=policy, may_approve=list(may))
+        frozen = small(
+            SERVICE,
+            ("replicas: 2", "replicas: 0"),
+            approval=policy,
+            gate=gate or GatePolicy(),
+            may_approve=list(may),
+        )
         task = ApproveOperator(task_id="approve", kind=kind)  # type: ignore[arg-type]
         made = Question(cluster, frozen, task, **params)
         monkeypatch.setattr(hitl, "upsert_hitl_detail", made.show)
@@ -224,6 +235,29 @@ def test_what_changed_meanwhile_is_asked_again_with_what_changed(question, capsy
     assert [each["result"] for each in asked.ti.values["approve", "answers"]] == ["asked again"] * 3 + [
         "approved"
     ]
+
+
+def verdict(frozen: Any, *, passed: bool, at: int) -> Verdict:
+    """What CI says of the release's only build, at a minute of an hour."""
+    [image] = frozen.images.values()
+    moment = datetime.now(UTC) - timedelta(minutes=60 - at)
+    return Verdict(digest=image.partition("@")[2], image="python:3", app="small", passed=passed, source="ci", by="ci",
+                   at=moment)  # fmt: skip
+
+
+def test_a_verdict_that_came_meanwhile_counts(question, records):
+    asked = question(gate=GatePolicy(required=True, trusted=["ci"]))
+    records.add_verdict(verdict(asked.frozen, passed=True, at=1))
+    asked.ask()
+    assert "- python:3 (" in asked.shown[0]["body"]
+    first = asked.asked["code"]
+    records.add_verdict(verdict(asked.frozen, passed=True, at=2))
+    assert asked.asked_again(why="fine", question=first) == ["QA verdict on python:3: is not what it was"]
+    assert asked.answer(why="fine", question=asked.asked["code"])["by"] == "admin"
+    records.add_verdict(verdict(asked.frozen, passed=False, at=3))
+    configure, _ = changing()
+    assert "gate of test" in run(configure, asked)
+    assert "gate of test" in asked.refused(why="fine", question=asked.asked["code"])
 
 
 def test_a_first_answer_needs_no_code_and_a_later_try_does(question):
