@@ -28,6 +28,7 @@ class Step:
         rolls_back: it belongs to the automatic rollback.
         reason: why it failed, in one sentence.
         trouble: it failed by something around it, not by a check that said no.
+        refused: it failed by a check that said no before the task did something.
         said: what it has to say to the paragraph, in one or more sentences.
         afterwards: it comes when the change is made and checked; its failure does not take the change back.
     """
@@ -38,6 +39,7 @@ class Step:
     rolls_back: bool = False
     reason: str = ""
     trouble: bool = False
+    refused: bool = False
     said: str = ""
     afterwards: bool = False
 
@@ -90,13 +92,17 @@ def conclude(
     if not failed:
         return _interrupted(kind, title, main, open_ends[0], serving)
     first = failed[0]
-    begun = [step for step in main if step.changes and step.state in ("success", "failed")]
+    begun = [step for step in main if step.changes and _has_begun(step)]
     if dry_run or not begun:
         return _refused(kind, title, first, serving, dry_run)
     if first.afterwards:
         text = f"{_success(kind, title)}, but `{first.task_id}` failed after it: {_sentence(first.why)}"
         return Conclusion(_good_word(kind), _join(text, serving, f"Clear `{first.task_id}`."), False)
     return _failed(kind, title, first, begun, back, serving)
+
+
+def _has_begun(step: Step) -> bool:
+    return step.state == "success" or (step.state == "failed" and not step.refused)
 
 
 def _intent(kind: Kind, title: str) -> str:

@@ -33,6 +33,7 @@ from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_n
 WHY, CODE = "why", "question"
 ASKED, ANSWERS = "asked", "answers"
 TRIES = 10
+ASK_AGAIN_AFTER = timedelta(seconds=2)
 
 
 class ApproveOperator(ReleaseOperator, HITLOperator):
@@ -66,6 +67,7 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         # An answer that comes while Airflow still parks the task (a second or so) is lost: the scheduler takes the
         # task for a lost one. Its next try asks again, which costs nothing but a try.
         self.retries = max(self.retries or 0, TRIES)
+        self.retry_delay = ASK_AGAIN_AFTER
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
@@ -89,7 +91,9 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         who = approvers(frozen.environment, triggered_by(context))
         if event.get("error_type") == "timeout":
             minutes = policy.answer_within_minutes
-            self._refuse(frozen, f"nobody answered within {plural(minutes, 'minute')} ({who.text} could have)")
+            self._refuse(
+                frozen, f"nobody answered within {plural(minutes, 'minute')} ({who.text} could have)"
+            )
         if "error" in event:
             self._refuse(frozen, f"Airflow could not take the answer: {event['error']}")
         user = (event.get("responded_by_user") or {}).get("name")

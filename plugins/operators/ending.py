@@ -109,6 +109,7 @@ class EndOperator(ReleaseOperator):
                     rolls_back=rolls_back,
                     reason=str(failure.get("reason", "")),
                     trouble=failure.get("kind", "trouble") == "trouble",
+                    refused=failure.get("kind") == "refused",
                     said=str((ti.xcom_pull(task_ids=task_id, key=SAID) or "") if speaks else ""),
                     afterwards=bool(getattr(task, "afterwards", False)),
                 )

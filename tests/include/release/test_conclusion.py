@@ -57,6 +57,17 @@ def test_a_check_that_says_no_before_the_first_change_refuses(task):
     )
 
 
+def test_a_first_change_that_is_refused_has_changed_nothing():
+    """The lock or the approval said no to the task itself."""
+    back = dict.fromkeys(BACK, "skipped")
+    steps = run("configure", back, configure={"reason": "none on record", "refused": True})
+    found = conclude("release", TITLE, steps)
+    assert found.outcome == "refused"
+    assert "was refused by `configure`: none on record. Nothing was changed." in found.text
+    steps = run("migrate", back, migrate={"reason": "none on record", "refused": True})
+    assert conclude("release", TITLE, steps).outcome == "failed"  # configure has changed something
+
+
 def test_trouble_before_the_first_change_is_no_refusal():
     steps = run("preflight", preflight={"reason": "the cluster does not answer", "trouble": True})
     found = conclude("release", TITLE, steps)
