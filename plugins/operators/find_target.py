@@ -48,7 +48,8 @@ class FindTargetOperator(BaseOperator):
                 found = find_target(cluster, environment, params["app"], params["target"])
             except KubeError as error:
                 raise connection_problem(environment, error, cluster.address) from error
-        if not found.route.layers:
+        # Before a run that only brought the same again, its objects are still restored: it may have been interrupted.
+        if not found.route.before:
             raise give_up(
                 self,
                 f"{found.target.title} is what runs already: there is nothing to roll back",
@@ -108,7 +109,7 @@ def summary(found: Found) -> str:
     target = found.target
     lines = [
         f"Target: {target.title}, digest {target.digest[:16]}, as it was released then (from {target.source})",
-        f"Undone on the way: {', '.join(each.spec for each in found.route.layers)}",
+        f"Undone on the way: {', '.join(each.spec for each in found.route.layers) or 'no release'}",
         f"Found by the run that saved {found.route.before}",
         *(f"Build: {short} is {resolved}" for short, resolved in target.images.items()),
     ]

@@ -198,3 +198,9 @@ def test_objects_are_restored_deleted_or_left_alone(frozen):
     ):
         assert line in text
     assert RollbackPlan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_over_no_release_at_all_the_objects_are_restored(frozen):
+    old = frozen("old", step("a"))
+    plan = plan_rollback(Facts([], old, None, [], applied=None))
+    assert (plan.undo, plan.delete, plan.restore, plan.stop) == ([], [], [("Deployment", "web")], "")
