@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import requests
 import yaml
@@ -28,9 +29,11 @@ class Demo:
         self.home = home / "demo"
         self.output = home / "output"
         self.config = home / "config"
+        self.releases = home / "releases"
         self.popen: subprocess.Popen[bytes] | None = None
         home.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "include" / "config", self.config, dirs_exist_ok=True)
+        shutil.copytree(ROOT / "include" / "releases", self.releases, dirs_exist_ok=True)
         environments = yaml.safe_load((self.config / "environments.yaml").read_text())
         for each in environments["environments"]:
             each["documents"] = str((self.home / "documents").relative_to(ROOT))
@@ -39,7 +42,12 @@ class Demo:
     def start(self, **settings: str) -> None:
         """Start it; ``settings`` are make's variables."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        environment |= {"DEMO_DIR": str(self.home), "PLAN_REDUCE_REPEAT_CONFIG": str(self.config), **settings}
+        environment |= {
+            "DEMO_DIR": str(self.home),
+            "PLAN_REDUCE_REPEAT_CONFIG": str(self.config),
+            "PLAN_REDUCE_REPEAT_RELEASES": str(self.releases),
+            **settings,
+        }
         environment.pop("MAKELEVEL", None)
         with self.output.open("wb") as output:
             self.popen = subprocess.Popen(
@@ -102,6 +110,40 @@ class Demo:
         )
         answer.raise_for_status()
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def get(self, path: str, user: str = "ro") -> Any:
+        """What Airflow's API answers to ``user``."""
+        answer = requests.get(f"{self.base}/api/v2{path}", headers=self.token(user), timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def add_release(self, source: str, name: str, words: dict[str, str]) -> None:
+        """Write another release: a copy of ``source`` with its name, and words, replaced."""
+        text = (self.releases / f"{source}.yaml").read_text()
+        for old, new in {f"name: {source}": f"name: {name}", **words}.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        (self.releases / f"{name}.yaml").write_text(text)
+
+    def trigger(self, user: str, release: str, environment: str) -> str:
+        """Start a release as ``user``; returns the run's id."""
+        conf = {"release": release, "environment": environment, "reason": "a test"}
+        url = f"{self.base}/api/v2/dags/release/dagRuns"
+        body = {"logical_date": None, "conf": conf}
+        answer = requests.post(url, json=body, headers=self.token(user), timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["dag_run_id"])
+
+    def wait_for_state(self, run: str, task: str, state: str, seconds: float = 180.0) -> None:
+        """Wait until a task of a run has a state."""
+        path = f"/dags/release/dagRuns/{run}/taskInstances/{task}"
+        self._until(lambda: self.get(path)["state"] == state, seconds, f"{run}: {task} {state}")
+
+    def wait_for_end(self, run: str, seconds: float = 180.0) -> str:
+        """The state of a run once it has ended."""
+        path = f"/dags/release/dagRuns/{run}"
+        self._until(lambda: self.get(path)["state"] in ("success", "failed"), seconds, f"{run} ends")
+        return str(self.get(path)["state"])
 
     def end(self) -> None:
         """End it whatever state it is in."""
