@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from include.release.smoke import Answered, check_answer, failure_text, serving_pods, summarise
-from include.release.spec import HttpCheck
+from include.release.pressed import NOTE_PRESSED
+from include.release.smoke import (
+    Answered,
+    ask_workload,
+    check_answer,
+    failure_text,
+    serving_pods,
+    summarise,
+)
+from include.release.spec import HttpCheck, SmokeCheck
 from include.release.storing import document_store
 
 VERSION = HttpCheck(path="/version", json_fields={"release": 2}, build=True)
@@ -68,3 +79,33 @@ def test_documents_go_where_the_environment_or_the_setting_says(frozen, monkeypa
     assert document_store(frozen).endswith("/.demo/documents")
     monkeypatch.setenv("PLAN_REDUCE_REPEAT_DOCUMENTS", "s3://store@bucket/as-built")
     assert document_store(frozen) == "s3://store@bucket/as-built"
+
+
+def test_nobody_is_asked_where_the_red_button_is_pressed():
+    class Cluster:
+        """A Deployment without pods."""
+
+        def __init__(self, notes: dict[str, str]) -> None:
+            self.notes = notes
+
+        def list(self, kind: str, namespace: str, labels: str = "") -> list[Any]:
+            return []
+
+        def get(self, kind: str, namespace: str, name: str) -> Any:
+            return {"metadata": {"name": name, "annotations": self.notes}}
+
+    manifest = {
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+                 "template": {"spec": {"containers": [{"image": "a"}]}}},
+    }  # fmt: skip
+    frozen: Any = SimpleNamespace(
+        environment=SimpleNamespace(namespace="n"), builds={}, deployments=lambda: [manifest]
+    )
+    check = SmokeCheck(workload="web", port=80, requests=[HttpCheck(path="/")])
+    said: list[str] = []
+    (answer,) = ask_workload(Cluster({}), frozen, check, said.append)  # type: ignore[arg-type]
+    assert answer.fault == "no pod is ready"
+    pressed: Any = Cluster({NOTE_PRESSED: "2026-11-21T03:00:00Z"})
+    assert ask_workload(pressed, frozen, check, said.append) == []
+    assert said == ["web: its red button is pressed, it has no pods and nobody is asked"]
