@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from rich.console import Console
 
@@ -77,8 +78,8 @@ def main() -> int:
     def say(text: str) -> None:
         console.print(f"[{time.monotonic() - begun:5.1f} s] {text}", highlight=False, markup=False)
 
-    # As Ctrl-C does: what was started is ended first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _on_signal)
     try:
         pairs, found = run(rounds_in(os.environ.get("ROUNDS", "")), say)
     except (DemoError, KubeError, TimeoutError) as error:
@@ -90,6 +91,12 @@ def main() -> int:
     report.show(console, pairs, found)
     print(found.line())
     return 0
+
+
+def _on_signal(_number: int, _frame: FrameType | None) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # one is enough: what was started is ended in bounded time
+    raise KeyboardInterrupt
 
 
 def rounds_in(text: str) -> int:
