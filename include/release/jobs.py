@@ -60,8 +60,8 @@ class Errand:
         ledger = "what is {} already is in the ledger and is not {} again."
         if self.direction == "up":
             return (
-                f"nothing was deployed; the previous build runs on. {look} (is it in the spec or the image, trigger a "
-                f"new run): {ledger.format('applied', 'applied')}"
+                f"nothing was deployed; the previous build runs on, and the run takes back what it had applied, where "
+                f"that is safe. {look} (is it in the spec or the image, trigger a new run): {ledger.format('applied', 'applied')}"
             )
         if self.direction == "down":
             return f"{look}: {ledger.format('taken back', 'taken back')}"

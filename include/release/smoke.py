@@ -142,7 +142,7 @@ def failure_text(title: str, answers: list[Answered]) -> str:
         [
             f"{title} is rolled out, but {len(wrong)} of {len(answers)} answers are not as they should be:",
             *lines,
-            "What now: the new pods serve already. Trigger a new run of the previous release, or put the cause right: "
-            "in the cluster, then clear this task; in the spec, then trigger a new run.",
+            "What now: a release goes back by itself after this; find the cause before its next try. After a rollback "
+            "these pods serve: put the cause right in the cluster and clear this task, or go forward with a release.",
         ]
     )

@@ -47,7 +47,7 @@ def test_a_failing_job_is_told_with_its_exit_code_and_last_lines(cluster, small)
     text = str(raised.value)
     assert text.startswith("Migration first failed with exit code 3 (BackoffLimitExceeded")
     assert "Last lines of its log:\n    no such table: plants" in text
-    assert "What now: nothing was deployed; the previous build runs on." in text
+    assert "What now: nothing was deployed; the previous build runs on, and the run takes back" in text
 
 
 def test_a_retry_runs_a_job_again_that_failed_while_nobody_watched(cluster, small, namespace):
