@@ -87,13 +87,14 @@ def body(facts: Facts, *, whole: bool = False) -> str:
     ]
     if facts.since:
         parts += ["### Changed since it was asked before", *(_block(text, "diff") for text in facts.since)]
-    parts += ["### What changes in the cluster", *_changes(facts, whole)]
     if facts.steps:
         parts += ["### What the rollback does", _list(facts.steps)]
+    parts += ["### QA verdicts", _verdicts(facts)]
     parts += ["### Capacity plan", _list(facts.plan) if facts.plan else "The release has none."]
     parts += ["### Migrations", _migrations(facts)]
-    parts += ["### QA verdicts", _verdicts(facts)]
     parts += ["### If it fails", _failure(facts)]
+    # By far the longest part: last, so that nobody has to scroll past it to what decides.
+    parts += ["### What changes in the cluster", *_changes(facts, whole)]
     return "\n\n".join(parts)
 
 
