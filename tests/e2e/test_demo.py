@@ -17,7 +17,7 @@ import requests
 from include.records.models import Change
 from include.records.store import Records
 from include.release.kube import Cluster
-from tests.dagtasks import good_run, tasks
+from tests.dagtasks import good_run
 from tests.e2e.demo import HOME, Demo
 from tools.demo import cluster as stand_in
 from tools.demo.options import STEPS
@@ -228,22 +228,3 @@ def test_ctrl_c_ends_everything(demo: Demo) -> None:
     assert "everything that was started has ended" in demo.text
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("when", ["migrate: running", "approve: awaiting_input"])
-def test_killed_half_way_leaves_nothing_and_the_next_run_goes_on(demo: Demo, when: str) -> None:
-    assert when.partition(":")[0] in tasks()
-    first = Demo()
-    first.start(ONCE="1")
-    try:
-        first.wait_for(when)
-        first.signal(signal.SIGKILL)
-        first.status(10)
-        assert first.left(20) == []
-        first.start(ONCE="1", KEEP="1")
-        assert first.status() == 0, first.text
-        assert "release-2 to production is out" in first.text
-        assert first.left(0) == []
-    finally:
-        first.end()

@@ -159,10 +159,10 @@ def follow(
 
 def failure(airflow: Airflow, run_id: str, tasks: list[Task]) -> str:
     """The paragraph that concludes the run, and the last log lines of each failed task."""
-    conclusion = airflow.result(run_id, CONCLUDES, "conclusion") or {}
-    parts = [str(conclusion["text"])] if conclusion.get("text") else []
+    said = (airflow.result(run_id, CONCLUDES, "conclusion") or {}).get("text")
+    parts = [str(said)] if said else []
     for task in tasks:
-        if task.state == "failed" and not (parts and task.name == CONCLUDES):
+        if task.state == "failed" and not (said and task.name == CONCLUDES):
             parts.append(f"--- task {task.label}, last lines of its log")
             parts += airflow.log(run_id, task, LAST_LINES)
     return "\n".join(parts) or "no task failed; see .demo/logs/scheduler.log"
