@@ -242,7 +242,9 @@ def test_a_holder_that_somebody_wrote_in_is_respected_until_it_is_broken(lock):
     lock.take(holder("a"), running)
     lock.release(holder("a"))
     edit(lock, spec={"holderIdentity": "jane repairs the database"})
-    with pytest.raises(HeldError, match=r"held by jane repairs the database \(written into the Lease by hand"):
+    with pytest.raises(
+        HeldError, match=r"held by jane repairs the database \(written into the Lease by hand"
+    ):
         lock.take(holder("b", 2), ended)
     assert lock.take(holder("b", 2), ended, break_reason="jane has finished").how == "broken"
 
