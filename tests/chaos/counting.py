@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +18,25 @@ class Change:
     number: int
     task: str
     what: str
+    nth: int = 1
+    """Of the calls of this kind that the task makes."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """The same in every run, also where one run waits once more than another."""
+        return self.task, kind_of(self.what), self.nth
+
+
+def kind_of(what: str) -> str:
+    """What a call changes, without the names of namespace and object."""
+    return re.sub(r"/namespaces/[^/]+(/[^/]+).*", r"\1", what)
 
 
 @dataclass
 class Counter:
     """Numbers the changes of one run. The client dies at one of them, once, when ``at`` is given."""
 
-    at: int = 0
+    at: tuple[str, str, int] | None = None
     when: When = "before"
     kill: Callable[[], None] = lambda: None
     task: Callable[[], str] = lambda: ""
@@ -36,7 +49,9 @@ class Counter:
     def begins(self, what: str) -> tuple[Change, bool]:
         """Number a change that is about to happen; False when the client is dead and it shall not happen."""
         with self._lock:
-            change = Change(len(self.changes) + 1, self.task(), what)
+            task = self.task()
+            before = [each for each in self.changes if each.key[:2] == (task, kind_of(what))]
+            change = Change(len(self.changes) + 1, task, what, len(before) + 1)
             self.changes.append(change)
         return change, not self._kill(change, "before")
 
@@ -45,7 +60,7 @@ class Counter:
         return not self._kill(change, "after")
 
     def _kill(self, change: Change, when: When) -> bool:
-        if self.killed or change.number != self.at or when != self.when:
+        if self.killed or change.key != self.at or when != self.when:
             return False
         self.killed = change
         self.kill()

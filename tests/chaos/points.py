@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import time
 import uuid
@@ -65,14 +64,19 @@ class Chaos:
     def __init__(self, standin: Standin, home: Path, *, faulty: bool = False) -> None:
         self.standin, self.home, self.faulty = standin, home, faulty
         self.cluster: Cluster = standin.connect()
+        self.dag = load_dag(RELEASE_DAG)  # here: Airflow reads one DAG file at a time in a process
 
     def run(
-        self, at: int = 0, when: When = "before", *, second_copy_after: Callable[[], float] | None = None
+        self,
+        at: Change | None = None,
+        when: When = "before",
+        *,
+        second_copy_after: Callable[[], float] | None = None,
     ) -> Left:
-        """A release that is killed ``when`` its change number ``at`` happens (0: never), and run again.
+        """A release that is killed ``when`` it makes the change ``at`` of another run, and run again.
 
         Args:
-            at: number of the change.
+            at: the change; never, when none is given.
             when: before or after it.
             second_copy_after: seconds until each task is started a second time beside itself.
         """
@@ -82,7 +86,7 @@ class Chaos:
         place = shop.prepare(folder, namespace, self.standin.kubeconfig, faulty=self.faulty)
         try:
             shop.install(place, self.cluster)
-            left = self._go(place, Counter(at, when), second_copy_after)
+            left = self._go(place, Counter(at.key if at else None, when), second_copy_after)
         finally:
             self.cluster.delete("Namespace", "", namespace)
         left.seconds = time.monotonic() - begun
@@ -91,7 +95,7 @@ class Chaos:
     def _go(self, place: shop.Shop, counter: Counter, second_copy_after: Callable[[], float] | None) -> Left:
         with proxy(place.kubeconfig, counter, place.folder / "kubeconfig") as kubeconfig:
             environment = place.environment(kubeconfig)
-            run = start(place, counter, environment)
+            run = start(self.dag, place, counter, environment, drop_data=self.faulty)
             run.second_copy_after = second_copy_after
             run.go()
             cleared = []
@@ -116,20 +120,16 @@ class Chaos:
         shutil.rmtree(left.log.parent, ignore_errors=True)
 
 
-def start(place: shop.Shop, counter: Counter, environment: dict[str, str]) -> DagRun:
+def start(
+    dag: Any, place: shop.Shop, counter: Counter, environment: dict[str, str], *, drop_data: bool
+) -> DagRun:
     """A run of release 2 that has not begun."""
-    dag = release_dag()
     conf = {
         "release": shop.AFTER,
         "environment": place.namespace,
         "dry_run": False,
         "reason": "to see it killed",
+        "drop_data": drop_data,  # so that a rollback takes migrations back, whatever the new pods wrote meanwhile
     }
     tries = Tries(Memory(dag.dag_id, RUN_ID), counter, environment, place.folder / "log.txt")
     return DagRun(RELEASE_DAG, dag, conf, shop.USER, tries)
-
-
-@functools.cache
-def release_dag() -> Any:
-    """The tasks of the release and their order."""
-    return load_dag(RELEASE_DAG)

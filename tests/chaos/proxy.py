@@ -75,6 +75,10 @@ class _Serving:
     async def stop(self) -> None:
         await self.session.close()
         await self.runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:  # of clients that are dead
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def forward(self, request: web.Request) -> web.StreamResponse:
         change = None

@@ -1,46 +1,63 @@
 """A release whose client is killed at one of its first changes ends as if nothing had happened.
 
-These are the first three changes; ``make chaos`` kills at every one.
+These are the first three points; ``make chaos`` has all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import pytest
 
-from tests.chaos.counting import When
+from tests.chaos.counting import Change, When
 from tests.chaos.points import Chaos, Left
 from tests.standin import Standin
 
-FIRST = 3
+Point: TypeAlias = tuple[str, str, When]
+Runs: TypeAlias = dict[Point | None, Left]
+LEASE, RECORD, JOB = "POST /apis/coordination.k8s.io/v1/leases", "records: commit", "POST /apis/batch/v1/jobs"
+FIRST: list[Point] = [("lock", LEASE, "before"), ("lock", LEASE, "after"), ("lock", RECORD, "before")]
+MORE: list[Point] = [("lock", RECORD, "after"), ("migrate", JOB, "before"), ("migrate", JOB, "after")]
 
 
 @pytest.fixture(scope="module")
-def runs(
-    cluster: Standin, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[tuple[int, When], Left]]:
-    """An undisturbed release (0), and one killed before and one after each of the first changes."""
-    chaos = Chaos(cluster, tmp_path_factory.mktemp("chaos"))
-    # By the order of tasks: the first one only reads, and reports its end as change 1.
-    wanted: list[tuple[int, When]] = [(0, "before")]
-    wanted += [(number, when) for number in range(2, 2 + FIRST) for when in ("before", "after")]
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        found = pool.map(lambda point: chaos.run(*point), wanted)
-        yield dict(zip(wanted, found, strict=True))
+def chaos(cluster: Standin, tmp_path_factory: pytest.TempPathFactory) -> Chaos:
+    """Releases on the stand-in cluster."""
+    return Chaos(cluster, tmp_path_factory.mktemp("chaos"))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(2, 2 + FIRST))
-def test_a_killed_release_ends_as_if_nothing_had_happened(runs, number: int, when: When):
-    undisturbed, left = runs[0, "before"], runs[number, when]
-    assert left.killed == left.changes[number - 1]
-    assert undisturbed.difference(left) == ""
+@pytest.fixture(scope="module")
+def runs(chaos: Chaos) -> Runs:
+    """An undisturbed release (None), and one killed at each of the first points."""
+    with ThreadPoolExecutor() as pool:
+        undisturbed = pool.submit(chaos.run)
+        return {**killed(chaos, pool, FIRST), None: undisturbed.result()}
+
+
+def killed(chaos: Chaos, pool: ThreadPoolExecutor, points: list[Point]) -> Runs:
+    """A release that is killed at each of these points and run again."""
+    tried = {point: pool.submit(chaos.run, Change(0, *point[:2]), point[2]) for point in points}
+    return {point: each.result() for point, each in tried.items()}
+
+
+@pytest.mark.parametrize("point", FIRST, ids=" ".join)
+def test_a_killed_release_ends_as_if_nothing_had_happened(runs, point):
+    left = runs[point]
+    assert left.killed is not None
+    assert runs[None].difference(left) == ""
+
+
+@pytest.mark.long
+def test_a_release_killed_while_it_migrates_ends_as_if_nothing_had_happened(runs, chaos):
+    with ThreadPoolExecutor() as pool:
+        for left in killed(chaos, pool, MORE).values():
+            assert left.killed is not None
+            assert runs[None].difference(left) == ""
 
 
 def test_an_undisturbed_release_changes_the_cluster_the_records_and_tells_people(runs):
-    left = runs[0, "before"]
+    left = runs[None]
     assert left.killed is None
     assert left.states["run"] == "success"
     said = "\n".join(each.what for each in left.changes)
@@ -59,6 +76,6 @@ def test_an_undisturbed_release_changes_the_cluster_the_records_and_tells_people
 
 
 def test_what_differs_is_seen(runs):
-    left = runs[0, "before"]
+    left = runs[None]
     twice = Left(**{**vars(left), "ledger": [*left.ledger, left.ledger[-1]]})
     assert "+- up r2-201-orders" in left.difference(twice)
