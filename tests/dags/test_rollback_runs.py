@@ -209,7 +209,11 @@ def test_nothing_is_rolled_back_when_nothing_was_changed(shop, capsys):
 
 
 def test_argo_rollouts_1422_migrations_are_rolled_back_with_the_release(shop, capsys):
-    states = shop.release("release-2", wrong_answer, drop_data=True)
+    def faulty(spec: dict[str, Any]) -> None:
+        wrong_answer(spec)
+        no_orders(spec)
+
+    states = shop.release("release-2", faulty, drop_data=True)
     said = capsys.readouterr().out
     ended(states, said, **BACK, run="failed", smoke_check="failed")
     assert shop.served() == {1}
