@@ -168,11 +168,12 @@ class Runner:
         trouble_since: float | None = None
         grace = self.frozen.environment.rollout.image_grace_seconds
         while time.monotonic() - started < errand.timeout_seconds + 60:
+            # The Job before its pods: a short one may start and end between the two questions.
+            state = job_state(self._read(name, errand))
             pods = self.cluster.list("Pod", self.namespace, labels=f"job-name={name}")
             for pod in pods:
                 if _has_started(pod):
                     return str(pod["metadata"]["name"])
-            state = job_state(self._read(name, errand))
             if state.phase != "running":
                 return None
             trouble = next(filter(None, map(pod_problem, pods)), "")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from include.release.frozen import Frozen
-from include.release.jobs import job_for
+from include.release.jobs import apply_errand, job_for, job_state
 from include.release.migrating import MigrationError, Runner
 
 
@@ -109,3 +109,22 @@ def test_a_job_that_is_deleted_half_way_is_told(cluster, small, namespace):
     threading.Thread(target=delete).start()
     with pytest.raises(MigrationError, match="is gone, somebody deleted it"):
         run.run(step)
+
+
+def test_the_answer_of_a_job_that_ends_between_two_questions_is_not_lost(cluster, small, monkeypatch):
+    run, _ = runner(cluster, small())
+    step = apply_errand(run.frozen.release.migrations.steps[0])
+    asked = run.cluster.list
+
+    def slow_list(kind: str, *args: Any, **options: Any) -> Any:
+        found = asked(kind, *args, **options)
+        if kind == "Pod":  # what was true when it was answered, heard after the Job has ended
+            name = options["labels"].partition("=")[2]
+            deadline = time.monotonic() + 20
+            while job_state(run.cluster.get("Job", run.namespace, name) or {}).phase == "running":
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        return found
+
+    monkeypatch.setattr(run.cluster, "list", slow_list)
+    assert run.ask([step]) == ["one\n2026-11-21T03:00:00Z two"]
