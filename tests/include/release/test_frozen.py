@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from include.release.diff import difference
-from include.release.document import Run, file_name, render
 from include.release.environments import may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.jobs import choose, job_for
@@ -103,33 +102,3 @@ def test_a_diff_never_shows_a_secret():
     text = difference(secret("aHVudGVyMg=="), secret("b3RoZXI="))
     assert "aHVudGVyMg" not in text
     assert text.count("(hidden, fingerprint ") == 2
-
-
-def test_the_document_has_everything_the_scenario_asks_for(frozen):
-    tasks = [{"task_id": "deploy", "state": "success", "duration": 1.23}]
-    migrations = [{"id": "r2-201-orders", "result": "applied in 0.01 s"}]
-    run = Run("manual__1", "oncall", "CHG-7", "2026-11-21T03:00:00+00:00", "later", False, tasks, migrations)
-    text = render(frozen, run)
-    for part in (
-        "# As-built: shop, release 2, in production",
-        "| Outcome | **released** |",
-        "- SRE: Thach Duong",
-        "### Security fixes\n\n- SQL injection by the sort order of the catalog (ticket 205)",
-        "(Design Doc 5247, ticket 201)",
-        "- New tables for the catalog of exotic plants (data, ticket 203)",
-        "500 concurrent users per container",
-        "| `r2-201-orders` | Tables for claims on orders and for fulfilments | 201 | yes, drops fulfilments | yes | applied in 0.01 s |",
-        "| deploy | success | 1.2 |",
-        "Not deployed; as the release would have applied them.",
-        "### Deployment order-processor",
-    ):
-        assert part in text
-    assert (
-        file_name(frozen, "manual__2026-11-21T03:06:31+00:00")
-        == "production/release-2/manual__2026-11-21T03_06_31+00_00.md"
-    )
-
-
-def test_a_failed_step_makes_the_document_say_failed(frozen):
-    tasks = [{"task_id": "deploy", "state": "failed", "duration": None}]
-    assert "| Outcome | **failed** |" in render(frozen, Run("r", "u", "why", "s", "e", False, tasks))
