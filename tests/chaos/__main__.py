@@ -12,6 +12,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -122,6 +123,9 @@ def judged(variant: str, change: Change, when: When, undisturbed: Left, left: Le
 
 def main() -> int:
     """Everything; 0 when every release ended as it would have."""
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # what was started is ended then too
     console = Console(width=None if sys.stdout.isatty() else 160)
     logging.getLogger("airflow").setLevel(logging.WARNING)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
