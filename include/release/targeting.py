@@ -13,6 +13,7 @@ from include.release.environments import Environment
 from include.release.frozen import LABEL_APP, LABEL_BASE, NOTE_DIGEST, NOTE_RUN, Frozen
 from include.release.jobs import LABEL_DIRECTION, LABEL_MIGRATION
 from include.release.kube import Cluster
+from include.release.lease import Journal
 from include.release.lock import Lock
 from include.release.problems import Problem, RejectedError
 from include.release.saved import (
@@ -102,6 +103,42 @@ def begun(cluster: Cluster, frozen: Frozen, run: str, route: Route) -> bool:
         and _notes((before.find(key_of(each)) if before else None) or {}).get(NOTE_DIGEST) != frozen.digest
         for each in live_objects(cluster, frozen)
     )
+
+
+def passed_by(cluster: Cluster, frozen: Frozen, run: str, route: Route) -> list[Journal]:
+    """Interrupted releases that a route leaves where they are: what they migrated would be forgotten.
+
+    One that only migrated leaves the release before it running as a whole, so ``previous`` would go one too far.
+
+    Raises:
+        KubeError: the cluster does not answer.
+    """
+    state = Lock(cluster, frozen.environment.namespace, frozen.release.app).read()
+    gone_over = {route.target, *(each.spec for each in route.layers)}
+    ended = [state.journal] if not state.holder else []  # of a holder the task `lock` speaks
+    return [
+        each
+        for each in (*state.left, *ended)
+        if each.unfinished
+        and each.run != run
+        and each.kind == "release"
+        and each.stage != "configure"
+        and spec_name(each.release, each.spec_digest) not in gone_over
+    ]
+
+
+def refuse_passing_by(left: Sequence[Journal], app: str, environment: Environment) -> RejectedError:
+    """The refusal of a route that does not go over these interrupted runs."""
+    found = ", ".join(f"{each.run} ({each.release}, interrupted at `{each.stage}`)" for each in left)
+    problem = Problem(
+        "param target",
+        f"{app} in {environment.name}",
+        f"a target that does not lead back over {found}",
+        f"one that does: '{BEFORE}{left[0].run}'",
+        f"trigger the DAG rollback with the target '{BEFORE}{left[0].run}'; from there go farther back if need be",
+        why="what an interrupted run has migrated would be left behind and forgotten",
+    )
+    return RejectedError([problem], subject="the target of the rollback")
 
 
 def find_target(cluster: Cluster, environment: Environment, app: str, wanted: str) -> Found:

@@ -22,9 +22,9 @@ from include.release.problems import Problem, RejectedError
 from include.release.restoring import Restored, delete_created, restore, wait_until_gone
 from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
 from include.release.rollout import judge
-from include.release.saved import live_objects, read_saved, stored_release
+from include.release.saved import live_objects, read_saved, saved_name, stored_release
 from include.release.smoke import ask_workload, failure_text
-from include.release.targeting import Route, begun, own_route
+from include.release.targeting import Route, begun, own_route, passed_by, refuse_passing_by
 from include.release.texts import indented, plural, table
 from include.release.undoing import Ledger, ask_ledger, undo, wait_for_running
 from plugins.hooks.cluster import ClusterHook
@@ -97,12 +97,17 @@ class PlanRollbackOperator(ReleaseOperator):
         """From what to what: as the first task of a rollback found it, or back over this run itself."""
         found = context["ti"].xcom_pull(task_ids=self.frozen_by, key=ROUTE)
         if found:
-            return Route.model_validate(found)
+            wanted = Route.model_validate(found)
+            if left := passed_by(cluster, frozen, run_name(context), wanted):
+                raise refuse_passing_by(left, frozen.release.app, frozen.environment)
+            return wanted
         if dry_run:
             say(self, "Dry run: nothing was changed, so there is nothing to roll back")
             raise AirflowSkipException("dry run")
         run = run_name(context)
         route = own_route(cluster, frozen, run)
+        if route is None:
+            self._refuse_without_state(frozen, cluster, run)
         if route is None or not begun(cluster, frozen, run, route):
             self._nothing(
                 frozen, cluster, context, "this run has changed neither objects that run nor the database"
@@ -112,6 +117,17 @@ class PlanRollbackOperator(ReleaseOperator):
                 frozen, cluster, context, f"before this run the same {frozen.release.name} was live"
             )
         return route
+
+    def _refuse_without_state(self, frozen: Frozen, cluster: Cluster, run: str) -> None:
+        """Fail when this run has begun to change what runs, and nobody knows what was there before."""
+        journal = lock_of(frozen, cluster).read().journal
+        if journal.run == run and journal.stage not in ("", "configure"):
+            raise give_up(
+                self,
+                f"This run has begun `{journal.stage}`, but it kept no state to go back to: somebody marked `preflight` "
+                f"as a success, or deleted the ConfigMap {saved_name(frozen.release.app, run)}.\n"
+                "What now: look at what runs; then go forward with a release, which applies what is missing.",
+            )
 
     def _nothing(self, frozen: Frozen, cluster: Cluster, context: Context, why: str) -> NoReturn:
         say(self, f"Nothing to roll back: {why}")

@@ -13,7 +13,7 @@ from include.release.images import ImageLock, LockedImage
 from include.release.loading import PROJECT, load_release
 from include.release.problems import RejectedError
 from include.release.saved import SavedState, base_of_saved, live_objects, running_release
-from include.release.targeting import begun, find_target, own_route
+from include.release.targeting import begun, find_target, own_route, passed_by
 
 PLACE = Environment(
     name="test", title="t", connection="c", namespace="n", image_lock="none", may_trigger=["*"], may_approve=["*"],
@@ -196,6 +196,33 @@ def test_a_run_that_found_a_half_released_state_goes_back_over_the_run_that_left
     route = own_route(memory, releases[2], "release/7")  # type: ignore[arg-type]
     assert (route.target[:2], route.before) == ("r1", left)
     assert [(each.spec[:2], each.applied) for each in route.layers] == [("r3", ["a", "b"]), ("r2", ["a"])]
+
+
+def interrupted(run: str, frozen: Frozen, stage: str, kind: str = "release") -> dict[str, Any]:
+    """The Lease after a run that nobody brought to an end."""
+    journal = {"run": run, "kind": kind, "stage": stage, "release": frozen.release.name}
+    journal["spec-digest"] = frozen.digest
+    notes = {f"plan-reduce-repeat/{key}": value for key, value in journal.items()}
+    return {"kind": "Lease", "metadata": {"name": "release-lock-small", "annotations": notes}, "spec": {}}
+
+
+def test_previous_does_not_pass_by_an_interrupted_release_that_only_migrated(memory, releases):
+    _, second, third = releases
+    memory.saved(5, third, second, ["a"], run="release/5")
+    memory.live(second)  # third has not got as far as its objects
+
+    def left(wanted: str) -> list[str]:
+        route = target(memory, wanted).route
+        return [each.run for each in passed_by(memory, second, "rollback/1", route)]  # type: ignore[arg-type]
+
+    memory.put(interrupted("release/5", third, "migrate"))
+    assert target(memory, "previous").target.release.name == "r1"
+    assert left("previous") == ["release/5"]
+    assert left("before release/5") == []
+    memory.put(interrupted("release/5", third, "configure"))
+    assert left("previous") == []
+    memory.put(interrupted("rollback/5", third, "restore", kind="rollback"))
+    assert left("previous") == []
 
 
 def test_a_run_has_begun_when_its_objects_or_its_jobs_are_there(memory, releases):
