@@ -160,7 +160,7 @@ def plan_rollback(facts: Facts) -> RollbackPlan:
     if stuck is not None:
         choices = [*stuck.choices, *_other_ways(undoing)]
         return base.model_copy(update={"kept": kept, "stop": stuck.reason, "choices": choices})
-    order, why = _order(undo, target, undoing)
+    order, why = _order(undo, target, undoing, facts)
     return base.model_copy(update={"order": order, "why": why, "undo": undo, "kept": kept, **_objects(facts)})
 
 
@@ -216,12 +216,12 @@ def _migrations(facts: Facts) -> tuple[list[Undo], list[Kept], _Stuck | None]:
                     spec=layer.spec,
                     keep_rows=keep_rows,
                     rows=rows,
-                    old_build_compatible=step.old_build_compatible,
+                    old_build_compatible=_works_with(facts, layer, step),
                 )
             )
             continue
         kept.append(Kept(id=step.id, reason=reason))
-        if not step.old_build_compatible:
+        if not _works_with(facts, layer, step):
             return undo, kept, _stuck(step, reason, kept, facts)
     return undo, kept, None
 
@@ -257,14 +257,27 @@ def _why_kept(facts: Facts, layer: Layer, step: Migration, newer: str) -> str:
     return ""
 
 
+def _works_with(facts: Facts, layer: Layer, step: Migration) -> bool:
+    """Whether the target is known to work with a migration.
+
+    What a release declares is about the build right before it. Of one farther back nobody has said so: a release
+    that no longer uses a column, and one after it that drops the column, both tell the truth.
+    """
+    if facts.target is None and facts.before is not None and not _ran(facts.before):
+        return True  # no pods come back that it could trouble
+    return step.old_build_compatible and layer is facts.layers[-1]
+
+
+def _ran(before: SavedState) -> bool:
+    return any(each["kind"] == "Deployment" for each in before.objects)
+
+
 def _may_lose(step: Migration) -> bool:
     return step.drops_data is not None or step.lost is not None
 
 
 def _stuck(step: Migration, reason: str, kept: list[Kept], facts: Facts) -> _Stuck:
-    cause = (
-        f"Migration {step.id} cannot be taken back ({reason}), and the build before it does not work with it."
-    )
+    cause = f"Migration {step.id} cannot be taken back ({reason}), and {_doubt(step, facts)}."
     choices = []
     if (
         any("drop_data" in each.reason or "was not counted" in each.reason for each in kept)
@@ -276,6 +289,13 @@ def _stuck(step: Migration, reason: str, kept: list[Kept], facts: Facts) -> _Stu
     return _Stuck(cause, choices)
 
 
+def _doubt(step: Migration, facts: Facts) -> str:
+    if not step.old_build_compatible:
+        return "the build before it does not work with it"
+    name = facts.target.release.name if facts.target else _before(facts)
+    return f"that {name} works with it is not known: it is not the release right before"
+
+
 def _other_ways(undoing: str) -> list[str]:
     return [
         f"Go forward: put right what is wrong in a build after {undoing}, and release that.",
@@ -283,7 +303,7 @@ def _other_ways(undoing: str) -> list[str]:
     ]
 
 
-def _order(undo: list[Undo], target: str, undoing: str) -> tuple[Order, str]:
+def _order(undo: list[Undo], target: str, undoing: str, facts: Facts) -> tuple[Order, str]:
     if not undo:
         return "pods first", "no migration is taken back"
     breaking = [each.id for each in undo if not each.old_build_compatible]
@@ -292,9 +312,11 @@ def _order(undo: list[Undo], target: str, undoing: str) -> tuple[Order, str]:
             "pods first",
             f"{target} works with every migration that is taken back, and {undoing} does not work without them",
         )
+    declared = {step.id for _, step in _candidates(facts) if not step.old_build_compatible}
+    verb = "does not work with" if declared.intersection(breaking) else "is not known to work with"
     return (
         "migrations first",
-        f"{target} does not work with {', '.join(breaking)}. From taking it back until the old pods are ready "
+        f"{target} {verb} {', '.join(breaking)}. From taking it back until the old pods are ready "
         f"the pods of {undoing} do not serve either",
     )
 

@@ -162,6 +162,33 @@ def test_two_releases_are_undone_each_by_its_own_build(frozen):
     assert [(each.id, each.spec.partition("-")[0]) for each in plan.undo] == [("c", "third"), ("b", "second")]
 
 
+def test_what_is_declared_of_the_build_right_before_says_nothing_of_one_farther_back(frozen):
+    # second uses the column no more, third drops it: each right before it works. first still needs the column.
+    third, second = frozen("third", step("drop")), frozen("second", step("b"))
+    layers = [Layer(third, frozenset({"b"})), Layer(second, frozenset())]
+    plan = decide(third, frozen("first"), layers=layers, applied=["b", "drop"])
+    assert plan.order == "migrations first"
+    assert plan.why.startswith("first is not known to work with drop. From")
+    assert [(each.id, each.old_build_compatible) for each in plan.undo] == [("drop", False), ("b", True)]
+    stays = frozen("third", step("drop", down=None))
+    layers = [Layer(stays, frozenset({"b"})), Layer(second, frozenset())]
+    plan = decide(stays, frozen("first"), layers=layers, applied=["b", "drop"])
+    assert "that first works with it is not known: it is not the release right before" in plan.stop
+    assert decide(third, second, applied=["b", "drop"]).order == "pods first"
+
+
+def test_where_no_pods_ran_before_the_first_release_nothing_can_trouble_them(frozen):
+    new = frozen("new", step("a", down=None, old_build_compatible=False))
+    before = SavedState(
+        run="release/x", app="small", release="new", digest="d", objects=[thing("Service", "web")], absent=[],
+        applied=[], taken_at="2026-11-21T00:00:00+00:00",
+    )  # fmt: skip
+    plan = decide(new, before=before)
+    assert (plan.stop, plan.order, [each.id for each in plan.kept]) == ("", "pods first", ["a"])
+    ran = before.model_copy(update={"objects": [thing("Deployment", "web")]})
+    assert "the build before it does not work with it" in decide(new, before=ran).stop
+
+
 def thing(kind: str, name: str, app: str = "small", **notes: str) -> dict[str, Any]:
     metadata = {"name": name, "labels": {LABEL_APP: app}, "annotations": notes}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {}}
