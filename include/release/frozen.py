@@ -32,6 +32,7 @@ NOTE_RUN = f"{FIELD_MANAGER}/run"
 NOTE_REQUESTED = f"{FIELD_MANAGER}/requested-at"
 NOTE_NUMBER = f"{FIELD_MANAGER}/release-number"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
+SEAL = "seal"
 
 
 class Frozen(BaseModel):
@@ -55,13 +56,20 @@ class Frozen(BaseModel):
     """The capacity plan; None when the release has no facts."""
 
     def to_json(self) -> str:
-        """The text that travels between tasks and is kept in the namespace."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The text that travels between tasks and is kept in the namespace.
+
+        Its seal covers what the digest does not: the environment's rules, and which builds are for trying only.
+        """
+        content = self.model_dump(mode="json")
+        return _text({**content, SEAL: _seal(content)})
 
     @classmethod
     def from_json(cls, text: str) -> Frozen:
         """The frozen release of a text that ``to_json`` made. Raises ValueError when it was changed since."""
-        frozen = cls.model_validate_json(text)
+        content = json.loads(text)
+        # A text that was stored by an earlier version has no seal.
+        seal = content.pop(SEAL, None) if isinstance(content, dict) else None
+        frozen = cls.model_validate_json(_text(content))
         if frozen.digest != _digest(
             frozen.release,
             frozen.environment,
@@ -73,6 +81,8 @@ class Frozen(BaseModel):
             raise ValueError(
                 f"the frozen release says digest {frozen.digest[:12]}, but its content has another"
             )
+        if seal not in (None, _seal(content)):
+            raise ValueError("its environment or its builds were changed since: its seal is that of another")
         return frozen
 
     @property
@@ -203,6 +213,14 @@ def _resolve(
         return image
     images[image] = resolved
     return resolved
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _seal(content: Any) -> str:
+    return hashlib.sha256(_text(content).encode()).hexdigest()
 
 
 def _digest(

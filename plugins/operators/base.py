@@ -63,7 +63,14 @@ class ReleaseOperator(BaseOperator):
         text = self.frozen_text(context)
         if not text:
             raise give_up(self, f"{self.frozen_by} handed nothing on; clear it first")
-        release = Frozen.from_json(text)
+        try:
+            release = Frozen.from_json(text)
+        except ValueError as error:
+            raise give_up(
+                self,
+                f"What {self.frozen_by} handed on was changed: {error}. Trigger a new run.",
+                kind="refused",
+            ) from None
         dry_run = is_dry_run(context)
         with readable_errors(self):
             cluster = ClusterHook(release.environment.connection).get_conn()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from include.release.diff import difference
@@ -39,6 +41,13 @@ def test_a_frozen_release_survives_the_way_through_xcom_and_shows_when_it_was_ch
     assert Frozen.from_json(text) == frozen
     with pytest.raises(ValueError, match="its content has another"):
         Frozen.from_json(text.replace('"replicas":6', '"replicas":5'))
+    for guard in (('"may_trigger":["', '"may_trigger":["mallory","'), ('"qa_only":[', '"qa_only":["x"')):
+        assert guard[0] in text
+        with pytest.raises(ValueError, match="its seal is that of another"):
+            Frozen.from_json(text.replace(*guard))
+    stored = json.loads(text)
+    del stored["seal"]
+    assert Frozen.from_json(json.dumps(stored)) == frozen
 
 
 def test_an_image_that_is_not_locked_is_named_with_its_line(sources, production, lock):
