@@ -103,7 +103,7 @@ def release() -> None:
         ApproveOperator(task_id="approve"),
         *changing,
     )
-    conclude = ConcludeOperator(task_id="conclude", trigger_rule="all_done", retries=0)
+    conclude = ConcludeOperator(task_id="conclude", trigger_rule="all_done")
     back = roll_back_group(trigger_rule="one_failed")
     changing >> back
     # The run's state is that of the task that concludes it. What comes after it runs whatever happened.

@@ -94,7 +94,7 @@ def rollback() -> None:
         SmokeCheckOperator(task_id="smoke_check", **TARGET),
         VerifyBuildOperator(task_id="verify_build", **TARGET),
         UndoMigrationsOperator(task_id="undo_after", when="after", reached=ROLLED_BACK, **PLANNED),
-        ConcludeOperator(task_id="conclude", trigger_rule="all_done", retries=0, **ENDING),
+        ConcludeOperator(task_id="conclude", trigger_rule="all_done", **ENDING),
         AsBuiltOperator(task_id="as_built_document", **ENDING).as_teardown(),
         TellOperator(task_id="tell", **ENDING).as_teardown(),
         UnlockOperator(task_id="unlock", **TARGET).as_teardown(setups=lock, on_failure_fail_dagrun=True),
