@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.release.frozen import Frozen
+from include.release.frozen import NOTE_DIGEST, NOTE_RELEASE, NOTE_RUN, Frozen
 from include.release.kube import Cluster
 from include.release.texts import plural, table
 from include.release.verifying import Seen, failure_text, strangers, verify_workload
@@ -28,6 +28,13 @@ class VerifyBuildOperator(ReleaseOperator):
         if dry_run:
             say(self, "Dry run: nothing was rolled out, so there is nothing to verify")
             raise AirflowSkipException("dry run")
+        if others := _of_others(frozen, cluster):
+            raise give_up(
+                self,
+                f"What is there is not {frozen.title} as it was frozen: {'; '.join(others)}. It was rolled back, or "
+                "somebody changed it. To bring it again, trigger a new run.",
+                kind="trouble",
+            )
         deadline = time.monotonic() + PATIENCE_SECONDS
         seen = self._look(frozen, cluster)
         # A pod may just be moving: look again for a moment before this counts.
@@ -59,6 +66,22 @@ class VerifyBuildOperator(ReleaseOperator):
                 lambda pod, port, path: cluster.ask_pod(namespace, pod, port, path),
             )
         return seen + strangers(frozen, pods)
+
+
+def _of_others(frozen: Frozen, cluster: Cluster) -> list[str]:
+    """The Deployments that this frozen release has not brought.
+
+    The builds alone would not tell: a release may differ from the one before in its configuration only.
+    """
+    found = []
+    for deployment in frozen.deployments():
+        name = deployment["metadata"]["name"]
+        live = cluster.get("Deployment", frozen.environment.namespace, name)
+        notes = ((live or {}).get("metadata") or {}).get("annotations") or {}
+        if notes.get(NOTE_DIGEST) != frozen.digest:
+            by = f"brought by {notes.get(NOTE_RELEASE, 'no release')}, run {notes.get(NOTE_RUN, 'not known')}"
+            found.append(f"Deployment {name} is {by if live else 'gone'}")
+    return found
 
 
 def shown(seen: list[Seen]) -> str:

@@ -59,6 +59,21 @@ def test_pods_are_verified_by_digest_and_by_what_the_program_says(
     ] * 2
 
 
+def test_the_same_build_with_the_configuration_of_another_release_is_not_what_was_released(
+    cluster, connection, context, small
+):
+    connection(cluster.kubeconfig)
+    first = small()
+    deploy(cluster.connect(), first)
+    run = context()
+    # It failed and was rolled back; then somebody clears the checks only.
+    second = small(("replicas: 2", "replicas: 1"))
+    assert second.images == first.images
+    run["ti"].values["freeze_and_check", "return_value"] = second.to_json()
+    with pytest.raises(AirflowFailException, match="Deployment web is brought by small, run release/run-1"):
+        VerifyBuildOperator(task_id="verify_build").execute(run)
+
+
 def test_a_dry_run_verifies_nothing(cluster, connection, context, small):
     connection(cluster.kubeconfig)
     run = context(dry_run=True)
