@@ -77,7 +77,9 @@ class ReleaseOperator(BaseOperator):
             if self.approved_by and not dry_run:
                 require_approval(self, release, cluster, context, self.approved_by)
             if self.changes_cluster and not dry_run:
-                begin_change(release, cluster, context, self.task_id)
+                # Going back, which needs no approval of its own, may begin at any time.
+                back = self.needs_approval and self.approved_by is None
+                begin_change(release, cluster, context, self.task_id, any_time=back)
             result = self.step(release, cluster, context, dry_run=dry_run)
             if not dry_run:
                 self._reached(release, cluster, context)

@@ -85,13 +85,16 @@ def goes_on(context: Context) -> bool:
     return bool(context["params"].get("interrupted", GO_ON) == GO_ON)
 
 
-def begin_change(frozen: Frozen, cluster: Cluster, context: Context, stage: str) -> Taken:
+def begin_change(
+    frozen: Frozen, cluster: Cluster, context: Context, stage: str, *, any_time: bool = False
+) -> Taken:
     """Make sure that this run holds the lock and note which change begins. Raises RejectedError and KubeError.
 
     Whether to go on from an interrupted run was asked by the task ``lock``; here that is only kept in the journal.
     """
     lock = lock_of(frozen, cluster)
-    _refuse_closed_window(frozen, context, lock)
+    if not any_time:
+        _refuse_closed_window(frozen, context, lock)
     return lock.require(
         holder_of(frozen, context),
         ask_airflow(context),
@@ -102,12 +105,15 @@ def begin_change(frozen: Frozen, cluster: Cluster, context: Context, stage: str)
 
 
 def _refuse_closed_window(frozen: Frozen, context: Context, lock: Lock) -> None:
-    """Refuse the first change of a release whose approval came when the window had closed; one begun may end."""
+    """Refuse the first change of a release whose approval came when the window had closed; one begun may end.
+
+    A run that has ended, and is cleared when the window has closed, is none that has begun.
+    """
     if context["params"].get("outside_window", _ALWAYS):
         return
     closed = refused_now(frozen.environment, datetime.now(UTC))
     journal = lock.read().journal if closed else None
-    if closed and not (journal and journal.run == run_name(context) and journal.stage):
+    if closed and not (journal and journal.run == run_name(context) and journal.unfinished):
         raise RejectedError(
             [closed], subject=f"the time of {frozen.title}", changed="This run has changed nothing."
         )

@@ -290,6 +290,10 @@ def test_a_release_approved_when_the_window_has_closed_does_not_begin_but_one_be
     assert "in the freeze until" in text
     DEPLOY.execute(run("a", frozen=closed, outside_window="the shop is down"))
     DEPLOY.execute(late)
+    # It has ended. Clearing it while the window is closed would be another release.
+    CHECK.execute(late)
+    UNLOCK.execute(late)
+    assert "in the freeze until" in refusal(DEPLOY, late)
 
 
 def test_unlock_does_not_mind_a_lease_that_is_gone(run, cluster, capsys):
