@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from include.release.frozen import SEAL
 from include.release.jobs import LABEL_MIGRATION, job_state
 from include.release.kube import Cluster
 
@@ -84,7 +85,8 @@ def _same_names(seen: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
-            return {text(key): walk(each) for key, each in value.items()}
+            # The seal of a frozen release covers the environment, the namespace's name too.
+            return {text(key): walk(each) for key, each in value.items() if key != SEAL}
         if isinstance(value, list):
             return [walk(each) for each in value]
         if isinstance(value, str):
