@@ -14,17 +14,24 @@ from include.release.keeping import disposable, gone_back_to, in_use, live_specs
 from include.release.kube import Cluster
 from include.release.saved import all_saved, saved_name
 from include.release.texts import indented
-from plugins.operators.base import ReleaseOperator, run_name, say
+from plugins.operators.base import ReleaseOperator, give_up, run_name, say
 
 
 class ConfigureOperator(ReleaseOperator):
     """Creates the release's ConfigMaps where they are not there yet, and removes versions nobody needs.
 
     A changed value gives another name, so pods roll; a rollback finds the ConfigMap of the build before.
+
+    Args:
+        checked_by: id of the task that asked the cluster and saved the state to go back to.
     """
 
     changes_cluster = True
     needs_approval = True
+
+    def __init__(self, *, checked_by: str = "preflight", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.checked_by = checked_by
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> dict[str, Any]:
@@ -33,6 +40,13 @@ class ConfigureOperator(ReleaseOperator):
         if dry_run:
             self._show(frozen, cluster)
             return {"created": [], "removed": []}
+        if context["ti"].xcom_pull(task_ids=self.checked_by) is None:
+            raise give_up(
+                self,
+                f"{self.checked_by} handed nothing on: somebody marked it as a success. Nobody has asked the API server, "
+                f"and there is no state to go back to. Clear `{self.checked_by}` with what comes after it.",
+                kind="refused",
+            )
         created = []
         for manifest in (*frozen.config_maps, stored_spec(frozen)):
             name = manifest["metadata"]["name"]

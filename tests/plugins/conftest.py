@@ -71,7 +71,7 @@ class Handover:
     """What a task asks Airflow for: the XCom of its run, and the states of runs (``dag_id/run_id``)."""
 
     def __init__(self) -> None:
-        self.values: dict[tuple[str, str], Any] = {}
+        self.values: dict[tuple[str, str], Any] = {("preflight", "return_value"): {}}
         self.runs: dict[str, str] = {}
 
     def get_dr_count(self, dag_id: str, run_ids: list[str]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.release.problems import RejectedError
+from plugins.operators.configure import ConfigureOperator
 from plugins.operators.preflight import ROUTE
 from plugins.operators.roll_back import PlanRollbackOperator
 
@@ -56,3 +57,11 @@ def test_a_run_that_has_begun_and_kept_no_state_before_it_is_not_called_unchange
     with pytest.raises(AirflowFailException, match="kept no state to go back to"):
         plan(cluster, made, frozen)
     assert cluster.writes == []
+
+
+def test_nothing_changes_when_somebody_marked_preflight_as_a_success(context, small):
+    frozen, made = small(), context()
+    made["ti"].values.clear()
+    configure = ConfigureOperator(task_id="configure", approved_by=None)
+    with pytest.raises(AirflowFailException, match="preflight handed nothing on: somebody marked it"):
+        configure.step(frozen, Leased(), made, dry_run=False)  # type: ignore[arg-type]
