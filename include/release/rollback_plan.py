@@ -22,6 +22,11 @@ from include.release.spec import Migration
 Order = Literal["pods first", "migrations first"]
 Rows = Mapping[str, int]
 
+_REACH = (
+    "If it may not stay: trigger rollback with the target 'before <run>', where <run> is the run that applied it "
+    "(the history has it), and tick Drop data if its rows may go"
+)
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -92,7 +97,10 @@ class Stays(Part):
 
 
 class RollbackPlan(Part):
-    """What a rollback does. ``stop`` is empty when it can be done; ``nothing`` says why there is nothing to do."""
+    """What a rollback does. ``stop`` is empty when it can be done; ``nothing`` says why there is nothing to do.
+
+    ``stood`` are migrations of what is undone that an earlier run applied and nobody took back: no part of this way.
+    """
 
     undoing: str
     target: str
@@ -102,6 +110,7 @@ class RollbackPlan(Part):
     why: str = ""
     undo: list[Undo] = []
     kept: list[Kept] = []
+    stood: list[Kept] = []
     restore: list[Key] = []
     restore_saved: list[Key] = []
     delete: list[Key] = []
@@ -117,7 +126,9 @@ class RollbackPlan(Part):
             return f"There is no way back to {self.target} without a decision: {self.stop}"
         said = f"Rollback from {self.undoing} to {self.target}, {self.order}."
         kept = "; ".join(f"{each.id} ({each.reason})" for each in self.kept)
-        return f"{said} Migrations that stay: {kept}." if kept else said
+        said = f"{said} Migrations that stay: {kept}." if kept else said
+        stood = ", ".join(each.id for each in self.stood)
+        return f"{said} Applied before, so not taken back: {stood}." if stood else said
 
     @property
     def text(self) -> str:
@@ -135,6 +146,9 @@ class RollbackPlan(Part):
             rows = f", destroys {rows_text(each.rows)}" if any(each.rows.values()) else ""
             lines.append(f"  take back migration {each.id} ({each.title}){rows}")
         lines += [f"  keep migration {each.id}: {each.reason}" for each in self.kept]
+        lines += [f"  migration {each.id} stays: {each.reason}" for each in self.stood]
+        if self.stood:
+            lines.append(f"    {_REACH}")
         lines += [f"  restore {kind} {name}" for kind, name in (*self.restore, *self.restore_saved)]
         lines += [f"  delete {kind} {name}: this change created it" for kind, name in self.delete]
         lines += [f"  leave {each.kind} {each.name}: {each.reason}" for each in self.stays]
@@ -161,7 +175,8 @@ def plan_rollback(facts: Facts) -> RollbackPlan:
         choices = [*stuck.choices, *_other_ways(undoing)]
         return base.model_copy(update={"kept": kept, "stop": stuck.reason, "choices": choices})
     order, why = _order(undo, target, undoing, facts)
-    return base.model_copy(update={"order": order, "why": why, "undo": undo, "kept": kept, **_objects(facts)})
+    about = {"order": order, "why": why, "undo": undo, "kept": kept, "stood": _stood(facts)}
+    return base.model_copy(update={**about, **_objects(facts)})
 
 
 def rows_text(rows: Rows) -> str:
@@ -238,6 +253,24 @@ def _candidates(facts: Facts) -> list[tuple[Layer, Migration]]:
     return found
 
 
+def _stood(facts: Facts) -> list[Kept]:
+    """What the undone releases have, what is applied, and what neither they brought nor the target has."""
+    passed = {step.id for _, step in _candidates(facts)}
+    passed |= {step.id for step in facts.target.release.steps} if facts.target else set()
+    found: dict[str, Kept] = {}
+    for layer in facts.layers:
+        # The saved state is that of the run right after the target; of the others only the ids are known here.
+        state = facts.before.name if facts.before and layer is facts.layers[-1] else ""
+        reason = f"it was applied already before {layer.frozen.release.name} came"
+        reason += f" (saved state {state})" if state else ""
+        for step in reversed(layer.frozen.release.steps):
+            if step.id in (facts.applied or ()) and step.id not in passed:
+                found[step.id] = Kept(
+                    id=step.id, reason=f"{reason}; drop_data (form: Drop data) does not reach it"
+                )
+    return list(found.values())
+
+
 def _why_kept(facts: Facts, layer: Layer, step: Migration, newer: str) -> str:
     """Why a migration stays; empty when it is taken back."""
     if newer:
@@ -253,7 +286,7 @@ def _why_kept(facts: Facts, layer: Layer, step: Migration, newer: str) -> str:
     if step.id not in facts.rows:
         return f"taking it back destroys {step.drops_data or 'rows'}, and how many was not counted"
     if lost := rows_text(facts.rows[step.id]):
-        return f"taking it back would destroy {lost}, and drop_data was not given"
+        return f"taking it back would destroy {lost}, and Drop data was not ticked"
     return ""
 
 
@@ -280,11 +313,11 @@ def _stuck(step: Migration, reason: str, kept: list[Kept], facts: Facts) -> _Stu
     cause = f"Migration {step.id} cannot be taken back ({reason}), and {_doubt(step, facts)}."
     choices = []
     if (
-        any("drop_data" in each.reason or "was not counted" in each.reason for each in kept)
+        any("Drop data" in each.reason or "was not counted" in each.reason for each in kept)
         and not facts.drop_data
     ):
         choices.append(
-            "Trigger rollback with drop_data: the rows are destroyed for good. Save them first if they matter."
+            "Trigger rollback with Drop data ticked: the rows are destroyed for good. Save them first if they matter."
         )
     return _Stuck(cause, choices)
 

@@ -180,7 +180,7 @@ def _rows_appeared(plan: RollbackPlan) -> str:
     names = ", ".join(each.id for each in left)
     return (
         f"Rows were written since they were counted, and {plan.target} does not work with {names}.\nChoices:\n"
-        f"  1. Trigger rollback with drop_data: the rows are destroyed for good. Save them first if they matter.\n"
+        f"  1. Trigger rollback with Drop data ticked: the rows are destroyed for good. Save them first if they matter.\n"
         f"  2. Go forward: put right what is wrong in a build after {plan.undoing}, and release that."
     )
 

@@ -80,12 +80,37 @@ def test_only_what_this_release_brought_is_taken_back(frozen):
     assert [each.id for each in plan.undo] == ["b"]
 
 
+def test_what_was_applied_before_the_undone_release_is_named_with_what_to_do(frozen):
+    new, old = frozen("new", step("z"), step("a"), step("b", drops_data="plants")), frozen("old", step("z"))
+    before = SavedState(
+        run="release/x", app="small", release="new", digest="d", objects=[], absent=[], applied=["z", "a", "b"],
+        taken_at="2026-11-21T00:00:00+00:00",
+    )  # fmt: skip
+    layers = [Layer(new, frozenset({"z", "a", "b"}))]
+    plan = decide(new, old, layers=layers, before=before, drop_data=True)
+    assert (plan.undo, plan.kept, plan.why) == ([], [], "no migration is taken back")
+    lines = plan.text.splitlines()
+    told = f"it was applied already before new came (saved state {before.name})"
+    unreached = "drop_data (form: Drop data) does not reach it"
+    assert lines[1:3] == [f"  migration {each} stays: {told}; {unreached}" for each in ("b", "a")]
+    assert lines[3].startswith("    If it may not stay: trigger rollback with the target 'before <run>'")
+    assert "migration z" not in plan.text  # the target's own
+    assert plan.sentence.endswith(" Applied before, so not taken back: b, a.")
+    assert "stays" not in decide(new, old, layers=layers, before=before, applied=["z"]).text
+
+
+def test_what_an_undone_release_brought_is_not_called_applied_before_a_later_one(frozen):
+    third, second = frozen("third", step("b"), step("c")), frozen("second", step("b"))
+    layers = [Layer(third, frozenset({"b"})), Layer(second, frozenset())]
+    assert decide(third, frozen("first"), layers=layers).stood == []
+
+
 def test_rows_that_would_be_lost_keep_a_migration_and_all_older_ones(frozen):
     new = frozen("new", step("a"), step("b", drops_data="plants", lost=["count"]), step("c"))
     plan = decide(new, rows={"b": {"plants": 2, "pots": 0}})
     assert [each.id for each in plan.undo] == ["c"]
     assert [(each.id, each.reason) for each in plan.kept] == [
-        ("b", "taking it back would destroy 2 rows of plants, and drop_data was not given"),
+        ("b", "taking it back would destroy 2 rows of plants, and Drop data was not ticked"),
         ("a", "b, which is newer, stays"),
     ]
     assert plan.stop == ""
@@ -125,7 +150,7 @@ def test_what_can_neither_be_taken_back_nor_lived_with_stops_with_the_choices(fr
     assert plan.text.startswith(
         "The rollback to old stops here; it has changed nothing. Migration a cannot be"
     )
-    assert any("drop_data" in each for each in plan.choices) == bool(rows)
+    assert any("Drop data" in each for each in plan.choices) == bool(rows)
     assert "  1. " in plan.text
     assert "Go forward" in plan.text
 
