@@ -26,7 +26,7 @@ from include.release.yamlfile import Document, parse, read_text
 PROJECT = Path(__file__).resolve().parents[2]
 RELEASES_SETTING = "PLAN_REDUCE_REPEAT_RELEASES"
 CONFIG_SETTING = "PLAN_REDUCE_REPEAT_CONFIG"
-_APP = re.compile(r"^app: *([a-z0-9-]+) *$", re.MULTILINE)
+_APP = re.compile(r"^app: *[\"']?([a-z0-9-]+)[\"']? *(?:#.*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,13 @@ class Sources:
         """The apps of these releases, for a form; read by eye, as no release has to be right for that."""
         found = (_APP.search(path.read_text(errors="replace")) for path in self.releases.glob("*.yaml"))
         return sorted({each[1] for each in found if each})
+
+    def wrong_app(self, app: str) -> Problem | None:
+        """What is wrong with the app that was asked for; nothing when the files name no app at all."""
+        known = self.app_names()
+        if not known or app in known:
+            return None
+        return Problem("param app", "", repr(app), f"one of {', '.join(known)}", "choose one")
 
     def environment_names(self) -> list[str]:
         """The environments there are; empty when their file cannot be read (the first task says why)."""

@@ -246,7 +246,10 @@ class AsBuiltOperator(EndOperator):
     def _about(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """App, release and number that were asked for."""
         if self.kind == "rollback":
-            return {"app": str(params["app"]), "release": str(params["target"]), "number": 0}
+            app = str(params["app"])
+            if problem := Sources.from_environment().wrong_app(app):
+                raise RejectedError([problem], subject="the params")
+            return {"app": app, "release": str(params["target"]), "number": 0}
         release = Sources.from_environment().read_release(str(params["release"])).release
         return {"app": release.app, "release": release.name, "number": release.number}
 

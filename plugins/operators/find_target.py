@@ -63,7 +63,11 @@ class FindTargetOperator(BaseOperator):
         """The environment, when the request is right. Raises RejectedError with every problem."""
         params, sources = context["params"], Sources.from_environment()
         conf: dict[str, Any] = getattr(context["dag_run"], "conf", None) or {}
-        problems = [*wrong_request(conf, params["reason"], list(context["dag"].params))]
+        app = sources.wrong_app(str(params["app"]))
+        problems = [
+            *([app] if app else []),
+            *wrong_request(conf, params["reason"], list(context["dag"].params)),
+        ]
         environments = sources.environments()
         environment = environments.find(params["environment"])
         if environment is None:

@@ -135,6 +135,15 @@ def test_a_rollback_that_found_no_target_is_recorded(cluster, connection, record
     )
 
 
+def test_a_rollback_of_an_app_that_there_is_not_is_not_recorded(cluster, connection, records, project):
+    connection(cluster.kubeconfig)
+    task = make_dag(kind="rollback").get_task("as_built_document")
+    failure = {("freeze_and_check", "failure"): {"reason": "no such app", "kind": "refused"}}
+    states = {"freeze_and_check": "failed", "conclude": ""}
+    assert task.execute(ended(None, states, failure, app="shoop", target="previous")) == ""
+    assert records.change("release/run-1") is None
+
+
 def test_a_cluster_that_is_down_keeps_nobody_from_recording(document, small, records, connection, tmp_path):
     connection(tmp_path / "no-kubeconfig")
     place = document.execute(ended(small(), {}, LEFT))
