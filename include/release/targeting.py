@@ -282,5 +282,16 @@ def _not_kept(
 
 
 def _choices(states: Sequence[SavedState]) -> str:
-    lines = [f"    {BEFORE}{each.run}: {each.previous}, as found at {each.taken_at}" for each in states]
+    useful = [each for newer, each in zip((None, *states), states, strict=False) if not _same(newer, each)]
+    lines = [f"    {BEFORE}{each.run}: {each.previous}, as found at {each.taken_at}" for each in useful]
     return "\n".join(lines) or "    (no run has kept anything here yet)"
+
+
+def _same(newer: SavedState | None, older: SavedState) -> bool:
+    """The next run found what this one had found: it changed nothing, or what it changed was taken back."""
+    return (
+        newer is not None
+        and older.applied is not None
+        and (newer.previous_spec, newer.objects, newer.applied)
+        == (older.previous_spec, older.objects, older.applied)
+    )

@@ -146,6 +146,33 @@ def test_a_target_that_there_is_not_is_answered_with_those_that_there_are(memory
     assert "before release/4: r2, as found at 2026-11-21T00:00:04+00:00" in text
 
 
+def test_before_the_run_that_applied_them_reaches_migrations_that_a_rollback_kept(releases):
+    first, second, third = releases
+    made = Memory()
+    made.saved(2, second, first, [])
+    made.saved(3, first, second, ["a"], kind="rollback")
+    made.saved(4, third, first, ["a"])
+    made.live(third)
+    assert [(each.spec[:2], each.applied) for each in target(made, "previous").route.layers] == [
+        ("r3", ["a"])
+    ]
+    layers = target(made, "before release/2").route.layers
+    assert [(each.spec[:2], each.applied) for each in layers] == [("r3", ["a"]), ("r2", [])]
+
+
+def test_runs_that_changed_nothing_are_not_among_the_targets(memory, releases):
+    _, second, third = releases
+    for number in (5, 6):
+        memory.saved(number, second, third, ["a", "b", "c"])
+    with pytest.raises(RejectedError) as raised:
+        target(memory, "r7")
+    text = str(raised.value)
+    assert "before release/6: r3" in text
+    assert "before release/5" not in text
+    assert "before release/4: r2" in text
+    assert target(memory, "before release/5").target.release.name == "r3"
+
+
 def test_what_no_release_had_brought_is_no_target_here(memory):
     with pytest.raises(RejectedError, match="had not, as a whole, been brought by a release"):
         target(memory, "before release/1")
