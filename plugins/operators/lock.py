@@ -148,9 +148,16 @@ class LockOperator(ReleaseOperator):
 class UnlockOperator(ReleaseOperator):
     """Gives the lock back, whatever became of the run; what it began stays in the lock's journal.
 
-    Fails when changes were begun and no step has seen where they led: a run that somebody marked failed or success
-    half-way would end green otherwise, since Airflow skips the tasks that decide it.
+    Fails when changes were begun and no step has seen where they led, and when somebody marked the run failed or success
+    before it had concluded: it would end green otherwise, since Airflow skips the tasks that decide it.
+
+    Args:
+        concluded_by: id of the task that concludes the run.
     """
+
+    def __init__(self, *, concluded_by: str = "conclude", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.concluded_by = concluded_by
 
     @override
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> str:
@@ -166,7 +173,13 @@ class UnlockOperator(ReleaseOperator):
         journal = given.state.journal
         if given.clean:
             word = journal.reached or "unchanged"
-            say(self, f"Lock {lock.name} given back; state: {word}")
+            said = f"Lock {lock.name} given back; state: {word}"
+            if self._was_marked(context):
+                text = (
+                    f"{said}. Somebody ended this run by hand before it had concluded; nothing is left to do."
+                )
+                raise give_up(self, text, reason="somebody ended the run by hand")
+            say(self, said)
             return word
         runs = [each for each in (*given.state.left, journal) if each.unfinished]
         left = look(cluster, frozen, runs)
@@ -177,6 +190,13 @@ class UnlockOperator(ReleaseOperator):
             "The next run stops at its task `lock` and says so again, until one of these is chosen.",
             reason=f"`{runs[-1].stage}` was begun, and no step has seen where that led",
         )
+
+    def _was_marked(self, context: Context) -> bool:
+        """Whether Airflow skipped the end of the run, as it does when somebody marks it."""
+        ti: Any = context["ti"]
+        dag_run: Any = context["dag_run"]
+        crumbs = ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)
+        return any(each["task_id"] == self.concluded_by and each["state"] == "skipped" for each in crumbs)
 
     def _lost(self, given: Given) -> str:
         state = given.state

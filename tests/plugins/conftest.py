@@ -72,7 +72,11 @@ class Handover:
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], Any] = {("preflight", "return_value"): {}}
+        self.states: dict[str, str] = {}
         self.runs: dict[str, str] = {}
+
+    def get_task_breadcrumbs(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        return [{"task_id": task_id, "state": state} for task_id, state in self.states.items()]
 
     def get_dr_count(self, dag_id: str, run_ids: list[str]) -> int:
         return sum(f"{dag_id}/{run_id}" in self.runs for run_id in run_ids)

@@ -121,6 +121,18 @@ def test_a_whole_run_leaves_a_free_lock_that_says_released(run, capsys):
     assert LOCK.execute(run("b", 2))["left"] == []
 
 
+def test_a_run_that_somebody_ended_by_hand_is_red_though_nothing_was_begun(run):
+    made = run("a")
+    LOCK.execute(made)
+    made["ti"].states["conclude"] = "skipped"
+    text = refusal(UNLOCK, made)
+    assert text.endswith(
+        "state: unchanged. Somebody ended this run by hand before it had concluded; nothing is left to do."
+    )
+    assert run.lock.read().holder == ""
+    assert LOCK.execute(run("b", 2))["left"] == []
+
+
 def test_a_run_that_is_refused_before_any_change_gives_a_clean_lock_back(run):
     made = run("a")
     LOCK.execute(made)
