@@ -49,6 +49,7 @@ class Facts:
         plan: the capacity plan in lines; empty without one.
         steps: what a rollback does beside applying objects, in lines.
         since: what is not as it was when it was asked before.
+        closed: why the gate would refuse the release; only a dry run gets that far then.
     """
 
     frozen: Frozen
@@ -64,6 +65,7 @@ class Facts:
     plan: Sequence[str] = ()
     steps: Sequence[str] = ()
     since: Sequence[str] = field(default=())
+    closed: str = ""
 
 
 def subject(facts: Facts) -> str:
@@ -85,6 +87,8 @@ def body(facts: Facts, *, whole: bool = False) -> str:
         f"{_md(release.summary)}",
         _answering(facts),
     ]
+    if facts.closed:
+        parts.append("**The gate would refuse this release now:** see the QA verdicts below.")
     if facts.since:
         parts += ["### Changed since it was asked before", *(_block(text, "diff") for text in facts.since)]
     if facts.steps:
@@ -151,6 +155,8 @@ def way_back(step: Migration) -> str:
 
 
 def _verdicts(facts: Facts) -> str:
+    if facts.closed:
+        return f"The gate would refuse this release.\n\n{_block(facts.closed, 'text')}"
     if not facts.verdicts:
         return f"{facts.frozen.environment.name} asks for none."
     return _list(

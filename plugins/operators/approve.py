@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from include.release.approval import (
 )
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
+from include.release.problems import RejectedError
 from include.release.question import Asked, Facts, body, plan_lines, subject
 from include.release.texts import plural
 from plugins.hooks.cluster import ClusterHook
@@ -78,8 +80,18 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
             return Approval(required=False).model_dump(mode="json")
         who = approvers(environment, triggered_by(context))
         if dry_run:
-            now = self._now(frozen, cluster, context)
-            facts = self._facts(frozen, cluster, context, now, who, 1, [])
+            closed = ""
+            try:
+                now = self._now(frozen, cluster, context)
+            except RejectedError as error:
+                closed = str(error)
+                now = self._now(frozen, cluster, context, gate=False)
+            facts = replace(self._facts(frozen, cluster, context, now, who, 1, []), closed=closed)
+            if closed:
+                say(
+                    self,
+                    "Dry run: the gate would refuse this release, so nobody would be asked until it is open",
+                )
             say(self, f"Dry run: this would be asked\n{subject(facts)}\n\n{body(facts, whole=True)}")
             return Approval(required=True, digest=facts.basis.digest).model_dump(mode="json")
         return self._ask(frozen, cluster, context, who, None, [])
@@ -196,8 +208,8 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
         HITLOperator.execute(self, context)
         raise AssertionError("the task waits for an answer")
 
-    def _now(self, frozen: Frozen, cluster: Cluster, context: Context) -> Now:
-        return look(frozen, cluster, run_name(context), self.kind, self._plan(context))
+    def _now(self, frozen: Frozen, cluster: Cluster, context: Context, *, gate: bool = True) -> Now:
+        return look(frozen, cluster, run_name(context), self.kind, self._plan(context), gate=gate)
 
     def _plan(self, context: Context) -> dict[str, Any] | None:
         """The plan of a rollback."""

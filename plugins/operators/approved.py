@@ -30,7 +30,13 @@ class Now:
 
 
 def look(
-    frozen: Frozen, cluster: Cluster, run: str, kind: Kind, plan: Mapping[str, Any] | None = None
+    frozen: Frozen,
+    cluster: Cluster,
+    run: str,
+    kind: Kind,
+    plan: Mapping[str, Any] | None = None,
+    *,
+    gate: bool = True,
 ) -> Now:
     """Read all that an approval is bound to. The gate is read again too.
 
@@ -40,6 +46,7 @@ def look(
         run: ``dag_id/run_id``.
         kind: release or rollback.
         plan: of a rollback.
+        gate: read the gate; only a dry run that has found it closed goes on without.
 
     Raises:
         RejectedError: the gate is closed.
@@ -48,7 +55,7 @@ def look(
     saved = read_saved(cluster, frozen.environment.namespace, saved_name(frozen.release.app, run))
     applied = saved.applied if saved else None
     verdicts = []
-    if kind == "release" and frozen.environment.gate.required:
+    if gate and kind == "release" and frozen.environment.gate.required:
         verdicts = check_gate(frozen, RecordsHook(frozen.environment.records).get_conn())
     return Now(basis_of(frozen, live_objects(cluster, frozen), verdicts, applied, plan), verdicts, applied)
 

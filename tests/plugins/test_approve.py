@@ -288,6 +288,22 @@ def test_a_dry_run_shows_what_would_be_asked(question, capsys):
     assert "Deployment web" in said
 
 
+def test_a_dry_run_that_the_gate_would_refuse_shows_what_would_be_asked_too(question, records, capsys):
+    asked = question(gate=GatePolicy(required=True, trusted=["ci"]), dry_run=True)
+    assert asked.task.execute(asked.context)["required"] is True
+    assert asked.shown == []
+    said = capsys.readouterr().out
+    for part in (
+        "Dry run: the gate would refuse this release, so nobody would be asked until it is open",
+        "Dry run: this would be asked",
+        "**The gate would refuse this release now:**",
+        "no verdict on sha256:",
+        "**Deployment web**: would be created",
+    ):
+        assert part in said, part
+    assert "asks for none" not in said
+
+
 def test_a_rollback_is_approved_by_its_own_rule(question):
     asked = question("rollback", policy=POLICY.model_copy(update={"required": False}))
     asked.ask()
