@@ -16,7 +16,7 @@ class Message:
 
     Args:
         outcome: released, failed, refused, rolled back or interrupted.
-        title: how texts name the change: ``release-2 (shop) in production``.
+        title: how it names the change: ``release-2 (shop) in production``, or what ``rollback_title`` gives.
         paragraph: what happened.
         details: short facts, such as who asked for it and why.
         links: what can be opened, by what it is.
@@ -63,6 +63,11 @@ class Message:
             if url
         ]
         return "\n".join([f"*{_chat(self.subject)}*", _chat(self.paragraph), *facts, *links])
+
+
+def rollback_title(app: str, environment: str, target: str) -> str:
+    """How a message names a rollback: by the target alone it would read as if that had been taken back."""
+    return f"rollback of {app} in {environment} to {target}"
 
 
 def channels_for(channels: Sequence[Channel], outcome: str) -> list[Channel]:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from include.release.environments import Environment
 from include.release.loading import Sources
 from include.release.policies import Channel
-from include.release.telling import Message, channels_for, key_of, name_of
+from include.release.telling import Message, channels_for, key_of, name_of, rollback_title
 from plugins.hooks.records import RecordsHook
 from plugins.operators.base import is_dry_run, run_name, say
 from plugins.operators.ending import EndOperator, run_url
@@ -66,7 +66,17 @@ class TellOperator(EndOperator):
             "Run in Airflow": run_url(context),
             "Document": str(ti.xcom_pull(task_ids=self.documented_by) or ""),
         }
-        return Message(conclusion.outcome, self.title(context), conclusion.text, details, links)
+        return Message(conclusion.outcome, self._named(context), conclusion.text, details, links)
+
+    def _named(self, context: Context) -> str:
+        """The change in the subject, with its kind where that is not a release."""
+        if self.kind != "rollback":
+            return self.title(context)
+        frozen, params = self.frozen(context), context["params"]
+        if frozen is not None:
+            return rollback_title(frozen.release.app, frozen.environment.name, frozen.release.name)
+        asked = [str(params.get(name, "?")) for name in ("app", "environment", "target")]
+        return rollback_title(*asked)
 
     def _tell(self, channel: Channel, message: Message, environment: Environment, context: Context) -> str:
         """Tell one channel: ``told``, ``before`` or ``failed``. Never raises."""

@@ -170,6 +170,16 @@ def test_a_release_that_was_refused_at_once_is_told_by_the_file(tell, chat, proj
     assert "the change window is closed" in message["text"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_subject_of_a_rollback_says_that_it_is_one(records, small, known):
+    tell = make_dag(kind="rollback").get_task("tell")
+    left = {("conclude", "conclusion"): CONCLUSION | {"outcome": "rolled back" if known else "refused"}}
+    context = ended(small() if known else None, {}, left, app="small", target="small", environment="test")
+    assert tell.message(context).subject == (
+        f"[{'rolled back' if known else 'refused'}] rollback of small in test to small"
+    )
+
+
 def test_a_dry_run_tells_nobody(tell, small, chat):
     with pytest.raises(AirflowSkipException):
         tell.execute(ended(small(tell=[CHAT]), {}, LEFT, dry_run=True))

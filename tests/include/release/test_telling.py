@@ -6,7 +6,7 @@ import pytest
 
 from include.release.policies import Channel
 from include.release.problems import RejectedError
-from include.release.telling import Message, channels_for, key_of, name_of
+from include.release.telling import Message, channels_for, key_of, name_of, rollback_title
 
 MESSAGE = Message(
     outcome="rolled back",
@@ -23,6 +23,12 @@ MESSAGE = Message(
 
 def test_the_outcome_is_the_first_thing_to_read():
     assert MESSAGE.subject == "[rolled back] release-2 (shop) in production"
+
+
+def test_a_rollback_is_not_taken_for_a_release_that_was_rolled_back():
+    title = rollback_title("shop", "production", "release-1")
+    message = Message("rolled back", title, "Done.", {}, {})
+    assert message.subject == "[rolled back] rollback of shop in production to release-1"
 
 
 def test_plain_text():
