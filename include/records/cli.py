@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     verdict.add_argument("--by", default=getpass.getuser(), help="who says so (the user)")
 
     verdicts = commands.add_parser("verdicts", help="the verdicts, newest first")
-    verdicts.add_argument("--digest", help="only on this build")
+    verdicts.add_argument("--digest", help="only on this build; its first digits are enough")
     verdicts.add_argument("--limit", type=_count, default=50, help="how many (default: 50)")
 
     prune = commands.add_parser("prune", help="remove what is too old; the newest of each stay")

@@ -71,10 +71,10 @@ class Records:
             return {row["digest"]: _verdict(row) for row in rows}
 
     def verdicts(self, digest: str | None = None, limit: int = 200) -> list[Verdict]:
-        """All verdicts on a digest (None: on any), the newest first."""
+        """All verdicts on a digest or on those that begin with it (None: on any), the newest first."""
         query = select(verdicts).order_by(verdicts.c.sequence.desc()).limit(limit)
         if digest is not None:
-            query = query.where(verdicts.c.digest == digest)
+            query = query.where(verdicts.c.digest.startswith(digest, autoescape=True))
         with self._database.transaction(writes=False) as connection:
             return [_verdict(row) for row in connection.execute(query).mappings()]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from include.capacity.report import brief
 from include.release.applying import Applied
-from include.release.approval import Approvers, Basis, Kind
+from include.release.approval import Approvers, Basis, Kind, clock
 from include.release.frozen import Frozen
 from include.release.spec import Migration
 from include.release.texts import plural
@@ -162,7 +163,7 @@ def _verdicts(facts: Facts) -> str:
     return _list(
         [
             f"{row['image']} ({str(row['digest'])[:19]}): {'passed' if row.get('passed', True) else 'FAILED'}, says "
-            f"{row['source']} (by {row['by']}, {row['at']})"
+            f"{row['source']} (by {row['by']}, {clock(datetime.fromisoformat(row['at']))})"
             + (f": {row['reason']}" if row.get("reason") else "")
             for row in facts.verdicts
         ]

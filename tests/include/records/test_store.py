@@ -61,7 +61,8 @@ def test_a_verdict_comes_back_as_it_was_given(records):
     kept = records.add_verdict(given)
     assert kept.id
     assert kept.model_copy(update={"id": ""}) == given
-    assert records.verdicts(DIGEST) == [kept]
+    assert records.verdicts(DIGEST) == records.verdicts(DIGEST[:19]) == [kept]
+    assert records.verdicts("sha256:1%") == []
     assert Verdict.model_validate_json(kept.model_dump_json()) == kept
     assert kept.text == "failed, says ci (by admin, 2026-03-04 12:00 UTC): test_orders fails"
 

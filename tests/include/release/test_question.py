@@ -45,7 +45,7 @@ def test_all_that_is_needed_to_decide_is_there(frozen):
         "| `r2-203-exotic-catalog` (applied already) | Tables for exotic plants and their stock | "
         "yes, destroys exotic plants | yes |",
         "| `r2-201-orders` | Tables for claims on orders and for fulfilments | yes, destroys fulfilments | yes |",
-        "- shop:2.0.0 (sha256:222222222222): passed, says qa (by dev, 2026-03-03T10:00:00+00:00): all fine",
+        "- shop:2.0.0 (sha256:222222222222): passed, says qa (by dev, 2026-03-03 10:00 UTC): all fine",
         "Where that would destroy rows (r2-202-menu-catalog, r2-201-orders) it is left, unless nothing would be lost.",
     ):
         assert part in text, part
