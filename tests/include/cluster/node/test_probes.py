@@ -67,7 +67,8 @@ async def test_liveness_by_http(cluster):
 
 async def test_startup_by_tcp(cluster):
     script = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
-    probe = {"tcpSocket": {"port": 8080}, "failureThreshold": 1, **FAST}
+    # The shell needs a moment to set its trap.
+    probe = {"tcpSocket": {"port": 8080}, "failureThreshold": 1, **FAST, "initialDelaySeconds": 1}
     cluster.run("p", {"command": ["sh", "-c", script], "startupProbe": probe})
     ended = await cluster.until(lambda: cluster.status("p")["lastState"].get("terminated"))
     assert (ended["exitCode"], ended["reason"]) == (0, "Completed"), "it handled TERM"
