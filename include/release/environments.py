@@ -40,6 +40,9 @@ class Environment(Strict):
     title: Text = Field(title="What it is for")
     connection: Text = Field(title="Airflow connection (type kubernetes) of its cluster")
     namespace: Name = Field(title="Namespace")
+    apps: list[Name] = Field(
+        default=[], title="Applications that may be released here; none given: every one"
+    )
     image_lock: Text = Field(title="Lock file in include/config/images: registry and digests")
     may_trigger: list[Text] = Field(min_length=1, title="Users who may release here; '*' is everybody")
     may_approve: list[Text] = Field(min_length=1, title="Users who may approve a release here")

@@ -69,17 +69,17 @@ class Sources:
     def environments(self) -> Environments:
         """The environments file. Raises RejectedError."""
         path = self.config / "environments.yaml"
-        return _one(Environments, path, shown_path(path), _check_environments)
+        return read_one(Environments, path, shown_path(path), _check_environments)
 
     def image_lock(self, environment: Environment) -> ImageLock:
         """The lock file of an environment's registry. Raises RejectedError."""
         path = self.config / "images" / environment.image_lock
-        return _one(ImageLock, path, shown_path(path))
+        return read_one(ImageLock, path, shown_path(path))
 
     def capacity_policy(self, environment: Environment) -> CapacityPolicy:
         """The rules that size an environment's workloads. Raises RejectedError."""
         path = self.config / "capacity.yaml"
-        policies = _one(CapacityPolicies, path, shown_path(path), _check_policies)
+        policies = read_one(CapacityPolicies, path, shown_path(path), _check_policies)
         found = policies.find(environment.capacity)
         if found is None:
             known = ", ".join(each.name for each in policies.policies)
@@ -193,9 +193,10 @@ def _only(documents: list[Document], problems: list[Problem], name: str) -> Docu
     return documents[0] if documents else Document(name)
 
 
-def _one(
+def read_one(
     model: type[M], path: Path, name: str, check: Callable[[M, Document], list[Problem]] | None = None
 ) -> M:
+    """One configuration file as its model, ``check``ed. Raises RejectedError with every problem in it."""
     documents, problems = parse(read_text(path, name), name)
     document = _only(documents, problems, name)
     value, findings = validated(model, document)

@@ -13,12 +13,14 @@ from include.release.environments import Environments
 from include.release.images import ImageLock
 from include.release.loading import PROJECT
 from include.release.spec import Release
+from include.restarts.guards import Guards
 
 FOLDER = PROJECT / "include" / "config" / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
     "release": Release,
     "environments": Environments,
     "capacity": CapacityPolicies,
+    "guards": Guards,
     "images-lock": ImageLock,
 }
 

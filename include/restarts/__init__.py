@@ -1,0 +1,1 @@
+"""Restarts of containers: counted, explained, and answered by the big red button."""

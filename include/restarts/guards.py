@@ -1,0 +1,122 @@
+"""Guards: the models behind ``include/config/guards.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from include.release.policies import Channel
+from include.release.strict import Name, Strict, Text
+from include.restarts.facts import ANY, Cause
+
+Minutes = Annotated[float, Field(gt=0, le=24 * 60, strict=False)]
+
+
+class Probe(Strict):
+    """A question to the upstream, asked from inside the cluster."""
+
+    kind: Literal["service", "job"] = Field(
+        title="service: GET through the API server's proxy of a Service; job: a command in a Job"
+    )
+    service: Name | None = Field(default=None, title="service: name of the Service")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(default=None, title="service: its port")
+    path: Annotated[str, Field(pattern=r"^/\S*$")] = Field(default="/", title="service: path to ask for")
+    command: list[Text] = Field(
+        default=[],
+        title="job: command that ends with 0 when the upstream answers, run in the guarded container's image and environment",
+    )
+    timeout_seconds: Annotated[int, Field(ge=1, le=300)] = Field(default=10, title="Seconds to answer in")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Probe:
+        if self.kind == "service" and not (self.service and self.port):
+            raise ValueError("service and port, such as service: gateway-service, port: 5010")
+        if self.kind == "job" and not self.command:
+            raise ValueError("the command that asks the upstream, such as command: [python3, -c, ...]")
+        return self
+
+
+class Payments(Strict):
+    """What becomes of payments while the button is pressed."""
+
+    kind: Literal["upcommerce", "http", "command"] = Field(
+        title="upcommerce: the queue of this project's shop; http: calls to your shop; command: a Job"
+    )
+    service: Name | None = Field(default=None, title="Service of the shop that has the queue")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(default=None, title="Its port")
+    settle: Literal["roll_back", "keep"] = Field(
+        title="Payments that wait: roll_back tells the customers no, keep leaves them for replay after the re-arm"
+    )
+    hold: Text | list[Text] | None = Field(
+        default=None, title="http: path; command: command that holds new ones"
+    )
+    roll_back: Text | list[Text] | None = Field(default=None, title="... that rolls back what waits")
+    release: Text | list[Text] | None = Field(default=None, title="... that releases what is held")
+    state: Text | list[Text] | None = Field(default=None, title="... that answers the counts as JSON")
+    deployment: Name | None = Field(
+        default=None, title="command: Deployment whose image and environment it runs in"
+    )
+    timeout_seconds: Annotated[int, Field(ge=1, le=600)] = Field(default=30, title="Seconds for one call")
+
+
+class Guard(Strict):
+    """One watched Deployment and what is done when it keeps restarting."""
+
+    name: Name = Field(title="Name; the DAGs are <name>_guard and <name>_rearm")
+    title: Text = Field(title="What it protects")
+    environment: Name = Field(
+        title="Environment of environments.yaml: cluster, namespace, who may, whom to tell"
+    )
+    deployment: Name = Field(title="Deployment that is watched and scaled to zero")
+    threshold: Annotated[int, Field(ge=1)] = Field(
+        default=3, title="Press when there are more restarts than this"
+    )
+    window_minutes: Minutes = Field(default=15, title="... in so many minutes")
+    causes: Literal["any"] | list[Cause] = Field(
+        default=["network"], title=f"Causes that count; {ANY} counts every restart and asks nothing"
+    )
+    init_containers: bool = Field(default=True, title="Restarts of init containers count")
+    sidecars: bool = Field(default=True, title="Restarts of sidecars (init containers that stay) count")
+    containers: list[Text] = Field(default=[], title="Only these containers; none given: all")
+    upstream: Probe | None = Field(
+        default=None, title="Asked when restarts of unknown cause would decide; none: then it alerts"
+    )
+    payments: Payments | None = Field(default=None, title="What becomes of payments")
+    tell: list[Channel] | None = Field(default=None, title="Whom to tell; none given: the environment's list")
+    cooldown_minutes: Minutes = Field(
+        default=30,
+        title="After a re-arm, and between two alerts of one kind: no press by itself, people are told",
+    )
+    approval: bool = Field(default=False, title="A person approves the press (the environment's may_approve)")
+    answer_within_minutes: Annotated[int, Field(ge=1)] = Field(
+        default=15, title="Minutes to answer in; silence does not press"
+    )
+    dry_run: bool = Field(default=False, title="Do everything but act, and say what would have been done")
+
+
+class Storm(Strict):
+    """When automatic presses stop: many guards at once, or a node that is not ready, is no payment gateway."""
+
+    guards: Annotated[int, Field(ge=1)] = Field(default=3, title="More guards than this tripping ...")
+    minutes: Minutes = Field(default=10, title="... in so many minutes stop automatic presses")
+    nodes: bool = Field(default=True, title="A node that is not ready stops them too")
+
+
+class Guards(Strict):
+    """All guards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Guards")
+
+    storm: Storm = Field(default=Storm(), title="Storm brake, for all guards of one cluster")
+    liveness_minutes: Minutes = Field(
+        default=3, title="Minutes without a sign of life after which a guard is not alive"
+    )
+    relist_seconds: Annotated[int, Field(ge=5, le=3600)] = Field(
+        default=60, title="Seconds between two full lists"
+    )
+    guards: list[Guard] = Field(default=[], title="Guards")
+
+    def find(self, name: str) -> Guard | None:
+        """The guard of that name."""
+        return next((each for each in self.guards if each.name == name), None)
