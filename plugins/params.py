@@ -78,7 +78,7 @@ def place_params(sources: Sources) -> dict[str, Param]:
             type="string",
             title="Environment",
             description="Where to: one of include/config/environments.yaml, which says who may do so there.",
-            **choice(sources.environment_names()),
+            **choice(sources.release_environment_names()),
         ),
         "dry_run": Param(
             default=False,

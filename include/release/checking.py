@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from include.capacity.policy import CapacityPolicy
 from include.release.asking import wrong_exception
 from include.release.builds import build_problems
-from include.release.environments import Environment, may_trigger
+from include.release.environments import Environment, belongs, may_trigger
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock
 from include.release.loading import LoadedRelease, Sources
@@ -79,6 +79,9 @@ def _read(request: Request, sources: Sources) -> tuple[Environment, LoadedReleas
         loaded = sources.read_release(request.release)
     except RejectedError as error:
         problems += error.problems
+    if environment is not None and loaded is not None:
+        foreign = belongs(environment, loaded.release.app)
+        problems += [foreign] if foreign else []
     if problems or environment is None or loaded is None or lock is None or policy is None:
         raise RejectedError(problems, subject=f"release {request.release!r} to {request.environment!r}")
     return environment, loaded, lock, policy

@@ -106,3 +106,16 @@ def may_trigger(environment: Environment, user: str | None) -> Problem | None:
         f"one of {', '.join(environment.may_trigger)}",
         "ask one of them to trigger it, or have the list changed and reviewed",
     )
+
+
+def belongs(environment: Environment, app: str) -> Problem | None:
+    """None when ``app`` may be changed in this environment, else why not."""
+    if not environment.apps or app in environment.apps:
+        return None
+    return Problem(
+        "include/config/environments.yaml",
+        f"{environment.name}.apps",
+        f"application {app}",
+        f"one of {', '.join(environment.apps)}",
+        "choose another environment, or add the application to this one",
+    )

@@ -66,6 +66,15 @@ class Sources:
         except RejectedError:
             return []
 
+    def release_environment_names(self) -> list[str]:
+        """Those of them to which one of the releases there are can go, for a form."""
+        try:
+            environments = self.environments().environments
+        except RejectedError:
+            return []
+        apps = set(self.app_names())
+        return [each.name for each in environments if not each.apps or apps.intersection(each.apps)]
+
     def environments(self) -> Environments:
         """The environments file. Raises RejectedError."""
         path = self.config / "environments.yaml"

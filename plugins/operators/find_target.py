@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator, Context
 from typing_extensions import override
 
 from include.release.asking import wrong_exception, wrong_request
-from include.release.environments import Environment, may_trigger
+from include.release.environments import Environment, belongs, may_trigger
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
 from include.release.loading import Sources
@@ -77,6 +77,7 @@ class FindTargetOperator(BaseOperator):
         else:
             refused = [
                 may_trigger(environment, user),
+                belongs(environment, str(params["app"])),
                 wrong_exception(environment, user, "break_lock", params.get("break_lock")),
             ]
             problems += [each for each in refused if each]

@@ -45,3 +45,8 @@ def test_where_no_file_names_an_app_a_rollback_is_not_refused_for_it(project):
     for path in (project / "releases").glob("*.yaml"):
         path.unlink()
     assert Sources.from_environment().wrong_app("shop") is None
+
+
+def test_an_app_is_not_rolled_back_in_an_environment_of_others(project, context):
+    text = refused(context(environment="payments", user="admin", app="shop", target="previous"))
+    assert "payments.apps\n    found:    application shop\n    expected: one of upcommerce" in text

@@ -23,8 +23,13 @@ def refused(context: Any) -> str:
 def test_a_release_environment_and_user_that_are_wrong_are_said_together(project, context):
     text = refused(context("release-9", "moon"))
     assert text.startswith("2 problems in release 'release-9' to 'moon'. Nothing has been changed.")
-    assert "found:    environment 'moon'\n    expected: one of qa, production" in text
+    assert "found:    environment 'moon'\n    expected: one of qa, production, payments" in text
     assert "found:    release 'release-9'\n    expected: one of release-1, release-2" in text
+
+
+def test_an_application_is_refused_in_an_environment_of_others(project, context):
+    text = refused(context("release-1", "payments", user="admin"))
+    assert "payments.apps\n    found:    application shop\n    expected: one of upcommerce" in text
 
 
 def test_who_may_not_trigger_is_told_with_what_is_wrong_in_the_spec(project, context):

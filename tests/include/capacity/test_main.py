@@ -31,4 +31,4 @@ def test_what_is_wrong_goes_to_stderr(sources, capsys):
 def test_an_unknown_environment_names_those_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["release-2", "moon"])
-    assert "no environment moon, only qa, production" in capsys.readouterr().err
+    assert "no environment moon, only qa, production, payments" in capsys.readouterr().err

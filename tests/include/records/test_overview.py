@@ -147,7 +147,10 @@ def test_no_change_yet(records, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--environment", "prod"], "--environment\n    found:    prod\n    expected: one of qa, production"),
+        (
+            ["--environment", "prod"],
+            "--environment\n    found:    prod\n    expected: one of qa, production, payments",
+        ),
         (["--app", "web"], "--app\n    found:    web\n    expected: one of shop"),
     ],
 )
