@@ -12,6 +12,7 @@ from include.release.frozen import (
     FIELD_MANAGER,
     NOTE_DIGEST,
     NOTE_NUMBER,
+    NOTE_RELEASE,
     NOTE_REQUESTED,
     NOTE_RUN,
     Frozen,
@@ -20,17 +21,29 @@ from include.release.kube import Cluster, KubeError
 from include.release.pressed import keep_pressed
 
 Outcome = Literal["created", "changed", "unchanged"]
+OWN_NOTES = frozenset({NOTE_RELEASE, NOTE_DIGEST, NOTE_NUMBER, NOTE_RUN, NOTE_REQUESTED, CHANGE_CAUSE})
+"""Annotations that a release leaves on its objects: what it is and who brought it, nothing that runs."""
+ONLY_NOTES = "(only the notes that a release leaves on its objects)"
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of one object. ``diff`` is empty when nothing changed."""
+    """What became of one object.
+
+    ``diff`` is for readers: the notes that a release itself leaves on its objects are not in it, so it is empty
+    when they alone changed.
+    """
 
     kind: str
     name: str
     outcome: Outcome
     diff: str
     generation: int
+
+    @property
+    def shown(self) -> str:
+        """The difference, or that there is none to read."""
+        return self.diff or ONLY_NOTES
 
 
 def apply_object(
@@ -42,11 +55,13 @@ def apply_object(
     dry_run: bool,
     requested_at: str = "",
     force: bool | None = None,
+    change: Literal["release", "rollback"] = "release",
 ) -> Applied:
     """Apply one object of a release. Raises KubeError.
 
     The object notes the run that brought this content: a later run of the same release finds it and leaves it.
     With ``force`` it takes fields that somebody else holds; by default the environment decides.
+    ``change`` is for the heading of the difference.
     """
     namespace = frozen.environment.namespace
     kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -57,8 +72,10 @@ def apply_object(
     answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
     after = {"kind": kind, "apiVersion": manifest["apiVersion"], **answer.object}
     before = None if live is None else {"kind": kind, "apiVersion": manifest["apiVersion"], **live}
-    diff = difference(before, after)
-    outcome: Outcome = "created" if live is None else ("changed" if diff else "unchanged")
+    outcome: Outcome = (
+        "created" if live is None else ("changed" if difference(before, after) else "unchanged")
+    )
+    diff = difference(before, after, change=change, leave_out=OWN_NOTES)
     metadata = answer.object["metadata"]
     return Applied(kind, name, outcome, diff, metadata.get("generation", 0))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 
 import yaml
 
@@ -35,15 +36,41 @@ def comparable(manifest: dict[str, Any] | None) -> dict[str, Any] | None:
     return result
 
 
-def difference(live: dict[str, Any] | None, wanted: dict[str, Any] | None) -> str:
-    """The unified diff from the live object to the wanted one; empty when they are the same."""
-    before, after = _lines(comparable(live)), _lines(comparable(wanted))
+def difference(
+    live: dict[str, Any] | None,
+    wanted: dict[str, Any] | None,
+    *,
+    change: Literal["release", "rollback"] = "release",
+    leave_out: Collection[str] = (),
+) -> str:
+    """The unified diff from the live object to the wanted one; empty when they are the same.
+
+    Args:
+        live: the object as it is; None when it is not there.
+        wanted: the object as it would be, or is now.
+        change: what brings it there, for the heading.
+        leave_out: annotations that are not compared.
+    """
+    before, after = (
+        _lines(_without(comparable(live), leave_out)),
+        _lines(_without(comparable(wanted), leave_out)),
+    )
     named = wanted or live or {}
     name = f"{named.get('kind', '?')} {named.get('metadata', {}).get('name', '?')}"
     lines = difflib.unified_diff(
-        before, after, f"{name} (in the cluster)", f"{name} (after this release)", lineterm="", n=3
+        before, after, f"{name} (in the cluster)", f"{name} (after this {change})", lineterm="", n=3
     )
     return "\n".join(lines)
+
+
+def _without(manifest: dict[str, Any] | None, notes: Collection[str]) -> dict[str, Any] | None:
+    """The comparable object, of which some annotations are left out."""
+    metadata = (manifest or {}).get("metadata", {})
+    if annotations := metadata.get("annotations"):
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key not in notes}
+        if not metadata["annotations"]:
+            del metadata["annotations"]
+    return manifest
 
 
 def _lines(manifest: dict[str, Any] | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from include.release.applying import Outcome, apply_object
 from include.release.diff import difference
@@ -78,9 +78,8 @@ def check_cluster(cluster: Cluster, frozen: Frozen, run: str = "", *, rollback: 
         problem = Problem(where, f"namespace {namespace}", state, "an active namespace", fix)
         raise RejectedError([problem], subject=f"the cluster of {frozen.environment.name}")
     answers = Answers([*_missing_secrets(cluster, frozen), *_missing_claims(cluster, frozen)])
-    force = rollback or frozen.environment.take_over_fields
     for manifest in everything(frozen, with_jobs=not rollback):
-        _try_object(cluster, manifest, frozen, run, force, answers)
+        _try_object(cluster, manifest, frozen, run, answers, rollback=rollback)
     if answers.problems:
         raise RejectedError(answers.problems, subject=f"{frozen.title}, says the cluster")
     return answers
@@ -104,10 +103,18 @@ def grouped(warnings: list[tuple[str, str]]) -> list[str]:
 
 
 def _try_object(
-    cluster: Cluster, manifest: dict[str, Any], frozen: Frozen, run: str, force: bool, answers: Answers
+    cluster: Cluster,
+    manifest: dict[str, Any],
+    frozen: Frozen,
+    run: str,
+    answers: Answers,
+    *,
+    rollback: bool,
 ) -> None:
     namespace, kind, name = frozen.environment.namespace, manifest["kind"], manifest["metadata"]["name"]
     shown = _shown(manifest)
+    change: Literal["release", "rollback"] = "rollback" if rollback else "release"
+    force = rollback or frozen.environment.take_over_fields
     there = False
     try:
         # Creating validates every field and value; of what exists already it says so only then.
@@ -121,11 +128,11 @@ def _try_object(
     if kind == "Job":
         return
     if kind == "ConfigMap":  # immutable and named by its content
-        diff = "" if there else difference(None, manifest)
+        diff = "" if there else difference(None, manifest, change=change)
         answers.changes.append(Change(kind, name, "unchanged" if there else "created", diff))
         return
     try:
-        applied = apply_object(cluster, manifest, frozen, run, dry_run=True, force=force)
+        applied = apply_object(cluster, manifest, frozen, run, dry_run=True, force=force, change=change)
     except KubeError as error:
         answers.problems.extend(_refusals(error, shown, frozen))
     else:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from include.capacity.report import brief
-from include.release.applying import Applied
+from include.release.applying import ONLY_NOTES, Applied
 from include.release.approval import Approvers, Basis, Kind, clock
 from include.release.frozen import Frozen
 from include.release.spec import Migration
@@ -50,6 +50,7 @@ class Facts:
         plan: the capacity plan in lines; empty without one.
         steps: what a rollback does beside applying objects, in lines.
         since: what is not as it was when it was asked before.
+        replaces: what is there before the change, in a sentence.
         closed: why the gate would refuse the release; only a dry run gets that far then.
     """
 
@@ -66,6 +67,7 @@ class Facts:
     plan: Sequence[str] = ()
     steps: Sequence[str] = ()
     since: Sequence[str] = field(default=())
+    replaces: str = ""
     closed: str = ""
 
 
@@ -73,6 +75,15 @@ def subject(facts: Facts) -> str:
     """The headline."""
     what = f"rollback to {facts.frozen.title}" if facts.kind == "rollback" else facts.frozen.title
     return f"Approve {what}?"
+
+
+def changes_something(
+    frozen: Frozen, changes: Sequence[Applied], new_maps: Sequence[str], applied: Sequence[str] | None
+) -> bool:
+    """Whether a release would do more than write its notes anew."""
+    steps = frozen.release.migrations.steps if frozen.release.migrations else []
+    pending = any(step.id not in (applied or ()) for step in steps)
+    return pending or bool(new_maps) or any(each.diff for each in changes)
 
 
 def body(facts: Facts, *, whole: bool = False) -> str:
@@ -83,7 +94,8 @@ def body(facts: Facts, *, whole: bool = False) -> str:
         whole: with every line of every difference, for the task log; else shortened for a page.
     """
     asked, release = facts.asked, facts.frozen.release
-    parts = [
+    parts = [f"**{_md(facts.replaces)}**"] if facts.replaces else []
+    parts += [
         f"**{_md(asked.user)}** asks for it: {_md(asked.reason)}",
         f"{_md(release.summary)}",
         _answering(facts),
@@ -118,8 +130,11 @@ def _changes(facts: Facts, whole: bool) -> list[str]:
     texts, left = [], LINES_OF_ALL
     for change in facts.changes:
         head = f"**{change.kind} {change.name}**: would be {change.outcome}"
-        if not change.diff:
+        if change.outcome == "unchanged":
             texts.append(f"**{change.kind} {change.name}**: stays as it is")
+            continue
+        if not change.diff:
+            texts.append(f"{head} {ONLY_NOTES}")
             continue
         lines = change.diff.splitlines()
         room = len(lines) if whole else max(0, min(LINES_OF_A_DIFF, left))

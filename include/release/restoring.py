@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from include.release.applying import Applied, apply_object, ensure_immutable, stored_spec
+from include.release.applying import OWN_NOTES, Applied, apply_object, ensure_immutable, stored_spec
 from include.release.diff import difference
 from include.release.frozen import FIELD_MANAGER, LABEL_APP, Frozen
 from include.release.kube import Cluster
@@ -53,7 +53,14 @@ def restore(
                 done.append(Restored("ConfigMap", manifest["metadata"]["name"], "created"))
         for manifest in target.objects:
             applied = apply_object(
-                cluster, manifest, target, run, dry_run=False, requested_at=requested_at, force=True
+                cluster,
+                manifest,
+                target,
+                run,
+                dry_run=False,
+                requested_at=requested_at,
+                force=True,
+                change="rollback",
             )
             done.append(_restored(applied))
     for key in plan.restore_saved:
@@ -72,8 +79,10 @@ def restore_saved(cluster: Cluster, saved: dict[str, Any], namespace: str) -> Re
     keep_pressed(wanted, live)
     answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, force=True)
     of_kind = {"kind": kind, "apiVersion": KINDS[kind][0]}
-    diff = difference(None if live is None else {**of_kind, **live}, {**of_kind, **answer.object})
-    return Restored(kind, name, "created" if live is None else "changed" if diff else "unchanged", diff)
+    before, after = None if live is None else {**of_kind, **live}, {**of_kind, **answer.object}
+    changed = bool(difference(before, after))
+    diff = difference(before, after, change="rollback", leave_out=OWN_NOTES)
+    return Restored(kind, name, "created" if live is None else "changed" if changed else "unchanged", diff)
 
 
 def delete_created(cluster: Cluster, keys: list[Key], namespace: str, app: str) -> list[Restored]:

@@ -11,6 +11,8 @@ from airflow.sdk import Context, Param
 from airflow.sdk.definitions.param import ParamsDict
 from typing_extensions import override
 
+from include.records.database import RecordsError
+from include.records.models import Change
 from include.release.applying import apply_object
 from include.release.approval import (
     Approval,
@@ -23,12 +25,15 @@ from include.release.approval import (
     too_old,
     what_changed,
 )
+from include.release.environments import Environment
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.problems import RejectedError
-from include.release.question import Asked, Facts, body, plan_lines, subject
+from include.release.question import Asked, Facts, body, changes_something, plan_lines, subject
+from include.release.replacing import Find, replaced
 from include.release.texts import plural
 from plugins.hooks.cluster import ClusterHook
+from plugins.hooks.records import RecordsHook
 from plugins.operators.approved import Now, look
 from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
 
@@ -237,12 +242,14 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
                 dry_run=True,
                 requested_at=requested_at(context),
                 force=force,
+                change=self.kind,
             )
             for manifest in frozen.objects
         ]
         names = [str(each["metadata"]["name"]) for each in frozen.config_maps]
         new = [name for name in names if cluster.get("ConfigMap", environment.namespace, name) is None]
         plan = self._plan(context)
+        something = self.kind == "rollback" or changes_something(frozen, changes, new, now.applied)
         steps = str((plan or {}).get("text") or "").splitlines()
         asked = Asked(
             triggered_by(context) or "nobody (a schedule)",
@@ -266,7 +273,22 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
             plan=plan_lines(frozen),
             steps=steps,
             since=since,
+            replaces=replaced(
+                now.basis.live.values(), frozen, self._recorded(environment), changes=something
+            ),
         )
+
+    def _recorded(self, environment: Environment) -> Find:
+        """Looks up a run in the records. Who brought what runs is good to know, and not worth failing for."""
+
+        def find(run: str) -> Change | None:
+            try:
+                return RecordsHook(environment.records).get_conn().change(run)
+            except (RecordsError, RejectedError) as error:
+                self.log.warning("Who brought what runs now is not known: %s", error)
+                return None
+
+        return find
 
     def _gate(self, context: Context) -> list[dict[str, Any]]:
         """What the gate task handed on. A rollback is not bound to it, but shows it."""

@@ -90,7 +90,7 @@ def require_approval(
     def still_changes(name: str) -> bool:
         manifest = next(each for each in frozen.objects if object_name(each) == name)
         force = True if kind == "rollback" else None
-        return bool(apply_object(cluster, manifest, frozen, run, dry_run=True, force=force).diff)
+        return apply_object(cluster, manifest, frozen, run, dry_run=True, force=force).outcome != "unchanged"
 
     require(
         approval,

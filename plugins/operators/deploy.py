@@ -41,16 +41,14 @@ class DeployOperator(ReleaseOperator):
                 requested_at=requested_at(context),
             )
             name = f"{applied.kind} {applied.name}"
-            if dry_run and applied.diff:
-                say(self, f"Dry run: {name} would be {applied.outcome}:\n{indented(applied.diff)}")
-            elif dry_run:
+            if dry_run and applied.outcome == "unchanged":
                 say(self, f"Dry run: {name} would stay as it is")
+            elif dry_run:
+                say(self, f"Dry run: {name} would be {applied.outcome}:\n{indented(applied.shown)}")
+            elif applied.outcome == "changed":
+                say(self, f"{name}: changed\n{indented(applied.shown)}")
             else:
-                say(
-                    self,
-                    f"{name}: {applied.outcome}"
-                    + (f"\n{indented(applied.diff)}" if applied.outcome == "changed" else ""),
-                )
+                say(self, f"{name}: {applied.outcome}")
             results.append(
                 {
                     "kind": applied.kind,

@@ -114,5 +114,5 @@ def shown(changes: list[Change]) -> str:
     """The table of the task log, and the differences."""
     rows = [(each.kind, each.name, each.outcome) for each in changes]
     lines = [table(("kind", "name", "would be"), rows)]
-    lines += [each.diff for each in changes if each.outcome == "changed"]
+    lines += [each.diff for each in changes if each.outcome == "changed" and each.diff]
     return "\n".join(lines)

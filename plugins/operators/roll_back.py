@@ -5,26 +5,25 @@ They are used twice: as the group ``roll_back`` of a release that failed, and by
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
 from airflow.sdk import Context, TaskGroup, chain
 from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
-from include.release.applying import spec_name
+from include.release.applying import ONLY_NOTES, spec_name
 from include.release.draining import wait_for_leaving_pods
-from include.release.environments import Environment
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.lease import ROLLED_BACK
 from include.release.migrating import MigrationError
-from include.release.problems import Problem, RejectedError
 from include.release.restoring import Restored, delete_created, restore, wait_until_gone
 from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
 from include.release.rollout import judge
-from include.release.saved import live_objects, read_saved, saved_name, stored_release
+from include.release.saved import live_objects, read_saved, release_of, saved_name, stored_release
 from include.release.smoke import ask_workload, failure_text
-from include.release.targeting import Route, begun, own_route, passed_by, refuse_passing_by
+from include.release.targeting import Route, Undone, begun, own_route, passed_by, refuse_passing_by
 from include.release.texts import indented, plural, table
 from include.release.undoing import Ledger, ask_ledger, undo, wait_for_running
 from plugins.hooks.cluster import ClusterHook
@@ -47,13 +46,7 @@ class PlanRollbackOperator(ReleaseOperator):
         """Returns the plan. Skipped when nothing was changed; fails with the choices when there is no way back."""
         route = self._route(frozen, cluster, context, dry_run)
         environment = frozen.environment
-        layers = [
-            Layer(
-                release_of(each.spec, frozen, cluster),
-                None if each.applied is None else frozenset(each.applied),
-            )
-            for each in route.layers
-        ]
+        layers = [layer_of(each, release_of(each.spec, frozen, cluster)) for each in route.layers]
         before = read_saved(cluster, environment.namespace, route.before)
         target = stored_release(cluster, environment, route.target)
         releases = [each.frozen for each in layers]
@@ -66,23 +59,41 @@ class PlanRollbackOperator(ReleaseOperator):
             ledger = Ledger([step.id for each in known for step in each.release.steps])
         else:
             ledger = self._ledger(frozen, cluster, context, releases)
-        plan = plan_rollback(
-            Facts(
-                layers=layers,
-                target=target,
-                before=before,
-                live=live_objects(cluster, frozen),
-                applied=ledger.applied,
-                rows=ledger.rows,
-                drop_data=bool(context["params"].get("drop_data")),
-            )
+        facts = Facts(
+            layers=layers,
+            target=target,
+            before=before,
+            live=live_objects(cluster, frozen),
+            applied=ledger.applied,
+            rows=ledger.rows,
+            drop_data=bool(context["params"].get("drop_data")),
         )
+        if facts.strays():
+            facts = self._with_kept(facts, route, frozen, cluster, context)
+        plan = plan_rollback(facts)
         context["ti"].xcom_push(key=PLAN, value=plan.model_dump(mode="json"))
         context["ti"].xcom_push(key=SAID, value=plan.sentence)
         if plan.stop:
             raise give_up(self, plan.text, reason=plan.sentence)
         say(self, plan.text)
         return {**plan.model_dump(mode="json"), TEXT: plan.text}
+
+    def _with_kept(
+        self, facts: Facts, route: Route, frozen: Frozen, cluster: Cluster, context: Context
+    ) -> Facts:
+        """Beside what is undone, the releases whose migrations an earlier rollback has kept."""
+        strays = set(facts.strays())
+        found = [(each.came, layer) for each, layer in zip(route.layers, facts.layers, strict=True)]
+        rows = dict(facts.rows)
+        for each in route.aside:
+            stored = stored_release(cluster, frozen.environment, each.spec)
+            if stored is None or strays.isdisjoint(step.id for step in stored.release.steps):
+                continue
+            say(self, f"An earlier rollback from {stored.release.name} has kept migrations of it")
+            found.append((each.came, layer_of(each, stored, aside=True)))
+            rows |= self._ledger(frozen, cluster, context, [stored]).rows
+        layers = [layer for _, layer in sorted(found, key=lambda pair: pair[0], reverse=True)]
+        return replace(facts, layers=layers, rows=rows)
 
     def _ledger(self, frozen: Frozen, cluster: Cluster, context: Context, releases: list[Frozen]) -> Ledger:
         """What is applied when nothing works on it any more, and the rows that are at stake."""
@@ -339,31 +350,9 @@ def roll_back_group(**plan: Any) -> TaskGroup:
     return group
 
 
-def release_of(spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:
-    """The frozen release that a ConfigMap keeps; this run's own is at hand.
-
-    Raises:
-        RejectedError: it is not there.
-        KubeError: the cluster does not answer.
-    """
-    if spec == spec_name(frozen.release.name, frozen.digest):
-        return frozen
-    found = stored_release(cluster, frozen.environment, spec)
-    if found is None:
-        raise missing_release(spec, frozen.environment)
-    return found
-
-
-def missing_release(spec: str, environment: Environment) -> RejectedError:
-    """The error for a stored release that is gone."""
-    problem = Problem(
-        f"namespace {environment.namespace}",
-        f"ConfigMap {spec}",
-        "absent",
-        "the frozen release that was kept there",
-        "somebody deleted it; go forward with a release instead",
-    )
-    return RejectedError([problem], subject="the stored releases")
+def layer_of(undone: Undone, frozen: Frozen, *, aside: bool = False) -> Layer:
+    """A release of a route, as the plan takes it."""
+    return Layer(frozen, None if undone.applied is None else frozenset(undone.applied), aside)
 
 
 def deleted(plan: RollbackPlan) -> list[str]:
@@ -376,5 +365,5 @@ def shown(done: list[Restored]) -> str:
     lines = []
     for each in done:
         lines.append(f"{each.kind} {each.name}: {each.outcome}")
-        lines += [indented(each.diff)] if each.outcome == "changed" else []
+        lines += [indented(each.diff or ONLY_NOTES)] if each.outcome == "changed" else []
     return "\n".join(lines) or "No object to delete"

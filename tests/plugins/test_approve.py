@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
 from include.records.models import Verdict
+from include.release.applying import apply_object
 from include.release.approval import Approval
 from include.release.policies import ApprovalPolicy, GatePolicy
+from plugins.operators import approved
 from plugins.operators.approve import ApproveOperator
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
@@ -154,6 +157,19 @@ def test_who_may_is_asked_and_has_all_that_is_needed(question, capsys):
     said = capsys.readouterr().out
     assert asked.asked["code"] in said
     assert "ASKED AGAIN" not in said
+
+
+def test_what_it_replaces_is_said_first_and_that_nothing_changes(question, monkeypatch):
+    asked = question()
+    asked.ask()
+    assert asked.shown[0]["body"].startswith("**Nothing of small in test is deployed yet: this replaces")
+    for manifest in (*asked.frozen.config_maps, *asked.frozen.objects):
+        apply_object(asked.client, manifest, asked.frozen, "release/before", dry_run=False)
+    monkeypatch.setattr(approved, "read_saved", lambda *_: SimpleNamespace(applied=["first"]))
+    asked.ask()
+    body, digest = asked.shown[-1]["body"], asked.frozen.digest[:12]
+    assert body.startswith(f"**Nothing changes: small (sha256:{digest}), brought by run release/before is")
+    assert "**Deployment web**: stays as it is" in body
 
 
 def test_an_approval_goes_on_record(question):
@@ -308,6 +324,7 @@ def test_a_rollback_is_approved_by_its_own_rule(question):
     asked = question("rollback", policy=POLICY.model_copy(update={"required": False}))
     asked.ask()
     assert asked.shown[0]["subject"] == "Approve rollback to small (small) in test?"
+    assert "+++ Deployment web (after this rollback)" in asked.shown[0]["body"]
     asked = question("rollback", policy=POLICY.model_copy(update={"rollbacks": False}))
     assert asked.task.execute(asked.context)["required"] is False
 

@@ -104,6 +104,20 @@ def test_a_diff_shows_what_changes_and_hides_what_the_server_writes():
     assert difference(live, {**wanted, "spec": {"a": 1}}) == ""
 
 
+def test_a_diff_names_the_change_and_leaves_out_what_it_is_told_to():
+    def noted(**notes: str) -> dict:
+        return {"kind": "X", "metadata": {"name": "x", "annotations": notes}}
+
+    text = difference(
+        noted(run="1", team="a"), noted(run="2", team="b"), change="rollback", leave_out={"run"}
+    )
+    assert "+++ X x (after this rollback)" in text
+    assert "-    team: a" in text
+    assert "run:" not in text
+    assert difference(noted(run="1"), {"kind": "X", "metadata": {"name": "x"}}, leave_out={"run"}) == ""
+    assert difference(noted(run="1"), noted(run="2")) != ""
+
+
 def test_a_diff_never_shows_a_secret():
     def secret(value: str) -> dict:
         return {"kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "data": {"password": value}}

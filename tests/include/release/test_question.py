@@ -6,7 +6,7 @@ from typing import Any
 
 from include.release.applying import Applied
 from include.release.approval import approvers, basis_of
-from include.release.question import Asked, Facts, body, plan_lines, subject
+from include.release.question import Asked, Facts, body, changes_something, plan_lines, subject
 
 VERDICT = {"image": "shop:2.0.0", "digest": "sha256:" + "2" * 64, "passed": True, "source": "qa", "by": "dev",
            "at": "2026-03-03T10:00:00+00:00", "reason": "all fine"}  # fmt: skip
@@ -60,6 +60,19 @@ def test_a_migration_without_a_way_back_is_shouted(frozen):
     text = body(facts(frozen.model_copy(update={"release": release})))
     assert "**There is no way back behind r2-203-exotic-catalog" in text
     assert "| none | **no** |" in text
+
+
+def test_what_is_replaced_stands_first_and_notes_of_a_release_are_no_change(frozen):
+    changes = [Applied("Service", "a", "changed", "", 1), Applied("Service", "b", "unchanged", "", 1)]
+    text = body(facts(frozen, replaces="Replaces release-1.", changes=changes))
+    assert text.startswith("**Replaces release-1.**\n\n**oncall** asks for it")
+    assert "**Service a**: would be changed (only the notes that a release leaves on its objects)" in text
+    assert "**Service b**: stays as it is" in text
+    everything = [step.id for step in frozen.release.migrations.steps]
+    assert not changes_something(frozen, changes, [], everything)
+    assert changes_something(frozen, changes, ["new"], everything)
+    assert changes_something(frozen, changes, [], everything[1:])
+    assert changes_something(frozen, [Applied("Service", "a", "changed", "+x", 1)], [], everything)
 
 
 def test_a_long_difference_is_shortened_on_the_page_and_whole_in_the_log(frozen):
