@@ -174,6 +174,8 @@ class UnlockOperator(ReleaseOperator):
         if given.clean:
             word = journal.reached or "unchanged"
             said = f"Lock {lock.name} given back; state: {word}"
+            if journal.reached and not self._changed_now(context):
+                said += ", which it was before this run was cleared: nothing was changed this time"
             if self._was_marked(context):
                 text = (
                     f"{said}. Somebody ended this run by hand before it had concluded; nothing is left to do."
@@ -184,19 +186,38 @@ class UnlockOperator(ReleaseOperator):
         runs = [each for each in (*given.state.left, journal) if each.unfinished]
         left = look(cluster, frozen, runs)
         text = "\n".join(part for part in (left.text, still_running(left), choices(frozen, runs)) if part)
+        begun, reason = "what was begun", f"`{runs[-1].stage}` was begun, and no step has seen where that led"
+        if runs[-1].run != holder.run:
+            begun = f"what the run before it, {runs[-1].run}, had begun"
+            reason = f"this run began nothing, and {runs[-1].run} was interrupted at `{runs[-1].stage}`"
         raise give_up(
             self,
-            f"Lock {lock.name} given back, but what was begun did not come to an end.\n{text}\n"
+            f"Lock {lock.name} given back, but {begun} did not come to an end.\n{text}\n"
             "The next run stops at its task `lock` and says so again, until one of these is chosen.",
-            reason=f"`{runs[-1].stage}` was begun, and no step has seen where that led",
+            reason=reason,
+        )
+
+    def _changed_now(self, context: Context) -> bool:
+        """Whether a task that changes something has run since this run was last cleared."""
+        changing = {each.task_id for each in self.dag.tasks if getattr(each, "changes_cluster", False)}
+        return any(
+            each["task_id"] in changing and each["state"] in ("success", "failed")
+            for each in self._crumbs(context)
         )
 
     def _was_marked(self, context: Context) -> bool:
         """Whether Airflow skipped the end of the run, as it does when somebody marks it."""
+        return any(
+            each["task_id"] == self.concluded_by and each["state"] == "skipped"
+            for each in self._crumbs(context)
+        )
+
+    def _crumbs(self, context: Context) -> list[dict[str, Any]]:
+        """The tasks of the run that have ended, with their states."""
         ti: Any = context["ti"]
         dag_run: Any = context["dag_run"]
-        crumbs = ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)
-        return any(each["task_id"] == self.concluded_by and each["state"] == "skipped" for each in crumbs)
+        crumbs: list[dict[str, Any]] = ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)
+        return crumbs
 
     def _lost(self, given: Given) -> str:
         state = given.state

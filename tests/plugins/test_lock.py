@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.records.models import Change
@@ -71,8 +72,9 @@ def refusal(task: Any, context: Any) -> str:
     return str(raised.value)
 
 
-LOCK, UNLOCK = LockOperator(task_id="lock"), UnlockOperator(task_id="unlock")
-DEPLOY, CHECK = Changing(task_id="deploy"), Looking(task_id="verify_build", reached=RELEASED)
+with DAG("release"):
+    LOCK, UNLOCK = LockOperator(task_id="lock"), UnlockOperator(task_id="unlock")
+    DEPLOY, CHECK = Changing(task_id="deploy"), Looking(task_id="verify_build", reached=RELEASED)
 
 
 PAIRS = pytest.mark.parametrize(
@@ -136,7 +138,40 @@ def test_a_run_that_somebody_ended_by_hand_is_red_though_nothing_was_begun(run):
 def test_a_run_that_is_refused_before_any_change_gives_a_clean_lock_back(run):
     made = run("a")
     LOCK.execute(made)
-    assert UNLOCK.execute(made) == "unchanged"
+    DEPLOY.execute(made)
+    CHECK.execute(made)
+    UNLOCK.execute(made)
+    run.states["release/a"] = "success"
+    other = run("b", 2)
+    LOCK.execute(other)
+    assert UNLOCK.execute(other) == "unchanged"  # what the run before it reached is not this one's
+
+
+def test_a_cleared_run_that_is_refused_says_that_it_changed_nothing_this_time(run, capsys):
+    made = run("a")
+    for task in (LOCK, DEPLOY, CHECK):
+        task.execute(made)
+    made["ti"].states["deploy"] = "success"
+    UNLOCK.execute(made)
+    said = capsys.readouterr().out
+    assert "state: released" in said
+    assert "this time" not in said
+    made["ti"].states["deploy"] = "upstream_failed"
+    LOCK.execute(made)
+    UNLOCK.execute(made)
+    said = capsys.readouterr().out
+    assert "state: released, which it was before this run was cleared: nothing was changed this time" in said
+
+
+def test_a_refused_run_names_the_interrupted_one_whose_state_is_left(run):
+    made = run("a")
+    LOCK.execute(made)
+    DEPLOY.execute(made)
+    run.states["release/a"] = "failed"
+    other = run("b", 2, interrupted="go on")
+    LOCK.execute(other)
+    text = refusal(UNLOCK, other)
+    assert "but what the run before it, release/a, had begun did not come to an end." in text
 
 
 def test_a_run_that_is_ended_half_way_fails_at_unlock_and_stops_the_next_one(run, capsys):
