@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 
 from include.release.kube import Cluster, KubeError
+from include.release.pressed import keep_pressed
 from tools.demo.options import ENVIRONMENTS, ROOT, DemoError, Options
 from tools.demo.processes import Process, Supervisor
 
 READY = re.compile(r"^ready (https://\S+) kubeconfig=(.+)$", re.MULTILINE)
 MANIFESTS = ROOT / "include" / "shop" / "manifests"
 MANAGER = "demo-setup"
+UPCOMMERCE = "sre"
 BASELINE_WITHIN = 60.0
 
 
@@ -61,6 +63,8 @@ def connect(kubeconfig: Path) -> Cluster:
 def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> None:
     """Install what the shop has before release 1: namespaces, storage, database with its old users, Services.
 
+    And UpCommerce with its payment service, which the guard ``swype`` watches.
+
     ``watch`` is called while waiting, and raises when a process has ended; ``registry`` is where images come from.
 
     Raises:
@@ -74,10 +78,22 @@ def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> N
                 for manifest in _documents(MANIFESTS / "shop" / f"{name}.yaml"):
                     _name_registry(manifest, registry)
                     cluster.apply(manifest, namespace, manager=MANAGER, force=True)
+        # Each finds the Service of the one before; swype ends when there is no gateway.
+        _install(cluster, "gateway", registry)
         for namespace in ENVIRONMENTS.values():
             _wait_job(cluster, namespace, "shop-baseline", watch)
+        for name in ("swype", "upcommerce"):
+            _install(cluster, name, registry)
     except KubeError as error:
         raise DemoError(f"the cluster refuses what the shop starts from: {error}") from error
+
+
+def _install(cluster: Cluster, name: str, registry: str) -> None:
+    """One program of UpCommerce. A Deployment whose button is pressed stays at zero (KEEP=1)."""
+    for manifest in _documents(MANIFESTS / "upcommerce" / f"{name}.yaml"):
+        _name_registry(manifest, registry)
+        keep_pressed(manifest, cluster.get(manifest["kind"], UPCOMMERCE, manifest["metadata"]["name"]))
+        cluster.apply(manifest, UPCOMMERCE, manager=MANAGER, force=True)
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:
@@ -85,7 +101,7 @@ def _documents(path: Path) -> list[dict[str, Any]]:
 
 
 def _name_registry(manifest: dict[str, Any], registry: str) -> None:
-    if registry and manifest["kind"] == "Job":
+    if registry and manifest["kind"] in ("Job", "Deployment"):
         for container in manifest["spec"]["template"]["spec"]["containers"]:
             container["image"] = f"{registry}/{container['image']}"
 
