@@ -51,6 +51,7 @@ class Run:
         approval: what is on record; None without one.
         answers: every answer to the question for an approval, also those that did not count.
         verdicts: the rows of the gate.
+        given: the verdicts that this run itself gave on its builds.
         previous: what ran before; empty when not known.
         applied_before: migrations that were applied before; None when not known.
         migrations: what each migration's Job said.
@@ -77,6 +78,7 @@ class Run:
     approval: Approval | None = None
     answers: list[dict[str, Any]] = field(default_factory=list)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    given: list[dict[str, Any]] = field(default_factory=list)
     previous: str = ""
     applied_before: list[str] | None = None
     migrations: list[dict[str, Any]] = field(default_factory=list)
@@ -101,11 +103,25 @@ def render(frozen: Frozen, run: Run) -> str:
     environment.filters["yaml"] = as_yaml
     environment.filters["cell"] = cell
     environment.filters["way_back"] = way_back
+    environment.filters["verdict"] = lambda short: verdict_on(short, frozen, run)
     name = "rollback.md.j2" if run.kind == "rollback" else "as-built.md.j2"
     text = environment.get_template(name).render(
         release=frozen.release, frozen=frozen, run=run, plan=frozen.capacity()
     )
     return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def verdict_on(short: str, frozen: Frozen, run: Run) -> str:
+    """What is said of a build: by this run itself, by the verdict that let it in, or why there is none."""
+    own = next((each for each in run.given if each["image"] == short), None)
+    row = own or next((each for each in run.verdicts if each["image"] == short), None)
+    if row is not None:
+        word = "passed" if row.get("passed", True) else "**FAILED**"
+        text = f"{word}, says {row['source']} (by {row['by']}, {row['at']})"
+        return f"{text}: {row['reason']}" if own and own.get("reason") else text
+    if frozen.environment.gate.required:
+        return "none that lets it in"
+    return "none given by this run" if frozen.environment.gives_verdict else "none asked for"
 
 
 def cell(value: Any) -> str:

@@ -46,6 +46,7 @@ class AsBuiltOperator(EndOperator):
         "migrate": "migrate",
         "smoke_check": "smoke_check",
         "verify_build": "verify_build",
+        "qa_verdict": "qa_verdict",
     }
 
     def __init__(self, *, tasks: dict[str, str] | None = None, **kwargs: Any) -> None:
@@ -118,6 +119,7 @@ class AsBuiltOperator(EndOperator):
             approval=Approval.model_validate(approval) if isinstance(approval, dict) else None,
             answers=self._pull(context, "approve", "answers") or [],
             verdicts=self._pull(context, "gate") or [],
+            given=self._pull(context, "qa_verdict") or [],
             previous=str(preflight.get("previous") or ""),
             applied_before=preflight.get("applied"),
             migrations=self._pull(context, "migrate", "migrations") or [],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 
 from include.records.models import Change
 from tests.plugins.endings import STARTED, ended, make_dag
@@ -44,6 +45,17 @@ def test_a_release_is_written_down_and_recorded(document, small, records, tmp_pa
                 "approval_reason": "fine", "document": place}  # fmt: skip
     assert {name: getattr(found, name) for name in expected} == expected
     assert found.ended is not None
+
+
+def test_the_verdict_of_a_failed_try_is_told(document, small):
+    document.dag.add_task(EmptyOperator(task_id="qa_verdict"))
+    frozen = small()
+    row = {"image": next(iter(frozen.images)), "source": "qa", "by": "dev", "at": "2026-03-04", "passed": False,
+           "reason": "smoke_check failed"}  # fmt: skip
+    states = {"smoke_check": "failed"}
+    place = document.execute(ended(frozen, states, LEFT | {("qa_verdict", "return_value"): [row]}))
+    text = Path(place.removeprefix("file://")).read_text()
+    assert "**FAILED**, says qa (by dev, 2026-03-04): smoke_check failed |" in text
 
 
 def test_the_objects_are_those_of_the_cluster(document, small, cluster):

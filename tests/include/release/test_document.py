@@ -9,6 +9,7 @@ import pytest
 
 from include.release.approval import Approval
 from include.release.document import Run, StepDone, choose_revision, file_name, render
+from include.release.policies import GatePolicy
 
 FULL: dict[str, Any] = {
     "run_id": "manual__2026-03-04",
@@ -97,6 +98,28 @@ def test_it_has_everything_that_a_release_is_asked_about(frozen):
     ):
         assert part in text, part
     assert "resourceVersion" not in text
+
+
+def test_the_builds_have_the_verdict_of_the_run_itself(frozen):
+    own = {"image": "shop:2.0.0", "source": "qa", "by": "dev", "at": "2026-03-04", "passed": False,
+           "reason": "smoke_check failed: 2 | 3"}  # fmt: skip
+    text = render(frozen, Run(**(FULL | {"given": [own]})))
+    assert "| **FAILED**, says qa (by dev, 2026-03-04): smoke_check failed: 2 \\| 3 |" in text
+    assert "passed, says qa" not in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"gate": GatePolicy(required=True, trusted=["qa"])}, "none that lets it in"),
+        ({"gate": GatePolicy(), "gives_verdict": True}, "none given by this run"),
+        ({"gate": GatePolicy()}, "none asked for"),
+    ],
+)
+def test_why_a_build_has_no_verdict(frozen, environment, expected):
+    other = frozen.environment.model_copy(update=environment)
+    text = render(frozen.model_copy(update={"environment": other}), Run(**LEAST))
+    assert f" | {expected} |" in text.partition("## Builds")[2]
 
 
 def test_a_value_does_not_end_the_code_block_that_it_is_in(frozen):
