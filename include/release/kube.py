@@ -16,6 +16,7 @@ import tenacity
 import urllib3
 
 APPLY = "application/apply-patch+yaml"
+JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 
 _PATHS = {
@@ -34,6 +35,8 @@ _PATHS = {
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),
     "Job": ("/apis/batch/v1", "jobs"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "ScaledObject": ("/apis/keda.sh/v1alpha1", "scaledobjects"),
 }
 
 
@@ -113,6 +116,19 @@ def error_of(status: int, body: bytes | str | None, request: str) -> KubeError:
     )
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What came back through a Service.
+
+    ``by_server`` is True when the API server answered itself: it found nobody behind the Service, or had no answer
+    from there. ``status`` is its own then (403, 404, 502, 503, ...).
+    """
+
+    status: int
+    text: str
+    by_server: bool = False
+
+
 class Cluster:
     """One cluster. Methods raise KubeError; reads answer None for what is not there."""
 
@@ -172,6 +188,14 @@ class Cluster:
         query = [("fieldValidation", "Strict"), ("fieldManager", "plan-reduce-repeat")]
         path = path_of(manifest["kind"], namespace, manifest["metadata"]["name"])
         return self._write("PUT", path, query, manifest)
+
+    def patch(
+        self, kind: str, namespace: str, name: str, change: list[dict[str, Any]] | dict[str, Any]
+    ) -> Answer:
+        """Change an object: a list is a JSON patch (KubeError 422 when a ``test`` fails), a dict a merge patch."""
+        content_type = JSON_PATCH if isinstance(change, list) else MERGE_PATCH
+        query = [("fieldManager", "plan-reduce-repeat")]
+        return self._write("PATCH", path_of(kind, namespace, name), query, change, content_type)
 
     def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
         """Whether the connection's user may do this in a namespace (SelfSubjectAccessReview)."""
@@ -237,6 +261,32 @@ class Cluster:
                 raise
             return error.status, error.message
         return raw.status, raw.data.decode("utf-8", "replace")
+
+    def ask_service(
+        self,
+        namespace: str,
+        service: str,
+        port: int,
+        path: str,
+        *,
+        method: str = "GET",
+        body: Any = None,
+        timeout: float = READ_SECONDS,
+    ) -> Reply:
+        """One request through the API server's proxy of a Service; sent once. Raises KubeError when that is away."""
+        where, _, query = path.partition("?")
+        url = path_of("Service", namespace, f"{service}:{port}", "proxy") + where
+        pairs = [tuple(pair.partition("=")[::2]) for pair in query.split("&")] if query else []
+        options = {"query": pairs, "body": body, "retry": False, "accept": "*/*", "read_seconds": timeout}
+        try:
+            raw = self._raw(method, url, **options)
+        except KubeError as error:
+            if _waited(error):
+                return Reply(504, f"no answer within {timeout:g} s", by_server=True)
+            if error.unreachable:
+                raise
+            return Reply(error.status, error.message, by_server=bool(error.reason))
+        return Reply(raw.status, raw.data.decode("utf-8", "replace"))
 
     def _write(
         self,
@@ -308,6 +358,12 @@ def _warning_text(header: str) -> str:
     """The text of ``299 - "text"``."""
     text = header.partition('"')[2].rpartition('"')[0]
     return text.replace('\\"', '"') or header
+
+
+def _waited(error: KubeError) -> bool:
+    """Whether the server took the request and gave no answer in time."""
+    cause = error.__cause__
+    return isinstance(getattr(cause, "reason", None) or cause, urllib3.exceptions.ReadTimeoutError)
 
 
 def _cause(error: BaseException) -> str:
