@@ -36,9 +36,10 @@ from plugins.hooks.cluster import ClusterHook
 from plugins.hooks.records import RecordsHook
 from plugins.operators.approved import Now, look
 from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
+from plugins.operators.locking import ASKED
 
 WHY, CODE = "why", "question"
-ASKED, ANSWERS = "asked", "answers"
+ANSWERS = "answers"
 TRIES = 10
 ASK_AGAIN_AFTER = timedelta(seconds=2)
 

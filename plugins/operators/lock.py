@@ -94,9 +94,10 @@ class LockOperator(ReleaseOperator):
         lock = lock_of(frozen, cluster)
         state = lock.read()
         if state.holder and state.holder != run_name(context):
+            by = described(state.holding, ask_airflow(context)(state.holding).state)
             say(
                 self,
-                f"Dry run: the lock {lock.name} is held by {described(state.holding)} since {moment(state.acquired)}. "
+                f"Dry run: the lock {lock.name} is held by {by} since {moment(state.acquired)}. "
                 "A release in earnest would be refused while that run has not ended.",
             )
         else:

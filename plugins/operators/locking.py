@@ -21,6 +21,9 @@ from include.release.saved import saved_name
 from include.release.windows import refused_now
 
 FINISHED = ("success", "failed")
+WAITING = ("awaiting_input", "deferred")
+APPROVE, ASKED = "approve", "asked"
+"""The task that asks for an approval, and the XCom in which it keeps what it has asked and when."""
 _ALWAYS = "a procedure without this param may start at any time"
 
 
@@ -74,10 +77,27 @@ def ask_airflow(context: Context) -> AskRun:
         if not ti.get_dr_count(dag_id, run_ids=[run_id]):
             return RunFate("deleted", holds=False)
         found = ti.get_dagrun_state(dag_id, run_id)
-        state = str(getattr(found, "value", found))  # an enum in a run of dag.test()
-        return RunFate(state, holds=state not in FINISHED)
+        state = _word(found)
+        if state in FINISHED:
+            return RunFate(state, holds=False)
+        return RunFate(_waits(ti, dag_id, run_id) or state, holds=True)
 
     return ask
+
+
+def _waits(ti: Any, dag_id: str, run_id: str) -> str:
+    """That a run waits for an approval, and since when; empty when it does not."""
+    states = ti.get_task_states(dag_id=dag_id, task_ids=[APPROVE], run_ids=[run_id]).get(run_id) or {}
+    if _word(states.get(APPROVE)) not in WAITING:
+        return ""
+    asked = ti.xcom_pull(task_ids=APPROVE, dag_id=dag_id, run_id=run_id, key=ASKED)
+    since = f" since {asked['at']}" if isinstance(asked, dict) and asked.get("at") else ""
+    return f"waits for an approval{since}"
+
+
+def _word(state: Any) -> str:
+    """A state in a word; it is an enum in a run of ``dag.test()``."""
+    return str(getattr(state, "value", state))
 
 
 def goes_on(context: Context) -> bool:

@@ -68,12 +68,14 @@ def make_context(
 
 
 class Handover:
-    """What a task asks Airflow for: the XCom of its run, and the states of runs (``dag_id/run_id``)."""
+    """What a task asks Airflow for: the XCom of its run, and the states of runs (``dag_id/run_id``) and of their approvals."""
 
     def __init__(self) -> None:
         self.values: dict[tuple[str, str], Any] = {("preflight", "return_value"): {}}
         self.states: dict[str, str] = {}
         self.runs: dict[str, str] = {}
+        self.waits: dict[str, str] = {}
+        self.of_others: dict[tuple[str, str, str], Any] = {}
 
     def get_task_breadcrumbs(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return [{"task_id": task_id, "state": state} for task_id, state in self.states.items()]
@@ -84,8 +86,16 @@ class Handover:
     def get_dagrun_state(self, dag_id: str, run_id: str) -> str:
         return self.runs[f"{dag_id}/{run_id}"]
 
+    def get_task_states(
+        self, dag_id: str, task_ids: list[str], run_ids: list[str]
+    ) -> dict[str, dict[str, str]]:
+        found = {name: self.waits.get(f"{dag_id}/{name}") for name in run_ids}
+        return {name: {task_ids[0]: state} for name, state in found.items() if state}
+
     def xcom_push(self, key: str, value: Any) -> None:
         self.values["", key] = value
 
-    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+    def xcom_pull(self, task_ids: str, key: str = "return_value", dag_id: str = "", run_id: str = "") -> Any:
+        if run_id:
+            return self.of_others.get((f"{dag_id}/{run_id}", task_ids, key))
         return self.values.get((task_ids, key))

@@ -259,6 +259,18 @@ def test_a_run_of_another_airflow_is_not_taken_for_a_deleted_one(run, monkeypatc
     assert "a run of another Airflow, at airflow.example" in refusal(LOCK, run("b", 2))
 
 
+def test_a_holder_that_waits_for_its_approval_is_told_with_since_when(run, capsys):
+    LOCK.execute(run("a"))
+    other, dry = run("b", 2), run("dry", 3, dry_run=True)
+    for ti in (other["ti"], dry["ti"]):
+        ti.waits["release/a"] = "awaiting_input"
+        ti.of_others["release/a", "approve", "asked"] = {"at": "2026-11-21 01:02 UTC"}
+    waits = "(release small, asked for by oncall, waits for an approval since 2026-11-21 01:02 UTC) since 20"
+    assert f"held by release/a {waits}" in refusal(LOCK, other)
+    LOCK.execute(dry)
+    assert f"is held by release/a {waits}" in capsys.readouterr().out
+
+
 def test_a_dry_run_takes_no_lock_and_says_who_holds_it(run, capsys):
     assert LOCK.execute(run("dry", 1, dry_run=True))["how"] == "not taken: dry run"
     assert "Dry run: the lock release-lock-small is free; it is not taken" in capsys.readouterr().out
