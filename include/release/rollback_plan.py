@@ -7,61 +7,26 @@ does everything older. What can be neither taken back nor lived with stops the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from include.release.applying import spec_name
-from include.release.frozen import LABEL_APP, Frozen
+from include.release.frozen import LABEL_APP
 from include.release.pressed import is_pressed
-from include.release.saved import Key, SavedState, key_of
+from include.release.rollback_facts import Facts as Facts
+from include.release.rollback_facts import Layer as Layer
+from include.release.rollback_facts import Rows
+from include.release.saved import Key, key_of
 from include.release.spec import Migration
 
 Order = Literal["pods first", "migrations first"]
-Rows = Mapping[str, int]
 
 _REACH = (
     "If it may not stay: trigger rollback with the target 'before <run>', where <run> is the run that applied it "
     "(the history has it), and tick Drop data if its rows may go"
 )
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One release that is undone. ``applied_before``: ids that were applied before it; None when not known."""
-
-    frozen: Frozen
-    applied_before: frozenset[str] | None
-
-    @property
-    def spec(self) -> str:
-        """The ConfigMap that keeps it."""
-        return spec_name(self.frozen.release.name, self.frozen.digest)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything that the decision rests on.
-
-    Args:
-        layers: the releases to undo, newest first.
-        target: the frozen release to go back to; None for what was there before the first release.
-        before: what the oldest layer found.
-        live: the objects as they are now.
-        applied: ids that the ledger has now; None when it cannot be asked.
-        rows: per migration, what taking it back would destroy now; an id that is missing could not be counted.
-        drop_data: somebody said that rows may be destroyed.
-    """
-
-    layers: Sequence[Layer]
-    target: Frozen | None
-    before: SavedState | None
-    live: Sequence[dict[str, Any]]
-    applied: Sequence[str] | None
-    rows: Mapping[str, Rows] = field(default_factory=dict)
-    drop_data: bool = False
 
 
 class Part(BaseModel):
@@ -157,7 +122,7 @@ class RollbackPlan(Part):
 
 def plan_rollback(facts: Facts) -> RollbackPlan:
     """Decide. Always returns a plan; look at ``stop`` before doing what it says."""
-    undoing = facts.layers[0].frozen.release.name if facts.layers else "what runs"
+    undoing = facts.undoing
     target = facts.target.release.name if facts.target else _before(facts)
     base = RollbackPlan(
         undoing=undoing,
@@ -170,6 +135,10 @@ def plan_rollback(facts: Facts) -> RollbackPlan:
             f"Trigger release of {target}: it applies what is missing, and is checked as a release is."
         ]
         return base.model_copy(update={"stop": stop, "choices": [*choices, *_other_ways(undoing)]})
+    if strays := facts.strays():
+        unknown = _unknown(strays, target)
+        choices = [*unknown.choices, *_other_ways(undoing)]
+        return base.model_copy(update={"stop": unknown.reason, "choices": choices})
     undo, kept, stuck = _migrations(facts)
     if stuck is not None:
         choices = [*stuck.choices, *_other_ways(undoing)]
@@ -216,10 +185,25 @@ class _Stuck:
     choices: list[str]
 
 
+def _unknown(strays: list[str], target: str) -> _Stuck:
+    """Applied migrations of which nobody knows whether the target works with them."""
+    names = ", ".join(strays)
+    return _Stuck(
+        f"It is not known whether {target} works with what the ledger has besides: {names}. It was not applied when "
+        f"{target} ran, and neither {target} nor any release that is kept here since then has brought it.",
+        [
+            f"Take {names} back by hand, with the build that applied it (the ledger names the build); then trigger "
+            "rollback again.",
+            f"If {target} is known to work with it: trigger release of {target}, which is checked and approved as a "
+            "release is.",
+        ],
+    )
+
+
 def _migrations(facts: Facts) -> tuple[list[Undo], list[Kept], _Stuck | None]:
     undo: list[Undo] = []
     kept: list[Kept] = []
-    for layer, step in _candidates(facts):
+    for layer, step in facts.candidates():
         reason = _why_kept(facts, layer, step, kept[0].id if kept else "")
         if not reason:
             rows = dict(facts.rows.get(step.id, {}))
@@ -241,21 +225,9 @@ def _migrations(facts: Facts) -> tuple[list[Undo], list[Kept], _Stuck | None]:
     return undo, kept, None
 
 
-def _candidates(facts: Facts) -> list[tuple[Layer, Migration]]:
-    """The migrations that came with the undone releases and are applied, newest first."""
-    found = []
-    for layer in facts.layers:
-        steps = layer.frozen.release.steps
-        for step in reversed(steps):
-            was_there = layer.applied_before is not None and step.id in layer.applied_before
-            if not was_there and (facts.applied is None or step.id in facts.applied):
-                found.append((layer, step))
-    return found
-
-
 def _stood(facts: Facts) -> list[Kept]:
     """What the undone releases have, what is applied, and what neither they brought nor the target has."""
-    passed = {step.id for _, step in _candidates(facts)}
+    passed = {step.id for _, step in facts.candidates()}
     passed |= {step.id for step in facts.target.release.steps} if facts.target else set()
     found: dict[str, Kept] = {}
     for layer in facts.layers:
@@ -296,13 +268,9 @@ def _works_with(facts: Facts, layer: Layer, step: Migration) -> bool:
     What a release declares is about the build right before it. Of one farther back nobody has said so: a release
     that no longer uses a column, and one after it that drops the column, both tell the truth.
     """
-    if facts.target is None and facts.before is not None and not _ran(facts.before):
-        return True  # no pods come back that it could trouble
+    if facts.nothing_ran:
+        return True
     return step.old_build_compatible and layer is facts.layers[-1]
-
-
-def _ran(before: SavedState) -> bool:
-    return any(each["kind"] == "Deployment" for each in before.objects)
 
 
 def _may_lose(step: Migration) -> bool:
@@ -345,7 +313,7 @@ def _order(undo: list[Undo], target: str, undoing: str, facts: Facts) -> tuple[O
             "pods first",
             f"{target} works with every migration that is taken back, and {undoing} does not work without them",
         )
-    declared = {step.id for _, step in _candidates(facts) if not step.old_build_compatible}
+    declared = {step.id for _, step in facts.candidates() if not step.old_build_compatible}
     verb = "does not work with" if declared.intersection(breaking) else "is not known to work with"
     return (
         "migrations first",
@@ -358,7 +326,8 @@ def _objects(facts: Facts) -> dict[str, Any]:
     """Which objects are restored, deleted and left alone."""
     restore = [key_of(each) for each in facts.target.objects] if facts.target else []
     live = {key_of(each): each for each in facts.live}
-    touched = dict.fromkeys(key_of(each) for layer in facts.layers for each in layer.frozen.objects)
+    undone = [each.frozen for each in facts.layers if not each.aside]
+    touched = dict.fromkeys(key_of(each) for frozen in undone for each in frozen.objects)
     app = facts.layers[0].frozen.release.app if facts.layers else ""
     saved: list[Key] = []
     delete: list[Key] = []

@@ -218,3 +218,30 @@ def parse_saved(config_map: dict[str, Any]) -> SavedState | None:
         return SavedState.model_validate_json((config_map.get("data") or {}).get("state.json", ""))
     except ValueError:
         return None
+
+
+def release_of(spec: str, frozen: Frozen, cluster: Cluster) -> Frozen:
+    """The frozen release that a ConfigMap keeps; this run's own is at hand.
+
+    Raises:
+        RejectedError: it is not there.
+        KubeError: the cluster does not answer.
+    """
+    if spec == spec_name(frozen.release.name, frozen.digest):
+        return frozen
+    found = stored_release(cluster, frozen.environment, spec)
+    if found is None:
+        raise missing_release(spec, frozen.environment)
+    return found
+
+
+def missing_release(spec: str, environment: Environment) -> RejectedError:
+    """The error for a stored release that is gone."""
+    problem = Problem(
+        f"namespace {environment.namespace}",
+        f"ConfigMap {spec}",
+        "absent",
+        "the frozen release that was kept there",
+        "somebody deleted it; go forward with a release instead",
+    )
+    return RejectedError([problem], subject="the stored releases")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,22 +33,30 @@ BEFORE = "before "
 
 
 class Undone(BaseModel):
-    """A release that is undone: the ConfigMap that keeps it, and the migrations that were applied before it."""
+    """A release that is undone: the ConfigMap that keeps it, and the migrations that were applied before it.
+
+    ``came`` is when it first came on this way; releases are undone the newest first.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     spec: str
     applied: list[str] | None
+    came: str = ""
 
 
 class Route(BaseModel):
-    """From what to what, as names of ConfigMaps. ``layers`` are undone newest first; ``target`` may be empty."""
+    """From what to what, as names of ConfigMaps. ``layers`` are undone newest first; ``target`` may be empty.
+
+    ``aside`` are releases that came meanwhile and were gone back from: migrations of theirs may have been kept.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     layers: list[Undone]
     target: str
     before: str
+    aside: list[Undone] = []
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,7 @@ def _from_live(
     if digest and release == wanted:
         return Route(layers=[], target=spec_name(release, digest), before="")
     passed: list[SavedState] = []
+    used: set[str] = set()
     while digest and release != wanted:
         seen = {each.digest for each in passed}
         step = next(
@@ -201,29 +211,54 @@ def _from_live(
         if step is None:
             return None
         # A second try found migrations of the first: what was there before is what every try found.
-        tries = [
-            each for each in states if (each.digest, each.previous_digest) == (digest, step.previous_digest)
-        ]
+        tries = _tries(states, step)
+        used |= {each.name for each in tries}
         passed.append(step.model_copy(update={"applied": _common([each.applied for each in tries])}))
         release, digest = step.previous_release, step.previous_digest
         if wanted == PREVIOUS:
             break
     reached = wanted in (PREVIOUS, release)
-    return _over(passed) if passed and reached else None
+    if not passed or not reached:
+        return None
+    since = [
+        each
+        for each in states
+        if each.kind == "release" and each.taken_at > passed[-1].taken_at and each.name not in used
+    ]
+    return _over(passed).model_copy(update={"aside": _undone(since)})
+
+
+def _tries(states: Sequence[SavedState], last: SavedState) -> list[SavedState]:
+    """The tries of one release, newest first, between which nothing else changed anything.
+
+    What was tried, gone back from and tried again later found what had been kept on purpose.
+    """
+    found = [last]
+    older = states[states.index(last) :]
+    for newer, each in itertools.pairwise(older):
+        if (each.kind, each.digest, each.previous_digest) == ("release", last.digest, last.previous_digest):
+            found.append(each)
+        elif not _same(newer, each):
+            break
+    return found
 
 
 def _over(states: Sequence[SavedState]) -> Route:
     """The route over these runs, newest first, to what the oldest of them found."""
-    layers: dict[str, list[list[str] | None]] = {}
-    for each in states:
-        layers.setdefault(spec_name(each.release, each.digest), []).append(each.applied)
     oldest = states[-1]
-    undone = [
-        Undone(spec=spec, applied=_common(found))
-        for spec, found in layers.items()
-        if spec != oldest.previous_spec
+    layers = [each for each in _undone(states) if each.spec != oldest.previous_spec]
+    return Route(layers=layers, target=oldest.previous_spec, before=oldest.name)
+
+
+def _undone(states: Sequence[SavedState]) -> list[Undone]:
+    """The releases that these runs brought, in the order in which they first came, newest first."""
+    found: dict[str, list[SavedState]] = {}
+    for each in reversed(states):
+        found.setdefault(spec_name(each.release, each.digest), []).append(each)
+    return [
+        Undone(spec=spec, applied=_common([each.applied for each in runs]), came=runs[0].taken_at)
+        for spec, runs in reversed(found.items())
     ]
-    return Route(layers=undone, target=oldest.previous_spec, before=oldest.name)
 
 
 def _common(found: Sequence[list[str] | None]) -> list[str] | None:

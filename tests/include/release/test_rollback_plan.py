@@ -214,6 +214,41 @@ def test_where_no_pods_ran_before_the_first_release_nothing_can_trouble_them(fro
     assert "the build before it does not work with it" in decide(new, before=ran).stop
 
 
+def test_an_applied_migration_that_nobody_here_knows_stops_it_by_name_with_the_choices(frozen):
+    # third's `drop` was kept when it was gone back from: second can live with it. Nobody has asked for first.
+    second, first = frozen("second", step("b")), frozen("first", step("z"))
+    plan = decide(second, first, applied=["z", "b", "drop"])
+    assert plan.stop.startswith("It is not known whether first works with what the ledger has besides: drop.")
+    assert (plan.undo, plan.restore, plan.delete) == ([], [], [])
+    for n, words in enumerate(
+        ("Take drop back by hand, with the build that applied it", "trigger release of first", "Go forward"),
+        1,
+    ):
+        assert f"  {n}. " in plan.text and words in plan.choices[n - 1]
+    # It was there already when first ran: the target has worked with it.
+    assert decide(second, first, applied=["b", "z", "y"], layers=[Layer(second, frozenset({"y"}))]).stop == ""
+    # What a release between brought, seen from the newer one only, says nothing of the target either.
+    third = frozen("third", step("drop"))
+    layers = [Layer(third, frozenset({"b", "drop"})), Layer(second, frozenset())]
+    assert "besides: drop" in decide(third, first, layers=layers, applied=["z", "b", "drop"]).stop
+
+
+@pytest.mark.parametrize("way_back", [["down"], None])
+def test_a_migration_that_an_earlier_rollback_kept_is_taken_back_or_stops_it(frozen, way_back):
+    second, first = frozen("second", step("b")), frozen("first")
+    third = frozen("third", step("drop", down=way_back), objects=[thing("Service", "third")])
+    layers = [Layer(third, frozenset({"b"}), aside=True), Layer(second, frozenset())]
+    live = [thing("Service", "third")]
+    plan = decide(second, first, layers=layers, applied=["b", "drop"], live=live)
+    assert plan.undoing == "second"
+    if way_back:
+        assert [each.id for each in plan.undo] == ["drop", "b"]
+        assert (plan.order, plan.delete) == ("migrations first", [])
+    else:
+        assert plan.stop.startswith("Migration drop cannot be taken back (it has no way back (down is null))")
+        assert "that first works with it is not known" in plan.stop
+
+
 def thing(kind: str, name: str, app: str = "small", **notes: str) -> dict[str, Any]:
     metadata = {"name": name, "labels": {LABEL_APP: app}, "annotations": notes}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {}}

@@ -160,6 +160,37 @@ def test_before_the_run_that_applied_them_reaches_migrations_that_a_rollback_kep
     assert [(each.spec[:2], each.applied) for each in layers] == [("r3", ["a"]), ("r2", [])]
 
 
+def test_what_came_meanwhile_and_was_gone_back_from_is_aside_of_the_way(releases):
+    first, second, third = releases
+    made = Memory()
+    made.put(stored_spec(first))
+    made.saved(2, second, first, ["a"])
+    made.saved(3, third, second, ["a", "b"])
+    made.saved(4, second, third, ["a", "b", "c"], kind="rollback")
+    made.live(second)
+    route = target(made, "previous").route
+    assert [each.spec[:2] for each in route.layers] == ["r2"]
+    assert [(each.spec[:2], each.applied) for each in route.aside] == [("r3", ["a", "b"])]
+    assert route.aside[0].came > route.layers[0].came
+    # Over all runs since, the releases go back in the order in which they came, whatever was live again meanwhile.
+    over = target(made, "before release/2").route
+    assert [each.spec[:2] for each in over.layers] == ["r3", "r2"]
+
+
+def test_what_was_kept_on_purpose_is_not_taken_for_the_next_try_of_it(releases):
+    first, second, third = releases
+    made = Memory()
+    made.put(stored_spec(first))
+    made.saved(2, second, first, [])
+    made.saved(3, first, second, ["a"], kind="rollback")
+    made.saved(4, third, first, ["a"])  # refused: it has changed nothing
+    made.saved(5, second, first, ["a"])
+    made.saved(6, second, first, ["a", "b"])
+    made.live(second)
+    route = target(made, "previous").route
+    assert [(each.spec[:2], each.applied) for each in route.layers] == [("r2", ["a"])]
+
+
 def test_runs_that_changed_nothing_are_not_among_the_targets(memory, releases):
     _, second, third = releases
     for number in (5, 6):
