@@ -151,6 +151,7 @@ def test_clearing_a_task_with_what_is_downstream_runs_lock_and_unlock_again(dags
 
 def test_airflow_says_of_a_run_whether_it_goes_on_has_ended_or_is_gone(begun, session, monkeypatch):
     """Over the API that tasks have, as the lock asks it."""
+    from airflow.sdk.bases.xcom import BaseXCom as XCom
     from airflow.sdk.execution_time import comms, request_handlers, task_runner
     from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 
@@ -162,6 +163,9 @@ def test_airflow_says_of_a_run_whether_it_goes_on_has_ended_or_is_gone(begun, se
     handlers = {
         comms.GetDRCount: request_handlers.handle_get_dr_count,
         comms.GetDagRunState: request_handlers.handle_get_dag_run_state,
+        comms.GetTaskStates: request_handlers.handle_get_task_states,
+        comms.SetXCom: request_handlers.handle_set_xcom,
+        comms.GetXComSequenceSlice: request_handlers.handle_get_xcom_sequence_slice,
     }
 
     class Supervisor:
@@ -169,9 +173,14 @@ def test_airflow_says_of_a_run_whether_it_goes_on_has_ended_or_is_gone(begun, se
             return handlers[type(msg)](client, msg)[0]
 
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(), raising=False)
-    ask = ask_airflow({"ti": task_runner.RuntimeTaskInstance})  # type: ignore[arg-type]
+    ti = task_runner.RuntimeTaskInstance.model_construct(dag_id="release", run_id="mine", task_id="lock")
+    ask = ask_airflow({"ti": ti})  # type: ignore[typeddict-item]
     run = begun("release", "approve", "awaiting_input")
     journal = Journal(run=f"release/{run.run_id}")
+    session.commit()
+    XCom.set("asked", {"at": "2026-03-04 05:06 UTC"}, dag_id="release", task_id="approve", run_id=run.run_id)
+    assert ask(journal) == RunFate("waits for an approval since 2026-03-04 05:06 UTC", holds=True)
+    run.get_task_instance("approve", session=session).state = "success"
     session.commit()
     assert ask(journal) == RunFate("running", holds=True)
     run.state = "failed"
