@@ -1,0 +1,110 @@
+"""Which judgements on guards people are told of, and what is remembered from one look to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from include.restarts.guards import Guard, Guards
+from include.restarts.liveness import Kept, Liveness, State
+
+ONCE: tuple[State, ...] = ("disarmed",)
+"""Somebody did this on purpose: said once. The rest is said again after every cooldown."""
+AT_ONCE: tuple[State, ...] = ("not alive",)
+"""Judged slowly already. The rest must have lasted for as long, so that a hiccup tells nobody."""
+
+
+class Known(Kept):
+    """One guard that is not simply armed, and what people were told of it."""
+
+    told: str = ""
+    """The state that they were told of last; empty when they know it as armed."""
+    told_at: AwareDatetime | None = None
+
+
+class Memory(BaseModel):
+    """What one look leaves for the next: small, as it is kept every minute."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    at: AwareDatetime
+    begun: AwareDatetime
+    """Since when there was a look every few minutes. Silence from before that is nobody's."""
+    armed: list[str] = []
+    others: dict[str, Known] = {}
+
+    def before(self, guard: str) -> Kept | None:
+        """The judgement on a guard; None when it is new."""
+        if guard in self.others:
+            return self.others[guard]
+        return Kept(state="armed", since=self.at, excused_at=self.begun) if guard in self.armed else None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something to tell of a guard."""
+
+    guard: str
+    state: State
+    text: str
+    protects: bool
+
+
+def usable(memory: Memory | None, guards: Guards, now: datetime) -> Memory | None:
+    """A memory, when it is of a look a few minutes ago: after a longer pause everything gets time to start.
+
+    What people were told is kept over a pause, so that they are not told again.
+    """
+    if memory is None or now - memory.at <= timedelta(minutes=guards.liveness_minutes):
+        return memory
+    others = {name: each.model_copy(update={"excused_at": now}) for name, each in memory.others.items()}
+    return memory.model_copy(update={"at": now, "begun": now, "others": others})
+
+
+def alerts(
+    found: Sequence[Liveness],
+    memory: Memory | None,
+    by_name: Mapping[str, Guard],
+    guards: Guards,
+    now: datetime,
+) -> list[Alert]:
+    """What people are told of: a change for the worse, once and again after each cooldown; and its end."""
+    lasted = timedelta(minutes=guards.liveness_minutes)
+    told_of = memory.others if memory else {}
+    due = []
+    for each in found:
+        known = told_of.get(each.guard)
+        told, told_at = (known.told, known.told_at) if known else ("", None)
+        if each.protects:
+            if told and each.state == "armed":
+                due.append(Alert(each.guard, each.state, f"Armed again. {each.text}", True))
+            continue
+        if each.state not in AT_ONCE and now - each.kept.since < lasted:
+            continue
+        cooldown = timedelta(minutes=by_name[each.guard].cooldown_minutes)
+        again = each.state not in ONCE and (told_at is None or now - told_at >= cooldown)
+        if told != each.state or again:
+            due.append(Alert(each.guard, each.state, each.text, False))
+    return due
+
+
+def remember(
+    found: Sequence[Liveness], told: Sequence[Alert], memory: Memory | None, now: datetime
+) -> Memory:
+    """What the next look needs to know; ``told`` are the alerts that reached somebody."""
+    said = {each.guard: each for each in told}
+    known = memory.others if memory else {}
+    armed, others = [], {}
+    for each in found:
+        old = known.get(each.guard)
+        state, at = (old.told, old.told_at) if old else ("", None)
+        if each.guard in said:
+            state, at = ("", None) if said[each.guard].protects else (each.state, now)
+        if each.state == "armed" and not state:
+            armed.append(each.guard)
+        else:
+            others[each.guard] = Known(**each.kept.model_dump(), told=state, told_at=at)
+    return Memory(at=now, begun=memory.begun if memory else now, armed=armed, others=others)
