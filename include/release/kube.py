@@ -190,11 +190,17 @@ class Cluster:
         return self._write("PUT", path, query, manifest)
 
     def patch(
-        self, kind: str, namespace: str, name: str, change: list[dict[str, Any]] | dict[str, Any]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        change: Objects | dict[str, Any],
+        *,
+        dry_run: bool = False,
     ) -> Answer:
         """Change an object: a list is a JSON patch (KubeError 422 when a ``test`` fails), a dict a merge patch."""
-        content_type = JSON_PATCH if isinstance(change, list) else MERGE_PATCH
-        query = [("fieldManager", "plan-reduce-repeat")]
+        content_type = MERGE_PATCH if isinstance(change, dict) else JSON_PATCH
+        query = [("fieldManager", "plan-reduce-repeat"), *_dry(dry_run)]
         return self._write("PATCH", path_of(kind, namespace, name), query, change, content_type)
 
     def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:

@@ -1,0 +1,180 @@
+"""The press: one patch that scales a Deployment to zero and notes on it why, when, by whom and from how many.
+
+The patch tests what it was decided on. Of two that press at once one is refused by the API server, reads again and
+finds the button pressed; a press whose answer was lost finds its own note. So pressing twice is pressing once, and
+the Deployment is never at zero without the note that brings it back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from include.release.kube import Cluster, KubeError
+from include.release.pressed import NOTE_PRESSED, is_pressed
+from include.release.texts import moment, plural
+
+TRIES = 10
+"""Each is lost to a change between reading and writing; so many in a row means that something else is wrong."""
+
+Outcome = Literal["pressed", "already", "replaced", "at zero", "absent"]
+
+
+class PressNote(BaseModel):
+    """What is written on a pressed Deployment. A note that somebody wrote by hand has only a ``reason``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    run: str = ""
+    """``dag_id/run_id``."""
+    at: str = ""
+    by: str = ""
+    """The guard."""
+    replicas: int | None = None
+    """What it was scaled to before."""
+    cause: str = ""
+    restarts: int = 0
+    evidence: str = ""
+    """ConfigMap in the same namespace."""
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """``pressed by swype (run ...) at 2026-11-21 09:00:00 UTC, from 3 replicas: 4 restarts ...``."""
+        who = f" by {self.by}" if self.by else ""
+        run = f" (run {self.run})" if self.run else ""
+        when = f" at {moment(self.at)}" if self.at else ""
+        former = f", from {plural(self.replicas, 'replica')}" if self.replicas is not None else ""
+        why = f": {self.reason}" if self.reason else ""
+        return f"pressed{who}{run}{when}{former}{why}"
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """What became of a press. ``text`` is for on-call.
+
+    ``pressed`` is this run's press, now or by an earlier try (``again``); ``already`` is that of another run.
+    """
+
+    outcome: Outcome
+    text: str
+    note: PressNote | None = None
+    again: bool = False
+    deployment: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def read_note(deployment: dict[str, Any] | None) -> PressNote | None:
+    """The note on a pressed Deployment; None when it is not pressed."""
+    if deployment is None or not is_pressed(deployment):
+        return None
+    text = deployment["metadata"]["annotations"][NOTE_PRESSED]
+    try:
+        return PressNote.model_validate_json(text)
+    except ValidationError:
+        return PressNote(reason=f"by hand: {text}")
+
+
+def press(
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    uid: str,
+    note: PressNote,
+    *,
+    dry_run: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Pressed:
+    """Scale the Deployment to zero, once.
+
+    Args:
+        cluster: where it is.
+        namespace: its namespace.
+        name: its name.
+        uid: the Deployment whose restarts were counted; another one of that name is left alone.
+        note: what is written on it; time and former replicas are filled in.
+        dry_run: let the API server check the patch, and change nothing.
+        now: the clock.
+
+    Raises:
+        KubeError: it may not be changed, or the cluster does not answer.
+    """
+    for attempt in range(TRIES):
+        live = cluster.get("Deployment", namespace, name)
+        if found := _nothing_to_press(live, namespace, name, uid, note.run):
+            return found
+        assert live is not None
+        former = int(live["spec"].get("replicas", 1))
+        filled = note.model_copy(update={"replicas": former, "at": now().isoformat()})
+        try:
+            answer = cluster.patch("Deployment", namespace, name, _patch(live, filled), dry_run=dry_run)
+        except KubeError as error:
+            # A test of the patch failed, or somebody deleted it: read again and decide again.
+            if error.status not in (404, 409, 422) or attempt == TRIES - 1:
+                raise
+            continue
+        words = "would be scaled" if dry_run else "is scaled"
+        text = f"Deployment {name} in {namespace} {words} from {former} to 0"
+        return Pressed("pressed", text, filled, deployment=answer.object)
+    raise AssertionError  # the loop has no other end
+
+
+def _nothing_to_press(
+    live: dict[str, Any] | None, namespace: str, name: str, uid: str, run: str
+) -> Pressed | None:
+    """What keeps a Deployment from being pressed; None when it can be."""
+    where = f"Deployment {name} in {namespace}"
+    if live is None:
+        return Pressed("absent", f"{where} is gone: nothing to press")
+    if live["metadata"].get("uid") != uid:
+        text = f"{where} was replaced since its restarts were counted (uid {uid[:8]}...): the new one is left alone"
+        return Pressed("replaced", text, deployment=live)
+    note = read_note(live)
+    if note is not None:
+        again = bool(note.run) and note.run == run
+        text = (
+            f"{where} was {note.text}" if not again else f"{where} was pressed by an earlier try of this run"
+        )
+        return Pressed("pressed" if again else "already", text, note, again, live)
+    if live["spec"].get("replicas", 1) == 0:
+        text = f"{where} is at zero, and no button was pressed: somebody scaled it down; left alone"
+        return Pressed("at zero", text, deployment=live)
+    return None
+
+
+def _patch(live: dict[str, Any], note: PressNote) -> list[dict[str, Any]]:
+    """The JSON patch. It fails as a whole when the Deployment is another, or has other replicas by now."""
+    text = json.dumps(note.model_dump(mode="json"), sort_keys=True)
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": live["metadata"]["uid"]},
+        {"op": "test", "path": "/spec/replicas", "value": note.replicas},
+        {"op": "replace", "path": "/spec/replicas", "value": 0},
+        *note_patch(live, {NOTE_PRESSED: text}),
+    ]
+
+
+def note_patch(live: dict[str, Any], notes: dict[str, str | None]) -> list[dict[str, Any]]:
+    """The part of a JSON patch that sets annotations, or removes those that are None."""
+    metadata = live["metadata"]
+    if not metadata.get("annotations"):
+        # The map is made, so nobody else may have made it meanwhile.
+        return [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            {"op": "add", "path": "/metadata/annotations", "value": {k: v for k, v in notes.items() if v}},
+        ]
+    return [
+        {"op": "add", "path": _pointer(key), "value": value}
+        if value is not None
+        else {"op": "remove", "path": _pointer(key)}
+        for key, value in notes.items()
+        if value is not None or key in metadata["annotations"]
+    ]
+
+
+def _pointer(key: str) -> str:
+    """The JSON pointer of an annotation."""
+    return "/metadata/annotations/" + key.replace("~", "~0").replace("/", "~1")

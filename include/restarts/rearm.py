@@ -1,0 +1,143 @@
+"""Re-arming: the former replicas come back and the note of the press goes, in one patch that tests the note."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from include.release.kube import Cluster, KubeError
+from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
+from include.release.problems import Problem
+from include.restarts.press import TRIES, PressNote, note_patch, read_note
+
+Outcome = Literal["re-armed", "not pressed", "absent"]
+
+
+class RearmNote(BaseModel):
+    """What a re-arm leaves on the Deployment."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    run: str = ""
+    at: str = ""
+    by: str = ""
+    reason: str = ""
+    replicas: int | None = None
+    forced: str = ""
+    """Why it was re-armed although the upstream was down."""
+    pressed_by: str = ""
+    """The run whose press it took back."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What became of it. ``again`` is True when an earlier try of this run had done it."""
+
+    outcome: Outcome
+    text: str
+    note: RearmNote | None = None
+    again: bool = False
+    deployment: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+def read_rearm(deployment: dict[str, Any] | None) -> RearmNote | None:
+    """The note of the last re-arm; None when there is none, or none that can be read."""
+    text = (((deployment or {}).get("metadata") or {}).get("annotations") or {}).get(NOTE_REARMED)
+    if text is None:
+        return None
+    try:
+        return RearmNote.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def rearmed_at(deployment: dict[str, Any] | None) -> datetime | None:
+    """When it was re-armed last."""
+    note = read_rearm(deployment)
+    try:
+        found = datetime.fromisoformat(note.at) if note else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
+
+
+def former_replicas(note: PressNote, asked: int | None, where: str) -> int | Problem:
+    """How many to bring back: what was asked for, else what the note says; a Problem when that is nothing."""
+    if asked:
+        return asked
+    if note.replicas:
+        return note.replicas
+    found = "none" if note.replicas is None else str(note.replicas)
+    return Problem(
+        where,
+        f"annotation {NOTE_PRESSED}",
+        f"{found} as the former replicas ({note.text})",
+        "the number of replicas before the press, as a guard notes it",
+        "trigger again with the param replicas",
+    )
+
+
+def restore(
+    cluster: Cluster,
+    namespace: str,
+    name: str,
+    note: RearmNote,
+    *,
+    dry_run: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Restored:
+    """Bring the replicas of ``note`` back and take the press off.
+
+    What somebody (an autoscaler) has scaled up in spite of the press keeps its replicas.
+
+    Raises:
+        KubeError: it may not be changed, or the cluster does not answer.
+    """
+    where = f"Deployment {name} in {namespace}"
+    for attempt in range(TRIES):
+        live = cluster.get("Deployment", namespace, name)
+        if live is None:
+            return Restored("absent", f"{where} is gone: nothing to re-arm")
+        pressed = read_note(live)
+        if pressed is None:
+            before = read_rearm(live)
+            if before is not None and before.run == note.run:
+                text = f"{where} was re-armed by an earlier try of this run"
+                return Restored("re-armed", text, before, True, live)
+            return Restored("not pressed", f"{where} is not pressed: nothing to re-arm", deployment=live)
+        current = int(live["spec"].get("replicas", 1))
+        wanted = current or note.replicas
+        filled = note.model_copy(
+            update={"at": now().isoformat(), "replicas": wanted, "pressed_by": pressed.run}
+        )
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": live["metadata"]["uid"]},
+            {
+                "op": "test",
+                "path": "/metadata/annotations/" + NOTE_PRESSED.replace("/", "~1"),
+                "value": live["metadata"]["annotations"][NOTE_PRESSED],
+            },
+            {"op": "test", "path": "/spec/replicas", "value": current},
+            {"op": "replace", "path": "/spec/replicas", "value": wanted},
+            *note_patch(live, {NOTE_PRESSED: None, NOTE_REARMED: _text(filled)}),
+        ]
+        try:
+            answer = cluster.patch("Deployment", namespace, name, patch, dry_run=dry_run)
+        except KubeError as error:
+            if error.status not in (404, 409, 422) or attempt == TRIES - 1:
+                raise
+            continue
+        words = "would be scaled" if dry_run else "is scaled"
+        kept = "" if not current else f" (somebody had scaled it to {current} in spite of the press)"
+        text = f"{where} {words} from {current} to {wanted}{kept}"
+        return Restored("re-armed", text, filled, deployment=answer.object)
+    raise AssertionError  # the loop has no other end
+
+
+def _text(note: RearmNote) -> str:
+    return json.dumps(note.model_dump(mode="json"), sort_keys=True)
