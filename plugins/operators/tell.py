@@ -13,6 +13,7 @@ from include.release.loading import Sources
 from include.release.policies import Channel
 from include.release.telling import Message, channels_for, key_of, name_of, rollback_title
 from plugins.hooks.records import RecordsHook
+from plugins.notifiers.sending import send
 from plugins.operators.base import is_dry_run, run_name, say
 from plugins.operators.ending import EndOperator, run_url
 
@@ -85,7 +86,7 @@ class TellOperator(EndOperator):
             if self._was_told(environment, key):
                 say(self, f"{name_of(channel)}: was told before")
                 return "before"
-            self._send(channel, message, context)
+            send(channel, message, context)
         except Exception as error:  # (whatever a server or a connection is wrong with)
             reason = str(error).splitlines()[0] if str(error) else ""
             say(self, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {reason}", error=True)
@@ -93,26 +94,6 @@ class TellOperator(EndOperator):
         say(self, f"{name_of(channel)}: told")
         self._mark_told(environment, key)
         return "told"
-
-    def _send(self, channel: Channel, message: Message, context: Context) -> None:
-        # The providers are imported when one is used: they cost what a DAG file must not.
-        if channel.kind == "email":
-            from plugins.notifiers.email import EmailNotifier  # noqa: PLC0415
-
-            EmailNotifier(
-                to=list(channel.to),
-                subject=message.subject,
-                html=message.as_html(),
-                connection=channel.connection,
-            )(context)
-        elif channel.kind == "webhook":
-            from plugins.notifiers.chat import ChatNotifier  # noqa: PLC0415
-
-            ChatNotifier(text=message.as_chat(), connection=channel.connection)(context)
-        else:
-            from plugins.notifiers.log import LogNotifier  # noqa: PLC0415
-
-            LogNotifier(text=message.plain())(context)
 
     def _was_told(self, environment: Environment, key: str) -> bool:
         try:
