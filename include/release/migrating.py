@@ -123,22 +123,15 @@ class Runner:
         So the worker or the node was lost meanwhile, which says nothing about the migration; the ledger does.
         """
         name = str(job["metadata"]["name"])
-        labels = f"job-name={name}"
-        pods = self.cluster.list("Pod", self.namespace, labels=labels)
+        pods = self.cluster.list("Pod", self.namespace, labels=f"job-name={name}")
         ended = next(filter(None, map(exit_text, pods)), job_state(job).reason)
         self.say(
             f"{errand.id}: Job {name} of an earlier try failed while nobody watched ({ended}); running it again"
         )
         if text := self._old_log(pods):
             self.say(indented(last_lines(text)))
-        self.cluster.delete("Job", self.namespace, name)
-        deadline = time.monotonic() + REMOVED_WITHIN
-        while self.cluster.get("Job", self.namespace, name) or self.cluster.list(
-            "Pod", self.namespace, labels=labels
-        ):
-            if time.monotonic() > deadline:
-                raise MigrationError(f"{errand.subject}: the failed Job {name} cannot be removed")
-            time.sleep(POLL_SECONDS)
+        if not remove_job(self.cluster, self.namespace, name):
+            raise MigrationError(f"{errand.subject}: the failed Job {name} cannot be removed")
 
     def _follow(self, name: str, errand: Errand, started: float, say: Say) -> list[str]:
         """Write the pod's log into the task log while it runs; returns its lines."""
@@ -179,10 +172,11 @@ class Runner:
             trouble = next(filter(None, map(pod_problem, pods)), "")
             trouble_since = (trouble_since or time.monotonic()) if trouble else None
             if trouble_since is not None and time.monotonic() - trouble_since > grace:
-                self.cluster.delete("Job", self.namespace, name)
+                gone = remove_job(self.cluster, self.namespace, name)
+                rest = "" if gone else " Its pod has not ended yet: look at its node before you go on."
                 raise MigrationError(
                     f"{errand.subject} cannot start: {trouble}\nIts Job {name} was removed, so that it does not "
-                    f"start later when nobody watches. What now: put the cause right and clear this task; if it is in "
+                    f"start later when nobody watches.{rest} What now: put the cause right and clear this task; if it is in "
                     f"the spec, trigger a new run."
                 )
             time.sleep(POLL_SECONDS)
@@ -236,6 +230,20 @@ class Runner:
             except KubeError:
                 continue
         return ""
+
+
+def remove_job(cluster: Cluster, namespace: str, name: str) -> bool:
+    """Delete a Job and wait until its pods are gone too: one may start its program until the moment it goes.
+
+    Returns whether all is gone; a node that does not answer keeps a pod. Raises KubeError.
+    """
+    cluster.delete("Job", namespace, name)
+    deadline = time.monotonic() + REMOVED_WITHIN
+    while cluster.get("Job", namespace, name) or cluster.list("Pod", namespace, labels=f"job-name={name}"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _quiet(_line: str) -> None:

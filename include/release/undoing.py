@@ -11,7 +11,7 @@ from typing import Any
 from include.release.frozen import LABEL_APP, Frozen
 from include.release.jobs import LABEL_DIRECTION, LABEL_MIGRATION, Errand, job_state
 from include.release.kube import Cluster
-from include.release.migrating import POLL_SECONDS, MigrationError, Runner, Say
+from include.release.migrating import POLL_SECONDS, MigrationError, Runner, Say, remove_job
 from include.release.pods import containers_started
 from include.release.rollback_plan import RollbackPlan, Undo
 from include.release.spec import Migration
@@ -21,6 +21,7 @@ KEEP_ROWS = ("MIGRATE_KEEP_ROWS", "1")
 REFUSED = 3
 """Exit code of a migration program that did nothing because it may not."""
 QUESTION_SECONDS = 120
+ENDS_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def undo(
 def wait_for_running(cluster: Cluster, namespace: str, app: str, say: Say) -> None:
     """Wait for migrations that still run, such as those of a run that was ended half-way; then the ledger is final.
 
-    One whose program has not started is removed instead.
+    One whose program has not started is removed instead. A pod counts, although its Job is gone already.
 
     Raises:
         MigrationError: one does not end within its time.
@@ -130,30 +131,43 @@ def wait_for_running(cluster: Cluster, namespace: str, app: str, say: Say) -> No
     """
     labels = f"{LABEL_APP}={app},{LABEL_MIGRATION}"
     said: set[str] = set()
-    deadline = time.monotonic() + 120
-    while running := [job for job in cluster.list("Job", namespace, labels=labels) if _may_change(job)]:
+    deadline = time.monotonic() + ENDS_WITHIN
+    while True:
+        # The Jobs before the pods: a pod that is there although its Job is not has been told to end.
+        running = [each for each in cluster.list("Job", namespace, labels=labels) if _may_change(each)]
+        pods = [each for each in cluster.list("Pod", namespace, labels=labels) if _works(each)]
+        if not running and not pods:
+            return
         for job in running:
             name = str(job["metadata"]["name"])
-            pods = cluster.list("Pod", namespace, labels=f"job-name={name}")
-            if not any(map(containers_started, pods)):
-                say(f"Job {name} has not started its program: removed")
-                cluster.delete("Job", namespace, name)
+            if not any(map(containers_started, cluster.list("Pod", namespace, labels=f"job-name={name}"))):
+                gone = remove_job(cluster, namespace, name)
+                say(f"Job {name} has not started its program: removed{'' if gone else ', but its pod stays'}")
             elif name not in said:
                 say(f"Job {name} still runs; waiting for its end")
                 said.add(name)
                 limit = job["spec"].get("activeDeadlineSeconds", 600)
                 deadline = max(deadline, time.monotonic() + limit + 60)
         if time.monotonic() > deadline:
-            names = ", ".join(str(job["metadata"]["name"]) for job in running)
+            names = [f"Job {job['metadata']['name']}" for job in running]
+            names += [f"pod {pod['metadata']['name']}" for pod in pods]
             raise MigrationError(
-                f"A migration still runs and does not end (Job {names}). Look at it; clear this task."
+                f"A migration still runs and does not end ({', '.join(names)}). Look at it; clear this task."
             )
         time.sleep(POLL_SECONDS)
 
 
 def _may_change(job: dict[str, Any]) -> bool:
-    direction = job["metadata"].get("labels", {}).get(LABEL_DIRECTION, "up")
-    return direction in ("up", "down") and job_state(job).phase == "running"
+    return _changes(job) and job_state(job).phase == "running"
+
+
+def _works(pod: dict[str, Any]) -> bool:
+    """Whether a migration's program may still run in a pod."""
+    return _changes(pod) and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _changes(thing: dict[str, Any]) -> bool:
+    return thing["metadata"].get("labels", {}).get(LABEL_DIRECTION, "up") in ("up", "down")
 
 
 def _take_back(step: Migration, keep_rows: bool) -> Errand:

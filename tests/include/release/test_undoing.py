@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.release import migrating, undoing
 from include.release.jobs import job_for
 from include.release.migrating import MigrationError
 from include.release.rollback_plan import RollbackPlan, Undo
@@ -114,3 +115,49 @@ def test_what_has_not_started_is_removed(cluster, small, namespace):
     wait_for_running(client, namespace, "small", said.append)
     assert said[0].endswith("has not started its program: removed")
     assert client.list("Job", namespace) == []
+
+
+class Ending:
+    """A cluster in which a migration's pod outlives its Job by some questions."""
+
+    def __init__(self, questions: float, *, job: bool) -> None:
+        self.left, self.deleted, self.asked = questions, [], 0
+        labels = {"plan-reduce-repeat/direction": "up"}
+        self.jobs = [{"metadata": {"name": "j", "labels": labels}, "spec": {}}] if job else []
+        self.pod = {"metadata": {"name": "p", "labels": labels}, "status": {"phase": "Pending"}}
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self.deleted.append((kind, name))
+        self.jobs = []
+
+    def get(self, kind: str, namespace: str, name: str) -> Any:
+        return self.jobs[0] if self.jobs else None
+
+    def list(self, kind: str, namespace: str, *, labels: str) -> list[Any]:
+        if kind == "Job":
+            return self.jobs
+        self.asked += 1
+        self.left -= not self.jobs
+        return [self.pod] if self.left > 0 else []
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(undoing, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(migrating, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(migrating, "REMOVED_WITHIN", 0.05)
+    monkeypatch.setattr(undoing, "ENDS_WITHIN", 0.05)
+
+
+@pytest.mark.parametrize("job", [True, False])
+def test_the_ledger_is_not_final_before_the_pods_of_a_removed_job_are_gone(quick, job):
+    cluster, said = Ending(3, job=job), []
+    wait_for_running(cluster, "n", "small", said.append)
+    assert cluster.left <= 0
+    assert cluster.deleted == ([("Job", "j")] if job else [])
+    assert said == (["Job j has not started its program: removed"] if job else [])
+
+
+def test_a_pod_that_does_not_end_stops_it(quick):
+    with pytest.raises(MigrationError, match=r"does not end \(Job j, pod p\). Look at it; clear this task"):
+        wait_for_running(Ending(float("inf"), job=True), "n", "small", lambda _: None)
