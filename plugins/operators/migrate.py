@@ -8,6 +8,7 @@ from airflow.sdk import Context
 
 from include.release.frozen import Frozen
 from include.release.jobs import job_for
+from include.release.known_ledger import Known, known_ledger
 from include.release.kube import Cluster
 from include.release.migrating import MigrationError, Runner
 from include.release.texts import table
@@ -29,15 +30,7 @@ class MigrateOperator(ReleaseOperator):
             say(self, f"{frozen.release.name} has no migrations")
             return []
         if dry_run:
-            rows = [
-                (step.id, step.title, job_for(frozen, step, asked_by(context))["metadata"]["name"])
-                for step in migrations.steps
-            ]
-            say(
-                self,
-                "Dry run: these Jobs would run; each does nothing when the ledger says that it is applied",
-            )
-            say(self, table(("migration", "what", "job"), rows))
+            say(self, self._would_run(frozen, known_ledger(cluster, frozen), context))
             return []
         runner = Runner(cluster, frozen, asked_by(context), lambda line: say(self, line))
         done: list[dict[str, Any]] = []
@@ -64,6 +57,24 @@ class MigrateOperator(ReleaseOperator):
             ),
         )
         return done
+
+    def _would_run(self, frozen: Frozen, known: Known | None, context: Context) -> str:
+        lines = ["Dry run: each Job asks the ledger first, and does nothing when its migration is applied."]
+        lines.append(
+            f"What would run, by what is known since {known.since}; the ledger itself is not asked by a dry run:"
+            if known
+            else "What is applied is not known; a dry run does not ask the ledger:"
+        )
+        rows = [
+            (
+                step.id,
+                step.title,
+                known.state(step.id) if known else "not known",
+                job_for(frozen, step, asked_by(context))["metadata"]["name"],
+            )
+            for step in frozen.release.steps
+        ]
+        return "\n".join([*lines, table(("migration", "what", "state", "job"), rows)])
 
     def _record(self, context: Context, done: list[dict[str, Any]]) -> None:
         # The as-built document tells of a failed run too, where this task returns nothing.

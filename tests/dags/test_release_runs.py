@@ -130,6 +130,7 @@ def test_a_dry_run_changes_nothing_and_shows_what_would_change(run, cluster, cap
         "+  replicas: 3",
         "Dry run: Service app-service would be changed:",
         "r1-101-split-users",
+        "What is applied is not known; a dry run does not ask the ledger:",
         "Dry run: the document is shown here and not stored",
     ):
         assert text in said
