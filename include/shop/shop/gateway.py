@@ -1,6 +1,6 @@
 """`python3 -m shop.gateway`: a payment gateway that can be broken on demand.
 
-On its own port it charges. On the control port, which always works, `POST /mode {"mode": "reset", "seconds": 30}`
+On its own port it charges, says what became of a key, and cancels a key, which is never charged then. On the control port, which always works, `POST /mode {"mode": "reset", "seconds": 30}`
 breaks it (for some seconds, or until the next call), `GET /mode` tells, and `GET /charges` lists what was charged.
 """
 
@@ -26,6 +26,7 @@ MODES = {
     "refuse": "nothing listens",
     "reset": "each connection is reset",
     "timeout": "connections are accepted and never answered",
+    "lost": "charges, but its answers never arrive",
     "500": "each request is answered with 500",
     "tls": "each connection gets bytes that are neither HTTP nor a TLS handshake",
 }
@@ -35,7 +36,7 @@ LIMIT_CENTS = 1_000_000
 
 
 class Charges:
-    """What was charged: each key once. Kept in a file, so that a restarted gateway still knows.
+    """What became of each key: charged once, or cancelled for ever. Kept in a file, so that a restart forgets nothing.
 
     Args:
         path: the file, one JSON object per line.
@@ -44,34 +45,59 @@ class Charges:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._done: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, dict[str, Any]] = {}
         if path.is_file():
             for line in path.read_text(encoding="utf-8").splitlines():
-                charge = json.loads(line)
-                self._done[charge["key"]] = charge
+                found = json.loads(line)
+                self._keys[found["key"]] = found
 
     def charge(self, request: Request) -> Response:
-        """Charge, unless the key was charged before; the answer is the same then."""
+        """Charge, unless the key was charged before (the answer is the same then) or cancelled: 409."""
         given = request.json()
-        key, amount = given.get("key"), given.get("amount_cents")
-        if not isinstance(key, str) or not key or type(amount) is not int or amount <= 0:
-            raise HttpError(422, "expected a key and amount_cents above 0")
-        if amount > LIMIT_CENTS:
-            raise HttpError(402, f"{amount} cents are above the limit of {LIMIT_CENTS}")
+        key, amount = self._key(given), given.get("amount_cents")
+        if type(amount) is not int or amount <= 0:
+            raise HttpError(422, "amount_cents: expected a number above 0")
         with self._lock:
-            if key not in self._done:
-                charge = {"key": key, "charge": f"ch-{len(self._done) + 1}", "amount_cents": amount}
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(charge) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                self._done[key] = charge
-            return Response(200, self._done[key])
+            known = self._keys.get(key)
+            if known is None:
+                if amount > LIMIT_CENTS:
+                    raise HttpError(402, f"{amount} cents are above the limit of {LIMIT_CENTS}")
+                number = sum("charge" in each for each in self._keys.values()) + 1
+                known = self._keep({"key": key, "charge": f"ch-{number}", "amount_cents": amount})
+        return Response(200 if "charge" in known else 409, known)
+
+    def cancel(self, request: Request) -> Response:
+        """Have a key never charged, unless it was: the answer says which, and stays so."""
+        key = self._key(request.json())
+        with self._lock:
+            known = self._keys.get(key)
+            return Response(200, self._keep({"key": key, "state": "cancelled"}) if known is None else known)
+
+    def look(self, request: Request) -> Response:
+        """Say what became of a key. One that is unknown may still be on its way."""
+        key = request.values["key"]
+        with self._lock:
+            return Response(200, self._keys.get(key, {"key": key, "state": "unknown"}))
 
     def all(self) -> list[dict[str, Any]]:
         """Return every charge, oldest first."""
         with self._lock:
-            return list(self._done.values())
+            return [each for each in self._keys.values() if "charge" in each]
+
+    def _keep(self, entry: dict[str, Any]) -> dict[str, Any]:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._keys[entry["key"]] = entry
+        return entry
+
+    @staticmethod
+    def _key(given: dict[str, Any]) -> str:
+        key = given.get("key")
+        if not isinstance(key, str) or not key:
+            raise HttpError(422, "key: expected a name")
+        return key
 
 
 class Front(Server):
@@ -90,6 +116,10 @@ class Front(Server):
         elif self.mode == "tls":
             request.sendall(GARBAGE)
             self.shutdown_request(request)
+        elif self.mode == "lost":
+            # The request is read and worked off; only the way back is closed.
+            request.shutdown(socket.SHUT_WR)
+            super().process_request(request, client_address)
         else:
             super().process_request(request, client_address)
 
@@ -139,6 +169,8 @@ class Gateway:
     def _routes(self) -> Router:
         router = Router()
         router.add("POST", "/charge", self._unless_broken(self._charges.charge))
+        router.add("POST", "/cancel", self._unless_broken(self._charges.cancel))
+        router.add("GET", "/charges/{key}", self._unless_broken(self._charges.look))
         router.add("GET", "/ping", self._unless_broken(lambda _: Response(200, {"gateway": "here"})))
         return router
 

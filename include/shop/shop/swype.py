@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
+from urllib.parse import quote
 
 from .common import settings
 from .common.client import NetworkError, call
@@ -33,15 +34,25 @@ class Gateway:
 
     def charge(self, request: Request) -> Response:
         """Pass a charge on, and its answer back."""
+        return self._pass_on("POST", "/charge", request.json())
+
+    def cancel(self, request: Request) -> Response:
+        """Pass the cancellation of a key on."""
+        return self._pass_on("POST", "/cancel", request.json())
+
+    def look(self, request: Request) -> Response:
+        """Ask what became of a key."""
+        return self._pass_on("GET", f"/charges/{quote(request.values['key'], safe='')}")
+
+    def _pass_on(self, method: str, path: str, body: Optional[dict[str, Any]] = None) -> Response:
         try:
-            status, answer = call("POST", f"{self.url}/charge", request.json(), self._timeout)
+            status, answer = call(method, f"{self.url}{path}", body, self._timeout)
         except NetworkError as failure:
             self._fail(failure)
             return Response(502, {"error": f"network failure: {failure}"})
         # The gateway's own errors are no network failure: the caller asks again with the same key.
-        return Response(
-            status if status in (200, 402, 422) else 502, answer or {"error": f"gateway answered {status}"}
-        )
+        known = status in (200, 402, 409, 422)
+        return Response(status if known else 502, answer or {"error": f"gateway answered {status}"})
 
     def wait(self, seconds: float) -> None:
         """Give the gateway some time to come up, as when both are installed at once."""
@@ -91,6 +102,8 @@ def serve() -> int:
         signal.signal(number, lambda *_: gateway.ending.set())
     router = Router()
     router.add("POST", "/charge", gateway.charge)
+    router.add("POST", "/cancel", gateway.cancel)
+    router.add("GET", "/charges/{key}", gateway.look)
     server = Server((settings.listen_host(), settings.whole("PORT", 5003)), router)
     add_probes(router, "swype", lambda: server)
     server.start()

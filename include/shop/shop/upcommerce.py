@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Callable, Optional
 
 from .common import settings
 from .common.db import ConflictError, Database, DatabaseError
@@ -10,6 +11,7 @@ from .common.logs import say
 from .common.probes import add_probes
 from .common.server import Server, run
 from .common.web import HttpError, Request, Response, Router
+from .payments.holds import BY_HAND
 from .payments.queue import STATES, PaymentQueue, StateError
 from .payments.sender import Sender
 
@@ -20,9 +22,20 @@ def why(request: Request) -> str:
     Raises:
         HttpError: 422 when it gives none.
     """
-    given = request.json().get("reason")
-    if not isinstance(given, str) or not given.strip() or len(given) > 500 or "\0" in given:
-        raise HttpError(422, "reason: expected why, in a sentence")
+    return word(request, "reason", None, "expected why, in a sentence", 500)
+
+
+def word(request: Request, name: str, default: Optional[str], expected: str, longest: int = 300) -> str:
+    """Return a text of the request's body, or the default when it has none.
+
+    Raises:
+        HttpError: 422 when it is no such text, or is missing without a default.
+    """
+    given = request.json().get(name, default)
+    if not isinstance(given, str) or len(given) > longest or "\0" in given:
+        raise HttpError(422, f"{name}: {expected}")
+    if given != default and not given.strip():
+        raise HttpError(422, f"{name}: {expected}")
     return given.strip()
 
 
@@ -68,7 +81,7 @@ class PaymentPages:
         return Response(200, {"payments": self._queue.list(state)})
 
     def roll_back(self, request: Request) -> Response:
-        """Roll one payment back: 409 when it is paid or in flight."""
+        """Roll one payment back: 202 when the gateway is asked to cancel it first, 409 when it is paid."""
         payment = request.number("id")
         try:
             self._queue.roll_back(payment, why(request))
@@ -76,23 +89,55 @@ class PaymentPages:
             raise HttpError(404, f"no payment {payment}") from None
         except StateError as error:
             raise HttpError(409, str(error)) from None
-        return Response(200, self._queue.find(payment))
+        row = self._queue.find(payment)
+        return Response(202 if row and row["state"] == "rolling_back" else 200, row)
 
 
-def add_queue_pages(router: Router, queue: PaymentQueue) -> None:
-    """Serve the queue as a whole."""
-    router.add("GET", "/queue", lambda _: Response(200, queue.summary()))
-    router.add(
-        "POST", "/queue/hold", lambda r: Response(200, {"held": queue.hold(why(r)), **queue.summary()})
-    )
-    router.add(
-        "POST", "/queue/release", lambda _: Response(200, {"queued": queue.release(), **queue.summary()})
-    )
-    router.add(
-        "POST",
-        "/queue/rollback",
-        lambda r: Response(200, {"rolled_back": queue.roll_back_all(why(r)), **queue.summary()}),
-    )
+class QueuePages:
+    """The pages of the queue as a whole.
+
+    Args:
+        wake: called when there may be something to send at once.
+    """
+
+    def __init__(self, queue: PaymentQueue, wake: Callable[[], None]) -> None:
+        self._queue = queue
+        self._wake = wake
+
+    def add_to(self, router: Router) -> None:
+        """Serve the pages."""
+        router.add("GET", "/queue", lambda _: Response(200, self._queue.summary()))
+        router.add("POST", "/queue/hold", self.hold)
+        router.add("POST", "/queue/release", self.release)
+        router.add("POST", "/queue/rollback", self.roll_back)
+
+    def hold(self, request: Request) -> Response:
+        """Hold the queue; `holding` is false when the run's hold has ended already."""
+        count, holding = self._queue.hold(why(request), self._holder(request), self._run(request))
+        return Response(200, {"held": count, "holding": holding, **self._queue.summary()})
+
+    def release(self, request: Request) -> Response:
+        """End the holds of one holder, or of one run."""
+        count = self._queue.release(self._holder(request), self._run(request))
+        self._wake()
+        return Response(200, {"queued": count, **self._queue.summary()})
+
+    def roll_back(self, request: Request) -> Response:
+        """Roll back what waits, once per run: 409 when the run's hold has ended."""
+        try:
+            count = self._queue.roll_back_all(why(request), self._run(request))
+        except StateError as error:
+            raise HttpError(409, str(error)) from None
+        self._wake()
+        return Response(200, {"rolled_back": count, **self._queue.summary()})
+
+    @staticmethod
+    def _holder(request: Request) -> str:
+        return word(request, "by", BY_HAND, "expected who holds, or * for everybody")
+
+    @staticmethod
+    def _run(request: Request) -> str:
+        return word(request, "run", "", "expected the run of the procedure that asks")
 
 
 def serve() -> int:
@@ -102,8 +147,10 @@ def serve() -> int:
     queue = PaymentQueue(database)
     queue.create_tables()
     router = Router()
+    swype = settings.service_url("SWYPE_URL", "swype-service", 5003)
+    sender = Sender(queue, swype, settings.number("SWYPE_TIMEOUT_SECONDS", 10, least=0.1))
     PaymentPages(queue).add_to(router)
-    add_queue_pages(router, queue)
+    QueuePages(queue, sender.wake).add_to(router)
     server = Server((settings.listen_host(), settings.whole("PORT", 5000)), router)
 
     def samples() -> dict[str, float]:
@@ -113,8 +160,6 @@ def serve() -> int:
         }
 
     add_probes(router, "upcommerce", lambda: server, samples=samples)
-    swype = settings.service_url("SWYPE_URL", "swype-service", 5003)
-    sender = Sender(queue, swype, settings.number("SWYPE_TIMEOUT_SECONDS", 10, least=0.1))
     sender.start()
     status = run(server, "upcommerce", on_end=sender.stop)
     database.close()
