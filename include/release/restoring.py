@@ -114,6 +114,21 @@ def wait_until_gone(cluster: Cluster, deployments: list[str], namespace: str) ->
     return []
 
 
+def not_replaced(cluster: Cluster, plan: RollbackPlan, namespace: str) -> list[str]:
+    """The restored Deployments that still have pods of another build, as texts. Raises KubeError."""
+    found = []
+    for kind, name in (*plan.restore, *plan.restore_saved):
+        live = cluster.get(kind, namespace, name) if kind == "Deployment" else None
+        if live is None:
+            continue
+        status = live.get("status") or {}
+        seen = int(status.get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
+        others = int(status.get("replicas") or 0) - int(status.get("updatedReplicas") or 0)
+        if not seen or others > 0:
+            found.append(f"pods of Deployment {name} that are not replaced yet")
+    return found
+
+
 def _pods_of(cluster: Cluster, deployments: list[str], namespace: str) -> list[str]:
     """Pods of these Deployments: their names begin with the Deployment's, as do their ReplicaSets'."""
     if not deployments:

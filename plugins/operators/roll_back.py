@@ -5,6 +5,7 @@ They are used twice: as the group ``roll_back`` of a release that failed, and by
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
@@ -18,7 +19,7 @@ from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.lease import ROLLED_BACK
 from include.release.migrating import MigrationError
-from include.release.restoring import Restored, delete_created, restore, wait_until_gone
+from include.release.restoring import Restored, delete_created, not_replaced, restore, wait_until_gone
 from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
 from include.release.rollout import judge
 from include.release.saved import live_objects, read_saved, release_of, saved_name, stored_release
@@ -208,6 +209,8 @@ class UndoMigrationsOperator(_FollowsPlan):
                 raise give_up(
                     self, f"These pods do not end: {', '.join(still)}. Look at their node; clear this task."
                 )
+        else:
+            self._refuse_while_they_work(plan, frozen, cluster)
         try:
             done = undo(
                 cluster,
@@ -223,6 +226,22 @@ class UndoMigrationsOperator(_FollowsPlan):
         back = [each["id"] for each in done if each["result"] != "kept"]
         context["ti"].xcom_push(key=SAID, value=f"Migrations taken back: {', '.join(back) or 'none'}.")
         return done
+
+    def _refuse_while_they_work(self, plan: RollbackPlan, frozen: Frozen, cluster: Cluster) -> None:
+        """Fail while pods of what is undone are there: they work with what would be taken back."""
+        namespace = frozen.environment.namespace
+        still = [
+            *not_replaced(cluster, plan, namespace),
+            *pods_left(plan, frozen, cluster, lambda line: say(self, line)),
+        ]
+        if still:
+            raise give_up(
+                self,
+                f"Of {plan.undoing} there are still {', '.join(still)}, which work with what would be taken back: "
+                f"{', '.join(each.id for each in plan.undo)}. Nothing was taken back.\n"
+                f"What now: {plan.target} is restored, and nothing is urgent. Look at these pods and their node; is the "
+                "node off for good, delete them (kubectl delete pod --force). Then clear this task.",
+            )
 
 
 class RestoreOperator(_FollowsPlan):
@@ -295,19 +314,12 @@ class RestoredCheckOperator(_FollowsPlan, RolloutCheckOperator):
     def _served(
         self, plan: RollbackPlan, frozen: Frozen, cluster: Cluster, context: Context
     ) -> list[dict[str, Any]]:
-        namespace = frozen.environment.namespace
         target = stored_release(cluster, frozen.environment, plan.target_spec)
-        leaving = [*frozen.deployments(), *(target.deployments() if target else [])]
-        still = [
-            *wait_for_leaving_pods(cluster, namespace, leaving, lambda line: say(self, line)),
-            *wait_until_gone(cluster, deleted(plan), namespace),
-        ]
-        if still:
-            say(
-                self,
-                f"These pods do not end in their time; their node may be lost: {', '.join(still)}",
-                error=True,
-            )
+        if still := pods_left(plan, frozen, cluster, lambda line: say(self, line)):
+            later = plan.undo and plan.order == "pods first"
+            rest = ". No migration is taken back while they are there" if later else ""
+            text = f"These pods do not end in their time; their node may be lost: {', '.join(still)}{rest}"
+            say(self, text, error=True)
         if target is None:
             text = "what ran before was not brought by a release, so nobody knows what its pods should answer"
             say(self, f"{plan.target} is restored; {text}")
@@ -358,6 +370,17 @@ def layer_of(undone: Undone, frozen: Frozen, *, aside: bool = False) -> Layer:
 def deleted(plan: RollbackPlan) -> list[str]:
     """Names of the Deployments that the plan deletes."""
     return [name for kind, name in plan.delete if kind == "Deployment"]
+
+
+def pods_left(plan: RollbackPlan, frozen: Frozen, cluster: Cluster, line: Callable[[str], None]) -> list[str]:
+    """The pods of what is undone that do not end in their time."""
+    namespace = frozen.environment.namespace
+    target = stored_release(cluster, frozen.environment, plan.target_spec)
+    leaving = [*frozen.deployments(), *(target.deployments() if target else [])]
+    return [
+        *wait_for_leaving_pods(cluster, namespace, leaving, line),
+        *wait_until_gone(cluster, deleted(plan), namespace),
+    ]
 
 
 def shown(done: list[Restored]) -> str:
