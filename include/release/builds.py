@@ -13,6 +13,7 @@ from include.release.images import ImageLock
 from include.release.loading import LoadedRelease, Sources, shown_path
 from include.release.pods import containers, templates
 from include.release.problems import Problem
+from include.release.texts import plural
 from include.release.yamlfile import Keys, path_text
 
 LABEL_QA_ONLY = "shop.qa-only"
@@ -25,31 +26,39 @@ def build_problems(
     """Every image of a release that may not be released here, or that is another release's."""
     problems = []
     others = other_releases(sources, lock, loaded.release.name)
+    shared: dict[str, list[tuple[str, Keys]]] = {}
     for image, keys in image_places(loaded.document.value):
         locked = lock.find(image)
         if locked is None:
             continue
-        where, field = loaded.document.where(keys), path_text(keys)
         if locked.qa_only and environment.gate.required:
-            problems.append(qa_only_problem(image, environment, where, field))
-        if locked.build is None:  # somebody else's image, which may be in many releases
-            continue
-        found = others.get(locked.digest)
-        if found:
-            name, its_file, its_image = found
-            what = f"{image} ({locked.digest[:19]})"
-            as_what = f" as {its_image}" if its_image != image else ""
-            problems.append(
-                Problem(
-                    where,
-                    field,
-                    f"{what}, which {name} ({its_file}) has too{as_what}",
-                    "a build of its own for each release",
-                    f"build {loaded.release.name} with its own tag, or remove one of the two files",
-                    why="with one build in two releases nobody can say which of them a verdict is about",
-                )
-            )
+            problems.append(qa_only_problem(image, environment, loaded.document.where(keys), path_text(keys)))
+        # Somebody else's image may be in many releases.
+        if locked.build is not None and locked.digest in others:
+            shared.setdefault(locked.digest, []).append((image, keys))
+    problems += [_shared(loaded, digest, places, others[digest]) for digest, places in shared.items()]
     return problems
+
+
+def _shared(
+    loaded: LoadedRelease, digest: str, places: list[tuple[str, Keys]], others: list[tuple[str, str, str]]
+) -> Problem:
+    """One problem for a build that others have too, wherever the file names it."""
+    image, keys = places[0]
+    names = []
+    for name, its_file, its_image in others:
+        as_what = f", as {its_image}" if its_image != image else ""
+        names.append(f"{name} ({its_file}{as_what})")
+    again = f"; {plural(len(places) - 1, 'more place')} in this file" if len(places) > 1 else ""
+    return Problem(
+        loaded.document.where(keys),
+        path_text(keys),
+        f"{image} ({digest[:19]}), which is also in {' and '.join(names)}{again}",
+        "a build of its own for each release",
+        f"build {loaded.release.name} with its own tag, or remove the "
+        f"{'other files' if len(names) > 1 else 'other file'} if it is a draft",
+        why="with one build in two releases nobody can say which of them a verdict is about",
+    )
 
 
 def qa_only_problem(image: str, environment: Environment, where: str, field: str) -> Problem:
@@ -64,17 +73,22 @@ def qa_only_problem(image: str, environment: Environment, where: str, field: str
     )
 
 
-def other_releases(sources: Sources, lock: ImageLock, name: str) -> dict[str, tuple[str, str, str]]:
-    """Digest to name, file and image of another release that has it. A file that cannot be read has none."""
-    found: dict[str, tuple[str, str, str]] = {}
+def other_releases(sources: Sources, lock: ImageLock, name: str) -> dict[str, list[tuple[str, str, str]]]:
+    """Digest to name, file and image of the other releases that have it. A file that cannot be read has none.
+
+    Whatever else is wrong with another release is said when that one is released, and stops no other.
+    """
+    found: dict[str, list[tuple[str, str, str]]] = {}
     for other in sources.release_names():
         if other == name:
             continue
         path = sources.releases / f"{other}.yaml"
+        has: dict[str, str] = {}
         for image, _ in image_places(_lenient(path)):
-            locked = lock.find(image)
-            if locked is not None:
-                found.setdefault(locked.digest, (other, shown_path(path), image))
+            if (locked := lock.find(image)) is not None:
+                has.setdefault(locked.digest, image)
+        for digest, image in has.items():
+            found.setdefault(digest, []).append((other, shown_path(path), image))
     return found
 
 
@@ -97,5 +111,5 @@ def _lenient(path: Path) -> Any:
     """Another release's file. What is wrong with it is said when it is released itself."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -49,8 +50,13 @@ class Sources:
 
     def app_names(self) -> list[str]:
         """The apps of these releases, for a form; read by eye, as no release has to be right for that."""
-        found = (_APP.search(path.read_text(errors="replace")) for path in self.releases.glob("*.yaml"))
-        return sorted({each[1] for each in found if each})
+        found = set()
+        for path in self.releases.glob("*.yaml"):
+            # What cannot be read is told when it is released; the form of the others needs no such file.
+            with contextlib.suppress(OSError):
+                if app := _APP.search(path.read_text(errors="replace")):
+                    found.add(app[1])
+        return sorted(found)
 
     def wrong_app(self, app: str) -> Problem | None:
         """What is wrong with the app that was asked for; nothing when the files name no app at all."""

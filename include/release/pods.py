@@ -43,7 +43,8 @@ def templates(manifest: dict[str, Any], keys: Keys = ()) -> Iterator[tuple[dict[
 def containers(pod: dict[str, Any], keys: Keys = ()) -> Iterator[tuple[dict[str, Any], Keys]]:
     """All containers of a pod spec, init containers first."""
     for group in ("initContainers", "containers"):
-        for index, container in enumerate(pod.get(group) or []):
+        found = pod.get(group)
+        for index, container in enumerate(found if isinstance(found, list) else []):
             if isinstance(container, dict):
                 yield container, (*keys, group, index)
 

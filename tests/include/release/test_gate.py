@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -162,20 +164,43 @@ def test_two_releases_with_one_digest_are_an_error_with_both_names(sources, prod
     one_build(sources, lock)
     loaded = sources.read_release("release-2")
     problems = build_problems(loaded, production, lock, sources)
-    assert [each.field for each in problems] == [
-        "objects[1].spec.template.spec.containers[0].image",
-        "objects[2].spec.template.spec.containers[0].image",
-        "migrations.image",
-    ]
+    assert [each.field for each in problems] == ["objects[1].spec.template.spec.containers[0].image"]
     text = str(problems[0])
     assert "release-2.yaml:" in text
-    assert "found:    shop:2.0.0 (sha256:111111111111), which release-1 (" in text
-    assert "release-1.yaml) has too as shop:1.0.0" in text
+    assert "found:    shop:2.0.0 (sha256:111111111111), which is also in release-1 (" in text
+    assert "release-1.yaml, as shop:1.0.0); 2 more places in this file" in text
 
 
 def test_an_image_of_others_may_be_in_many_releases(sources, production, lock):
     one_build(sources, lock, build=None)
     assert build_problems(sources.read_release("release-2"), production, lock, sources) == []
+
+
+def test_one_digest_in_many_releases_is_one_problem_with_all_of_them(sources, production, lock):
+    one_build(sources, lock)
+    shutil.copy(sources.releases / "release-1.yaml", sources.releases / "draft.yaml")
+    (problem,) = build_problems(sources.read_release("release-2"), production, lock, sources)
+    assert re.search(
+        r"is also in draft \(\S+draft.yaml, as shop:1.0.0\) and release-1 \(\S+, as shop:1.0.0\); 2 more places",
+        str(problem),
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "name: [",
+        "objects: [{spec: {template: {spec: {containers: 3}}}}]",
+        "- " * 5000,
+        "objects: 2026-13-45",
+        None,
+    ],
+)
+def test_a_draft_with_problems_of_its_own_is_in_nobodys_way(sources, production, lock, content):
+    draft = sources.releases / "draft.yaml"
+    draft.mkdir() if content is None else draft.write_text(content)
+    assert build_problems(sources.read_release("release-2"), production, lock, sources) == []
+    assert sources.app_names() == ["shop"]
 
 
 def test_a_broken_file_of_another_release_is_not_in_the_way(sources, production, lock):
