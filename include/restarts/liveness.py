@@ -5,17 +5,16 @@ Nobody can see that a watch does nothing any more (kopf#1276): so a guard counts
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from include.release.pressed import NOTE_PRESSED
 from include.restarts.guards import Guard, Guards
 from include.restarts.heartbeat import Beat, newest_for
+from include.restarts.press import PressNote, read_note
 
 State = Literal["armed", "acting", "pressed", "disarmed", "waiting", "not alive"]
 STATES: tuple[str, ...] = get_args(State)
@@ -27,7 +26,7 @@ WATCH = "watch"
 """Id of the task that watches."""
 ACTING_MINUTES = 15.0
 """From the watch to the end of a run, an approval apart; longer than that is no acting."""
-_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 STARTING = "The watch is starting"
 _RELISTS = 3
 """So many lists may be missed before a watch that still writes signs of life counts as stuck."""
@@ -114,9 +113,17 @@ def judge(guard: Guard, look: Look, guards: Guards, now: datetime, before: Kept 
     return Liveness(guard.name, state, text, kept, beat)
 
 
+def is_silent(guard: Guard, look: Look, guards: Guards, now: datetime) -> bool:
+    """Whether the judgement depends on the tasks of the guard's run: they need not be asked for otherwise."""
+    if look.problem or look.dag.paused or not look.dag.known or read_note(look.deployment) is not None:
+        return False
+    beat = newest_for(guard.name, look.beats)
+    return beat is None or now - beat.at > timedelta(minutes=guards.liveness_minutes)
+
+
 def _excused(look: Look, beat: Beat | None, now: datetime, before: Kept | None) -> datetime:
     """From when silence counts: from the last sign of life, or from when the watch was last not expected to give one."""
-    nobody_watches = look.problem or look.dag.paused or pressed_note(look.deployment) is not None
+    nobody_watches = look.problem or look.dag.paused or read_note(look.deployment) is not None
     just_ended = before is not None and before.state == "acting" and not _past_watch(look.dag)
     if before is None or nobody_watches or just_ended:
         return now
@@ -125,7 +132,7 @@ def _excused(look: Look, beat: Beat | None, now: datetime, before: Kept | None) 
 
 def _past_watch(dag: Dag) -> bool:
     """Whether the watch of this run has decided, and what comes after it is not done. One that failed decides nothing."""
-    return dag.tasks.get(WATCH) == "success" and any(state not in _ENDED for state in dag.tasks.values())
+    return dag.tasks.get(WATCH) == "success" and any(state not in ENDED for state in dag.tasks.values())
 
 
 def _state(
@@ -139,7 +146,7 @@ def _state(
 ) -> tuple[State, str]:
     name, dag = guard.name, look.dag
     paused = f"The DAG {name}_guard is paused" if dag.paused else ""
-    note = pressed_note(look.deployment)
+    note = read_note(look.deployment)
     if note is not None:
         text = pressed_text(guard, note)
         return "pressed", f"{text} {paused}: after the re-arm nothing would watch." if paused else text
@@ -181,7 +188,7 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
 
 def _acting(guard: Guard, dag: Dag, now: datetime, before: Kept | None) -> tuple[State, str]:
     """The run is past its watch: it may take a while, but not for ever."""
-    busy = [(task, state) for task, state in dag.tasks.items() if state not in _ENDED]
+    busy = [(task, state) for task, state in dag.tasks.items() if state not in ENDED]
     task, state = next((pair for pair in busy if pair[1]), busy[0])
     minutes = ACTING_MINUTES + (guard.answer_within_minutes if guard.approval else 0)
     same = before is not None and before.run == dag.run
@@ -207,7 +214,7 @@ def _silent(
             f"the task {WATCH} waits for a triggerer, and {last}. Is a triggerer running, "
             "has it room ([triggerer] capacity), and can it reach the cluster?"
         )
-    elif dag.run and state not in _ENDED:
+    elif dag.run and state not in ENDED:
         why = (
             f"the task {WATCH} has not begun ({state or 'not scheduled'}), and {last}. Is there a free slot?"
         )
@@ -216,24 +223,10 @@ def _silent(
     return "not alive", f"Nothing watches {guard.deployment}: {why}"
 
 
-def pressed_note(deployment: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What the press wrote down at the Deployment; None when its button is not pressed."""
-    notes = ((deployment or {}).get("metadata") or {}).get("annotations") or {}
-    if NOTE_PRESSED not in notes:
-        return None
-    try:
-        value = json.loads(notes[NOTE_PRESSED])
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def pressed_text(guard: Guard, note: dict[str, Any]) -> str:
+def pressed_text(guard: Guard, note: PressNote) -> str:
     """What is known of a press, and the way back."""
-    facts = [f"by {note['run']}" if note.get("run") else "", f"at {note['at']}" if note.get("at") else ""]
-    why = f": {note['cause']}" if note.get("cause") else ""
-    done = " ".join(filter(None, ["Pressed", *facts]))
-    return f"{done}{why}. {guard.deployment} stays at zero until somebody runs {guard.name}_rearm."
+    said = note.text
+    return f"{said[0].upper()}{said[1:]}. {guard.deployment} stays at zero until somebody runs {guard.name}_rearm."
 
 
 def rule(guard: Guard) -> str:
@@ -250,6 +243,23 @@ def ago(span: timedelta) -> str:
     if seconds < 7200:
         return f"{seconds // 60} min"
     return f"{seconds // 3600} h"
+
+
+def report(found: Sequence[Liveness]) -> str:
+    """All judgements for a log: what needs somebody first, and those that are simply armed on one line."""
+    order: tuple[State, ...] = ("not alive", "waiting", "disarmed", "acting", "pressed")
+    lines = [
+        f"{each.guard}: {each.state}. {each.text}" for state in order for each in found if each.state == state
+    ]
+    if armed := [each.guard for each in found if each.state == "armed"]:
+        lines.append(f"armed: {', '.join(armed)}")
+    return "\n".join(lines) or "No guard is configured."
+
+
+def live_triggerers(beats: Iterable[Beat], guards: Guards, now: datetime) -> int:
+    """How many triggerers gave a sign of life lately."""
+    limit = timedelta(minutes=guards.liveness_minutes)
+    return len({beat.triggerer for beat in beats if now - beat.at <= limit})
 
 
 def capacity_problem(watches: int, capacity: int, triggerers: int = 1) -> str:
