@@ -44,6 +44,10 @@ class Restart(BaseModel):
     at: AwareDatetime
     seen: bool = True
     """False for one that nobody saw: the count jumped by more than one. Its cause is unknown."""
+    pending: bool = False
+    """The process has ended and the kubelet waits before it starts it again (back-off): no restart yet."""
+    not_before: AwareDatetime | None = None
+    """Of one that nobody saw: it happened after this time and not after ``at``. None: nothing is known."""
     cause: Cause = "unknown"
     evidence: str = ""
     """One line that says why the cause is what it is."""
