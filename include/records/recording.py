@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -74,18 +75,63 @@ def read_finding(values: object, name: str) -> Finding:
 
 
 def record(records: Records, finding: Finding, *, source: str, by: str, sources: Sources) -> Recorded:
-    """Add the verdict. Raises RecordsError; RejectedError when ``source`` is an environment's name."""
-    if source in sources.environment_names():
-        problem = Problem(
+    """Add the verdict.
+
+    Raises:
+        RejectedError: nobody knows its app, or nobody would trust its source.
+        RecordsError: the records do not answer.
+    """
+    problems = [
+        each for each in (_strange_source(source, sources), _strange_app(finding.app, sources)) if each
+    ]
+    if problems:
+        raise RejectedError(problems, subject="the verdict", changed="Nothing has been recorded.")
+    verdict = Verdict(**finding.model_dump(), source=source, by=by, at=utc_now())
+    return Recorded(records.add_verdict(verdict), known_names(finding.digest, sources))
+
+
+def _strange_source(source: str, sources: Sources) -> Problem | None:
+    """A verdict under a name that no gate trusts decides nothing: most likely it is misspelt."""
+    try:
+        environments = sources.environments()
+    except RejectedError:  # told by everything that needs the file; a verdict is not lost for it
+        return None
+    places = [each.name for each in environments.environments]
+    if source in places:
+        return Problem(
             "the source",
             "",
             f"{source}, the name of an environment",
             "a name that CI reports under, as in gate.trusted",
             "choose another one: an environment's verdicts come from releases to it",
         )
-        raise RejectedError([problem], subject="the verdict", changed="Nothing has been recorded.")
-    verdict = Verdict(**finding.model_dump(), source=source, by=by, at=utc_now())
-    return Recorded(records.add_verdict(verdict), known_names(finding.digest, sources))
+    trusted = [name for each in environments.environments for name in each.gate.trusted if name not in places]
+    known = sorted({*trusted, *(each.source for each in environments.verdict_recorders)})
+    if not known or source in known:
+        return None
+    return Problem(
+        "the source",
+        "",
+        repr(source),
+        f"one of {', '.join(known)}",
+        "correct it, or name it in gate.trusted or verdict_recorders of include/config/environments.yaml first",
+    )
+
+
+def _strange_app(app: str, sources: Sources) -> Problem | None:
+    """An app that neither a release nor an environment names; where no app is named at all, every one is taken."""
+    known = set(sources.app_names())
+    with contextlib.suppress(RejectedError):
+        known.update(app for each in sources.environments().environments for app in each.apps)
+    if not known or app in known:
+        return None
+    return Problem(
+        "the verdict",
+        "app",
+        repr(app),
+        f"one of {', '.join(sorted(known))}",
+        "correct it; of a new application, add the first release's file to include/releases before",
+    )
 
 
 def known_names(digest: str, sources: Sources) -> tuple[str, ...]:

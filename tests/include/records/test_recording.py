@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,38 @@ def test_ci_cannot_speak_for_an_environment(records):
     with pytest.raises(RejectedError, match="found:    qa, the name of an environment"):
         record(records, finding, source="qa", by="admin", sources=SOURCES)
     assert records.verdicts() == []
+
+
+@pytest.mark.parametrize(
+    ("app", "source", "said"),
+    [
+        ("shoop", "ci", "the verdict  app\n    found:    'shoop'\n    expected: one of shop, upcommerce\n"),
+        ("shop", "cl", "the source\n    found:    'cl'\n    expected: one of ci\n"),
+    ],
+)
+def test_an_app_or_a_source_that_nobody_knows_is_refused_with_those_that_there_are(
+    records, app, source, said
+):
+    finding = read_finding(GOOD | {"app": app}, "the request")
+    with pytest.raises(RejectedError) as raised:
+        record(records, finding, source=source, by="admin", sources=SOURCES)
+    assert said in str(raised.value)
+    assert "Nothing has been recorded." in str(raised.value)
+    assert records.verdicts() == []
+
+
+def test_where_no_app_and_no_source_is_named_each_is_taken(records, tmp_path):
+    shutil.copytree(SOURCES.config, tmp_path / "config")
+    file = tmp_path / "config" / "environments.yaml"
+    text = re.sub(r"(?m)^ *apps: .*\n", "", file.read_text()).replace("[qa, ci]", "[qa]")
+    file.write_text(
+        text.replace("verdict_recorders:\n  - {user: admin, source: ci}", "verdict_recorders: []")
+    )
+    (tmp_path / "releases").mkdir()
+    new = Sources(tmp_path / "releases", tmp_path / "config")
+    assert new.environments().verdict_recorders == []
+    finding = read_finding(GOOD | {"app": "new"}, "the request")
+    assert record(records, finding, source="jenkins", by="admin", sources=new).verdict.app == "new"
 
 
 def test_who_may_record_and_as_what():
