@@ -14,7 +14,7 @@ difference of each object. *Reason*: goes on record. The others lift a guard wit
 | `lock` | takes the lock of the application in this environment | nothing was changed; the log says who has it, or what an interrupted run left |
 | `gate` | reads the newest QA verdict on each build | nothing was changed; the log names build and verdict |
 | `plan_capacity` | writes out replicas, requests and limits; has the cluster room during the update? | nothing was changed; the log has the numbers |
-| `preflight` | asks the API server about every object and permission, asks the ledger, saves the state to roll back to | nothing was changed; the log names every problem |
+| `preflight` | asks the API server about every object and permission, asks the ledger (a Job of this build, which only reads), saves the state to roll back to | nothing was changed; the log names every problem |
 | `approve` | asks somebody who may, with differences, plan, migrations and verdicts | nothing was changed; trigger a new run to ask again |
 | `configure` | creates ConfigMaps, immutable and named by their content | it rolls back |
 | `migrate` | runs each migration in a Job, with its log here | it rolls back; the log has the Job and its last lines |

@@ -20,6 +20,12 @@ LINES_OF_ALL = 300
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
+ASKED_BY_JOB = (
+    "Which are applied, `preflight` has asked of the database: with a Job of this release's own build, whose command "
+    "`migrations.status` only reads."
+)
+
+
 @dataclass(frozen=True)
 class Asked:
     """Who asks for the change, and how long there is to answer. Times are texts."""
@@ -160,6 +166,8 @@ def _migrations(facts: Facts) -> str:
         done = " (applied already)" if step.id in (facts.applied or ()) else ""
         old = "yes" if step.old_build_compatible else "**no**"
         rows.append(f"| `{step.id}`{done} | {_md(step.title)} | {_md(way_back(step))} | {old} |")
+    if facts.applied is not None:
+        rows += ["", ASKED_BY_JOB]
     return "\n".join(rows)
 
 

@@ -18,6 +18,7 @@ from include.release.saved import SavedState, keep, live_digest, live_objects, s
 from include.release.texts import plural, table
 from include.release.undoing import ask_ledger
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, run_name, say
+from plugins.operators.gate import read_gate
 
 ROUTE = "route"
 """XCom of a rollback's first task: the releases that are undone."""
@@ -70,6 +71,15 @@ class PreflightOperator(ReleaseOperator):
     def _applied(self, frozen: Frozen, cluster: Cluster, context: Context) -> list[str] | None:
         """What the ledger has. The build that knows most is asked: the newest that the change is about."""
         releases = [*self._undone(frozen, cluster, context), frozen]
+        asked = next(
+            (each for each in releases if each.release.migrations and each.release.migrations.status), None
+        )
+        if asked is not None:
+            # Nobody has approved this build yet. Where there is a gate, it has to be open for it at this moment.
+            gated = bool(self.kind == "release" and read_gate(frozen))
+            open_for = ", for which the gate is open" if gated else ""
+            say(self, f"The ledger is asked by a Job of {asked.release.name}'s build{open_for}; its command "
+                      "`migrations.status` only reads")  # fmt: skip
         by = f"{asked_by(context)}/{self.task_id}"
         try:
             ledger = ask_ledger(cluster, releases, by, lambda line: say(self, line))

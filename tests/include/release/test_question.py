@@ -45,10 +45,15 @@ def test_all_that_is_needed_to_decide_is_there(frozen):
         "| `r2-203-exotic-catalog` (applied already) | Tables for exotic plants and their stock | "
         "yes, destroys exotic plants | yes |",
         "| `r2-201-orders` | Tables for claims on orders and for fulfilments | yes, destroys fulfilments | yes |",
+        "asked of the database: with a Job of this release's own build, whose command `migrations.status` only reads.",
         "- shop:2.0.0 (sha256:222222222222): passed, says qa (by dev, 2026-03-03 10:00 UTC): all fine",
         "Where that would destroy rows (r2-202-menu-catalog, r2-201-orders) it is left, unless nothing would be lost.",
     ):
         assert part in text, part
+
+
+def test_where_no_build_was_run_before_the_approval_none_is_told_of(frozen):
+    assert "with a Job of this release's own build" not in body(facts(frozen))
 
 
 def test_a_migration_without_a_way_back_is_shouted(frozen):
