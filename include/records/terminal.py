@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from include.records.models import Change, Verdict, minute
+from include.records.models import Change, Verdict
 from include.records.overview import Place
 
 STYLES = {
@@ -34,32 +34,25 @@ def print_releases(places: Sequence[Place], history: Sequence[Change], shown: st
     if not history:
         console.print(f"No change is recorded in {shown}.", highlight=False, markup=False)
         return
-    now = _table("The last change, and what runs now")
-    for column in ("environment", "app", "last change", "when", "by", "outcome"):
+    now = _table("The last change, and whether it is what runs now (times in UTC)")
+    for column in ("where", "last change"):
         now.add_column(column, no_wrap=True)
-    now.add_column("as recorded?", overflow="fold")
+    now.add_column("does it run?", overflow="fold")
     for place in places:
-        last = place.last
-        outcome = _styled(last.outcome)
-        if place.settled is not None and place.settled is not last and last.outcome != "released":
-            outcome.append(
-                f"\nbefore it {place.settled.release},\n{minute(place.settled.started)}", style="dim"
-            )
         live = _styled(place.live.answer)
         live.append(f": {place.live.text}", style="default")
-        what = f"{last.kind} {last.release}"
-        _add(now, place.environment, place.app, what, minute(last.started), last.user, outcome, live)
+        _add(now, f"{place.environment}\n{place.app}", _last(place), live)
     console.print(now)
-    past = _table("History")
-    for column in ("when", "environment", "app", "change", "by", "approved by", "outcome", "took"):
+    past = _table("History, newest first")
+    for column in ("when", "change"):
         past.add_column(column, no_wrap=True)
-    for column in ("reason", "run"):
-        past.add_column(column, overflow="fold")
+    past.add_column("by, why and which run", overflow="fold")
     for change in history:
+        what = Text(f"{change.environment}: {change.kind} {change.release}\n")
+        what.append_text(_ended(change))
         _add(
-            past, minute(change.started), change.environment, change.app, f"{change.kind} {change.release}",
-            change.user, change.approved_by or "-", _styled(change.outcome), took(change), change.reason, change.run,
-        )  # fmt: skip
+            past, _clock(change), what, "\n".join(filter(None, [_people(change), change.reason, change.run]))
+        )
     console.print(past)
     documents = [change for change in history if change.document]
     if documents:
@@ -79,12 +72,44 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
         console.print("No verdict is recorded.", highlight=False)
         return
     table = _table("Verdicts, newest first")
-    for column in ("when", "image", "digest", "verdict", "source", "by", "reason"):
-        table.add_column(column, overflow="fold")
+    for column in ("when (UTC)", "build"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("verdict", overflow="fold")
     for each in verdicts:
-        result = _styled("passed" if each.passed else "failed")
-        _add(table, minute(each.at), each.image, each.digest[:19], result, each.source, each.by, each.reason)
+        said = _styled("passed" if each.passed else "failed")
+        said.append(f", says {each.source} (by {each.by})", style="default")
+        said.append(f"\n{each.reason}" if each.reason else "", style="default")
+        _add(table, f"{each.at:%Y-%m-%d %H:%M}", f"{each.image}\n{each.digest[:19]}", said)
     console.print(table)
+
+
+def _last(place: Place) -> Text:
+    """The last change, and the one that went out before it when the last one did not."""
+    last = place.last
+    text = Text(f"{last.kind} {last.release}\n")
+    text.append_text(_ended(last))
+    text.append(f"\n{_clock(last)}" + (f" by {last.user}" if last.user else ""))
+    if place.settled is not None and place.settled is not last and last.outcome != "released":
+        text.append(f"\nbefore: {place.settled.release}, {_clock(place.settled)}", style="dim")
+    return text
+
+
+def _ended(change: Change) -> Text:
+    """``rolled back after 1 min 20 s``."""
+    text = _styled(change.outcome)
+    if time := took(change):
+        text.append(f" {'in' if change.outcome == 'released' else 'after'} {time}", style="default")
+    return text
+
+
+def _people(change: Change) -> str:
+    """Who asked, and who approved."""
+    approved = f"approved by {change.approved_by}" if change.approved_by else ""
+    return ", ".join(filter(None, [change.user, approved]))
+
+
+def _clock(change: Change) -> str:
+    return f"{change.started:%Y-%m-%d %H:%M}"
 
 
 def took(change: Change) -> str:

@@ -111,11 +111,12 @@ class Sources:
         known = self.release_names()
         if name not in known:
             found = f"release {name!r}"
-            fix = (
-                f"choose one, or add {shown_path(path)}"
-                if name.isprintable() and "/" not in name
-                else "choose one"
-            )
+            if name.removesuffix(".yaml") in known:
+                fix = f"write {name.removesuffix('.yaml')}, without .yaml"
+            elif name.isprintable() and "/" not in name:
+                fix = f"choose one, or add {shown_path(path)}"
+            else:
+                fix = "choose one"
             raise RejectedError(
                 [Problem("param release", "", found, f"one of {', '.join(known)}", fix)], subject="the params"
             )

@@ -44,9 +44,10 @@ def rollout_failure(
                 f"Last log lines of {container} in pod {pod}:\n" + indented(last_lines(text, LINES_SHOWN))
             )
     parts.append(
-        "What now: the pods of the previous build still serve (no old pod ends before a new one is ready). "
-        "Is the cause in the cluster, put it right and clear this task. Is it in the spec, put the file right and "
-        "trigger a new run; clearing does not read it again. Or trigger a new run of the previous release."
+        "What now: the pods of the previous build still serve (no old pod ends before a new one is ready).\n"
+        "  - in a release: it goes back by itself after this. Put the cause right, in the cluster or in the release's "
+        "file, and trigger a new run\n"
+        "  - in a rollback: nothing goes back by itself. Put the cause right in the cluster and clear this task"
     )
     return "\n\n".join(parts)
 

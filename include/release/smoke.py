@@ -142,7 +142,9 @@ def failure_text(title: str, answers: list[Answered]) -> str:
         [
             f"{title} is rolled out, but {len(wrong)} of {len(answers)} answers are not as they should be:",
             *lines,
-            "What now: a release goes back by itself after this; find the cause before its next try. After a rollback "
-            "these pods serve: put the cause right in the cluster and clear this task, or go forward with a release.",
+            "What now:",
+            "  - in a release: it goes back by itself after this; find the cause before its next try",
+            "  - in a rollback: these pods serve, and nothing goes back by itself. Put the cause right in the cluster "
+            "and clear this task, or go on to a release that is right",
         ]
     )

@@ -22,6 +22,20 @@ def test_the_plan_is_printed(capsys):
     assert "In all: 8 pods, which ask for 3520 MiB memory and 2250m CPU." in said
 
 
+def test_the_name_of_the_file_will_do_too(capsys):
+    for name in ("release-2.yaml", "include/releases/release-2.yaml"):
+        assert main([name]) == 0
+        assert "app-deployment: 7 x 320Mi" in capsys.readouterr().out
+
+
+def test_an_unknown_release_names_those_there_are(sources, capsys):
+    with pytest.raises(SystemExit):
+        main(["release-7.yaml"])
+    assert (
+        f"no release release-7 in {sources.releases}, only: release-1, release-2" in capsys.readouterr().err
+    )
+
+
 def test_what_is_wrong_goes_to_stderr(sources, capsys):
     change(sources.releases / "release-2.yaml", ("      users: 500", "      users: 0"))
     assert main(["release-2", "qa"]) == 1

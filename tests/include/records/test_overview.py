@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from include.records import cli
+from include.records import cli, terminal
 from include.records.models import Change, Verdict
 from include.records.overview import Place, live_state, overview
 from include.records.page import Links, render
@@ -112,16 +114,34 @@ def test_make_releases_shows_last_changes_live_state_and_history(records, capsys
     records.save_change(change("release/3", outcome="rolled back", hour=1, release="release-2"))
     assert cli.main(["releases"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert (
-        "production shop release release-2 2026-03-04 13:00 UTC oncall rolled back unknown: cluster not reachable: no"
-        in "\n".join(lines)
-    )
-    assert any(line.startswith("before it release-1,") for line in lines)
-    assert (
-        "2026-03-04 12:00 UTC production shop release release-1 oncall admin released 1 min 23 s [red]CHG-2[/] release/2"
-        in lines
-    )
+    found = (line.startswith("production release release-2 unknown: cluster not reachable") for line in lines)
+    at = list(found).index(True)
+    assert lines[at + 1 : at + 4] == [
+        "shop rolled back after 1 min 23 s", "2026-03-04 13:00 by oncall", "before: release-1, 2026-03-04 12:00",
+    ]  # fmt: skip
+    at = lines.index("2026-03-04 12:00 production: release release-1 oncall, approved by admin")
+    assert lines[at + 1 : at + 3] == ["released in 1 min 23 s [red]CHG-2[/]", "release/2"]
     assert "As-built document of release/2: /docs/2.md" in lines
+
+
+def test_a_terminal_of_80_columns_is_wide_enough(records, monkeypatch):
+    last = change("release/manual__2026-03-04T12:00:00.123456+00:00_AbCdEfGh", outcome="rolled back", hour=1,
+                  approved_by="admin", reason="a reason that goes on and on, " * 4)  # fmt: skip
+    place = Place(
+        "shop", "production", last, change("release/1"), Live("no", "runs shop:2.0.0 sha256:4c44 of " * 3)
+    )
+    said = Verdict(digest=DIGEST, image="shop:2.0.0-qa", app="shop", passed=True, source="ci", by="admin", at=NOON,
+                   reason="test 7 " * 20)  # fmt: skip
+    console = Console(width=80, file=io.StringIO())
+    monkeypatch.setattr(terminal, "_console", lambda: console)
+    terminal.print_releases([place], [last], "the records")
+    terminal.print_verdicts([said])
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    for part in ("before: release-1, 2026-03-04 12:00", "rolled back after", "oncall, approved by admin",
+                 "passed, says ci (by admin)", "shop:2.0.0-qa", DIGEST[:19]):  # fmt: skip
+        assert part in text, part
+    assert "…" not in text
 
 
 def test_make_releases_as_json_and_limited(records, capsys):

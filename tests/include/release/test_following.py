@@ -93,7 +93,12 @@ async def test_a_bad_release_fails_with_its_reason(roll_out, cluster, namespace,
     outcome, _ = await roll_out(*pairs)
     assert not outcome.complete
     assert outcome.text.startswith("The rollout of small (small) in test failed: ")
-    for text in (*texts, "Events (last ", "What now: the pods of the previous build still serve"):
+    for text in (
+        *texts,
+        "Events (last ",
+        "What now: the pods of the previous build still serve",
+        "in a rollback: nothing",
+    ):
         assert text in outcome.text
     # A quota says nothing of the build.
     assert outcome.around == ("quota" in request.node.callspec.id)

@@ -102,6 +102,8 @@ def test_an_unknown_release_names_those_there_are(sources):
 def test_a_path_is_no_release(sources):
     with pytest.raises(RejectedError, match="one of release-1, release-2"):
         sources.read_release("../config/environments")
+    with pytest.raises(RejectedError, match=r"fix: +write release-1, without \.yaml"):
+        sources.read_release("release-1.yaml")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_equal_answers_are_counted_and_wrong_ones_are_all_named():
     rows = summarise("web", [good, Answered("c", "/", 200, ""), bad])
     assert [(row.status, row.pods, row.fault) for row in rows] == [(200, 2, ""), (500, 1, bad.fault)]
     text = failure_text("x in qa", [good, bad])
+    assert "in a release: it goes back by itself" in text
+    assert "in a rollback: these pods serve, and nothing goes back by itself" in text
     assert text.splitlines()[:2] == [
         "x in qa is rolled out, but 1 of 2 answers are not as they should be:",
         "  b /: status 500 instead of 200: oh",
