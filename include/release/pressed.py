@@ -8,7 +8,7 @@ from include.release.frozen import FIELD_MANAGER
 
 NOTE_PRESSED = f"{FIELD_MANAGER}/pressed"
 """Annotation of a Deployment whose button was pressed. Its replicas belong to the button."""
-NOTE_REARMED = f"{FIELD_MANAGER}/re-armed"
+NOTE_REARMED = f"{FIELD_MANAGER}/rearmed"
 """Annotation that a re-arm leaves: when, by whom and why. For a while after it no guard presses by itself."""
 
 

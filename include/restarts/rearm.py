@@ -56,16 +56,6 @@ def read_rearm(deployment: dict[str, Any] | None) -> RearmNote | None:
         return None
 
 
-def rearmed_at(deployment: dict[str, Any] | None) -> datetime | None:
-    """When it was re-armed last."""
-    note = read_rearm(deployment)
-    try:
-        found = datetime.fromisoformat(note.at) if note else None
-    except ValueError:
-        return None
-    return found if found and found.tzinfo else None
-
-
 def former_replicas(note: PressNote, asked: int | None, where: str) -> int | Problem:
     """How many to bring back: what was asked for, else what the note says; a Problem when that is nothing."""
     if asked:

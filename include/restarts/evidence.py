@@ -1,0 +1,197 @@
+"""The evidence for a decision, saved before anything is done: an immutable ConfigMap that outlives the pods.
+
+Pods that are scaled away take their statuses and logs along. What a person needs to judge the decision later is kept:
+the decision, the restarts, what the API server said of the pods, their events, and the ends of their logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from include.release.frozen import FIELD_MANAGER, MANAGED_BY, NOTE_RUN
+from include.release.jobs import short_digest
+from include.release.kube import Cluster, KubeError
+from include.restarts.redact import redact, redacted
+from include.restarts.view import View
+
+LABEL_GUARD = f"{FIELD_MANAGER}/guard"
+MOST_BYTES = 256 * 1024
+"""A ConfigMap holds 1 MiB; this much is enough, and lists of them stay cheap."""
+LOG_BYTES = 16 * 1024
+TAIL_LINES = 50
+KEEP = 5
+"""Per guard. The one of a press that is still pressed is kept as well."""
+MOST_LOGS = 6
+"""Containers whose logs are kept: those that restarted last. Reading more would make the press wait."""
+
+
+def evidence_name(guard: str, run: str) -> str:
+    """The name of the ConfigMap: the same for every try of a run."""
+    return f"evidence-{guard}-{short_digest(run)}"
+
+
+def evidence(
+    guard: str,
+    namespace: str,
+    run: str,
+    decision: Mapping[str, Any],
+    view: View,
+    logs: Mapping[tuple[str, str], Mapping[str, str | None]],
+) -> dict[str, Any]:
+    """The ConfigMap.
+
+    Args:
+        guard: its name.
+        namespace: where it goes.
+        run: ``dag_id/run_id``.
+        decision: what was decided, with the restarts.
+        view: what it was decided on.
+        logs: by pod and container the ends of the logs, ``previous`` and ``current``.
+    """
+    data = {
+        "decision.json": _json(redacted(dict(decision))),
+        "deployment.json": _json(redacted(_deployment(view.deployment))),
+        "pods.json": _json(redacted([_pod(each) for each in view.pods])),
+        "events.json": _json(redacted([_event(each) for each in _events(view)])),
+    }
+    for (pod, container), both in logs.items():
+        for which, text in both.items():
+            if text and text.strip():
+                data[f"log.{pod}.{container}.{which}.txt"[-253:]] = _tail(redact(text), LOG_BYTES)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": evidence_name(guard, run),
+            "namespace": namespace,
+            "labels": {**MANAGED_BY, LABEL_GUARD: guard},
+            "annotations": {NOTE_RUN: run},
+        },
+        "immutable": True,
+        "data": bounded(data),
+    }
+
+
+def bounded(data: Mapping[str, str], limit: int = MOST_BYTES) -> dict[str, str]:
+    """The data, at most so many bytes: the decision whole, then what fits; the rest is cut, and says so."""
+    left, result = limit, {}
+    for key, text in data.items():
+        size = len(text.encode())
+        kept = text if size <= left else _cut(text, max(left, 0), size)
+        if kept:
+            result[key] = kept
+            left -= len(kept.encode())
+    return result
+
+
+def save(cluster: Cluster, namespace: str, manifest: dict[str, Any]) -> bool:
+    """Create it; False when an earlier try has. Raises KubeError."""
+    try:
+        cluster.create(manifest, namespace)
+    except KubeError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return False
+    return True
+
+
+def prune(cluster: Cluster, namespace: str, guard: str, *, keep: Sequence[str]) -> list[str]:
+    """Delete the oldest ones of a guard; those named in ``keep`` stay. Returns what was deleted. Raises KubeError."""
+    found = cluster.list("ConfigMap", namespace, labels=f"{LABEL_GUARD}={guard}")
+    found.sort(key=lambda each: (each["metadata"].get("creationTimestamp", ""), each["metadata"]["name"]))
+    names = [str(each["metadata"]["name"]) for each in found]
+    old = [name for name in names[: max(0, len(names) - KEEP)] if name not in keep]
+    for name in old:
+        cluster.delete("ConfigMap", namespace, name)
+    return old
+
+
+def read_logs(
+    cluster: Cluster, namespace: str, containers: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, str | None]]:
+    """The ends of the logs of these containers; None for one that there is not (any more)."""
+    wanted = list(dict.fromkeys(containers))[:MOST_LOGS]
+    return {
+        (pod, container): {
+            "previous": _log(cluster, namespace, pod, container, previous=True),
+            "current": _log(cluster, namespace, pod, container, previous=False),
+        }
+        for pod, container in wanted
+    }
+
+
+def _log(cluster: Cluster, namespace: str, pod: str, container: str, *, previous: bool) -> str | None:
+    try:
+        return cluster.log(namespace, pod, container, previous=previous, tail=TAIL_LINES)
+    except KubeError:
+        return None
+
+
+def _deployment(deployment: dict[str, Any] | None) -> dict[str, Any]:
+    """What matters of it. The pod template stays out: it may have secrets in its environment."""
+    if deployment is None:
+        return {}
+    metadata, spec = deployment["metadata"], deployment.get("spec") or {}
+    template = (spec.get("template") or {}).get("spec") or {}
+    return {
+        "name": metadata.get("name"),
+        "uid": metadata.get("uid"),
+        "generation": metadata.get("generation"),
+        "labels": metadata.get("labels") or {},
+        "annotations": {
+            key: value
+            for key, value in (metadata.get("annotations") or {}).items()
+            if key != "kubectl.kubernetes.io/last-applied-configuration"
+        },
+        "replicas": spec.get("replicas"),
+        "images": {each["name"]: each.get("image") for each in template.get("containers") or []},
+        "status": deployment.get("status") or {},
+    }
+
+
+def _pod(pod: dict[str, Any]) -> dict[str, Any]:
+    metadata = pod["metadata"]
+    return {
+        "name": metadata.get("name"),
+        "uid": metadata.get("uid"),
+        "created": metadata.get("creationTimestamp"),
+        "deleted": metadata.get("deletionTimestamp"),
+        "node": (pod.get("spec") or {}).get("nodeName"),
+        "status": pod.get("status") or {},
+    }
+
+
+def _events(view: View) -> list[dict[str, Any]]:
+    found = [each for events in view.events_by_pod_uid.values() for each in events]
+    return sorted(found, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    keep = ("type", "reason", "message", "count", "firstTimestamp", "lastTimestamp", "eventTime")
+    about = event.get("involvedObject") or {}
+    return {
+        "pod": about.get("name"),
+        "field": about.get("fieldPath"),
+        **{key: event[key] for key in keep if key in event},
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _tail(text: str, limit: int) -> str:
+    """The end of a log."""
+    raw = text.encode()
+    if len(raw) <= limit:
+        return text
+    return "(cut)\n" + raw[-limit:].decode("utf-8", "ignore")
+
+
+def _cut(text: str, limit: int, size: int) -> str:
+    """The beginning of a text that is too long; empty when there is no room for anything useful."""
+    note = f"\n(cut: {size} bytes in all)"
+    room = limit - len(note.encode())
+    return text.encode()[:room].decode("utf-8", "ignore") + note if room > 200 else ""
