@@ -1,0 +1,120 @@
+"""The evidence: what is in it, how large it gets, that it is saved once and that old ones go."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from include.release.kube import KubeError
+from include.restarts.evidence import (
+    KEEP,
+    MOST_BYTES,
+    bounded,
+    evidence,
+    evidence_name,
+    prune,
+    read_logs,
+    save,
+)
+from include.restarts.view import View
+from tests.include.restarts.pressing import deployment
+
+POD = {
+    "metadata": {"name": "web-1", "uid": "u1"},
+    "spec": {"nodeName": "node-1", "containers": [{"env": [{"name": "PASSWORD", "value": "s3cr3t"}]}]},
+    "status": {
+        "containerStatuses": [
+            {"name": "main", "lastState": {"terminated": {"message": "postgres://a:s3cr3t@db refused"}}}
+        ]
+    },
+}
+EVENT = {
+    "type": "Warning",
+    "reason": "BackOff",
+    "message": "token=s3cr3t",
+    "involvedObject": {"name": "web-1"},
+}
+
+
+def made(run: str = "web_guard/run-1", **logs: str) -> dict[str, Any]:
+    thing = deployment(annotations={"kubectl.kubernetes.io/last-applied-configuration": "password: s3cr3t"})
+    thing["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": "s3cr3t"}]
+    view = View("sre", "web", datetime(2026, 11, 21, tzinfo=UTC), thing, pods=[POD],
+                events_by_pod_uid={"u1": [EVENT]})  # fmt: skip
+    both = {("web-1", "main"): {"previous": logs.get("previous"), "current": logs.get("current")}}
+    return evidence("web", "sre", run, {"action": "press", "text": "4 restarts"}, view, both)
+
+
+def test_it_has_what_a_person_needs_to_judge_the_decision_later():
+    found = made(previous="network failure: reset\n", current="")
+    data = found["data"]
+    assert json.loads(data["decision.json"])["text"] == "4 restarts"
+    assert json.loads(data["deployment.json"])["replicas"] == 3
+    (pod,) = json.loads(data["pods.json"])
+    assert pod["node"] == "node-1"
+    assert pod["status"]["containerStatuses"][0]["lastState"]
+    assert json.loads(data["events.json"])[0]["reason"] == "BackOff"
+    assert data["log.web-1.main.previous.txt"] == "network failure: reset\n"
+    assert "log.web-1.main.current.txt" not in data
+    assert found["immutable"] is True
+    assert found["metadata"]["name"] == evidence_name("web", "web_guard/run-1")
+
+
+def test_no_secret_is_in_it():
+    text = json.dumps(made(previous="Authorization: Bearer s3cr3t\npassword=s3cr3t"))
+    assert "s3cr3t" not in text
+
+
+def test_it_stays_below_its_bound_and_keeps_the_decision_whole():
+    long = "x" * 400_000
+    data = bounded({"decision.json": "{}", "pods.json": long, "events.json": "y" * 1000, "log.a.txt": "z"})
+    assert sum(len(each.encode()) for each in data.values()) <= MOST_BYTES
+    assert data["decision.json"] == "{}"
+    assert data["pods.json"].endswith("(cut: 400000 bytes in all)")
+    assert bounded({"a": "é" * 300}, limit=400)["a"].endswith("(cut: 600 bytes in all)")
+
+
+def test_of_a_long_log_the_end_is_kept():
+    log = made(previous="\n".join(f"line {number}" for number in range(5000)))["data"][
+        "log.web-1.main.previous.txt"
+    ]
+    assert log.startswith("(cut)")
+    assert log.endswith("line 4999")
+    assert len(log) < 17_000
+
+
+def test_it_is_saved_once_and_cannot_be_changed(cluster, namespace):
+    client = cluster.connect()
+    manifest = made()
+    manifest["metadata"]["namespace"] = namespace
+    assert save(client, namespace, manifest) is True
+    assert save(client, namespace, manifest) is False
+    name = manifest["metadata"]["name"]
+    with pytest.raises(KubeError, match="immutable"):
+        client.patch("ConfigMap", namespace, name, {"data": {"decision.json": "changed"}})
+
+
+def test_the_newest_few_of_a_guard_are_kept_and_the_one_of_the_press(cluster, namespace):
+    client = cluster.connect()
+    names = []
+    for number in range(KEEP + 2):
+        manifest = made(run=f"web_guard/run-{number}")
+        manifest["metadata"]["namespace"] = namespace
+        save(client, namespace, manifest)
+        names.append(manifest["metadata"]["name"])
+        if number == 1:
+            time.sleep(1.1)  # times of creation have whole seconds
+    gone = prune(client, namespace, "web", keep=[names[0], names[-1]])
+    assert gone == [names[1]]
+    assert prune(client, namespace, "other", keep=[]) == []
+    left = {each["metadata"]["name"] for each in client.list("ConfigMap", namespace)}
+    assert set(names) - left == {names[1]}
+
+
+def test_a_log_that_there_is_not_is_none(cluster, namespace):
+    found = read_logs(cluster.connect(), namespace, [("no-pod", "main"), ("no-pod", "main")])
+    assert found == {("no-pod", "main"): {"previous": None, "current": None}}
