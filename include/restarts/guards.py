@@ -59,6 +59,30 @@ class Payments(Strict):
     )
     timeout_seconds: Annotated[int, Field(ge=1, le=600)] = Field(default=30, title="Seconds for one call")
 
+    @model_validator(mode="after")
+    def _complete(self) -> Payments:
+        steps = {"hold": self.hold, "release": self.release, "state": self.state}
+        steps |= {"roll_back": self.roll_back} if self.settle == "roll_back" or self.roll_back else {}
+        if self.kind == "command":
+            if not self.deployment:
+                raise ValueError("deployment: the one in whose image the commands are")
+            wrong = [name for name, value in steps.items() if not isinstance(value, list) or not value]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)}: a command, such as [python3, -m, queue, hold]")
+            return self
+        if not (self.service and self.port):
+            raise ValueError("service and port of the shop, such as service: upcommerce-service, port: 5000")
+        given = [name for name, value in (*steps.items(), ("roll_back", self.roll_back)) if value is not None]
+        if self.kind == "upcommerce" and given:
+            raise ValueError(
+                f"no {', '.join(dict.fromkeys(given))}: kind upcommerce knows them; or kind: http"
+            )
+        if self.kind == "http":
+            wrong = [n for n, v in steps.items() if not isinstance(v, str) or not v.startswith("/")]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)}: a path, such as /queue/hold")
+        return self
+
 
 class Guard(Strict):
     """One watched Deployment and what is done when it keeps restarting."""

@@ -1,0 +1,238 @@
+"""Payments while the button is pressed: held, settled and released, each once per run, and written down.
+
+The press comes first and holding second. A shop may be unwell when its payment service is, and scaling to zero must
+not wait for it. What the shop sends in between is refused at once, as nothing listens, and stays queued under its key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from include.payments.journal import Hold, Journal, JournalStore, Released, Settlement
+from include.payments.shop import Answer, Shop, States, counted, in_words, undecided, undecided_text
+from include.release.problems import Problem, RejectedError
+from include.release.texts import moment
+
+How = Literal["roll_back", "keep"]
+Result = Literal["held", "settled", "released", "nothing"]
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step led to; ``text`` is for on-call. ``undecided``: payments that only the gateway can decide."""
+
+    result: Result
+    text: str
+    run: str = ""
+    counts: dict[str, Any] = field(default_factory=dict)
+    """Per state: payments and cents."""
+    undecided: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the next task gets it."""
+        return asdict(self)
+
+
+class PaymentKeeper:
+    """The payments of one guard. Methods raise ShopError, RejectedError and KubeError."""
+
+    def __init__(self, shop: Shop, store: JournalStore, guard: str) -> None:
+        self.shop, self.store, self.guard = shop, store, guard
+
+    def hold(self, reason: str, run: str) -> Outcome:
+        """Hold payments for a run. Again for the same run: nothing new; after its release: nothing at all."""
+        begun = Hold(run=run, at=self.store.now(), reason=reason)
+
+        def begin(journal: Journal) -> Journal:
+            known = journal.release_of(run) or journal.hold(run)
+            return journal if known else journal.with_hold(begun)
+
+        journal = self.store.change(begin)
+        if over := journal.release_of(run):
+            return Outcome("nothing", self._over(over), run)
+        hold = journal.hold(run) or begun
+        answer = self.shop.hold(hold.reason, run)
+        if answer.holding is False:
+            over = Released(run=run, at=self.store.now(), reason="the shop had released it", by="the shop")
+            self.store.change(lambda journal: journal.with_release(over))
+            return Outcome("nothing", self._over(over), run)
+        if not hold.confirmed:
+            hold = hold.model_copy(update={"confirmed": True, "states": answer.states})
+            self.store.change(lambda journal: journal.with_hold(hold))
+        text = f"Payments are held since {moment(hold.at)} by run {run} ({self.shop.where}): those that wait, and new ones."
+        return _outcome("held", run, text, answer.states)
+
+    def settle(self, how: How, run: str, reason: str = "") -> Outcome:
+        """Settle what waits, once for a run that holds.
+
+        Args:
+            how: roll_back, or keep for replay after the release.
+            run: the run that holds.
+            reason: what customers are told; by default the reason of the hold.
+
+        Raises:
+            RejectedError: the run does not hold.
+        """
+        journal = self.store.read()
+        done = journal.settlement(run)
+        if over := journal.release_of(run):
+            return (
+                self._settled(done, self._over(over)) if done and done.confirmed else self._not_any_more(over)
+            )
+        hold = journal.hold(run)
+        if hold is None or not hold.confirmed:
+            raise self._not_held(run, journal)
+        if done is None:
+            done = Settlement(run=run, at=self.store.now(), how=how, reason=reason or hold.reason)
+            begun = done
+            # Decided again on what is there: the hold may have been released since it was read.
+            journal = self.store.change(
+                lambda now: now if now.release_of(run) else now.with_settlement(begun)
+            )
+            if over := journal.release_of(run):
+                return self._not_any_more(over)
+        # What is done is looked at only; a run rolls back once, whatever has come in since.
+        first = done.how == "roll_back" and not done.confirmed
+        answer = self.shop.roll_back(done.reason, run) if first else self.shop.state()
+        states = answer.settlement(run)
+        after = done.model_copy(
+            update={"confirmed": True, "states": answer.states if states is None else states}
+        )
+        self.store.change(lambda journal: journal.with_settlement(after))
+        text = f"Settled by run {run} ({self.shop.where}): {_what(after.how)}."
+        if after.how != how:
+            text += (
+                f"\nThe configuration says {how} now; this run had begun to settle before, and that stands."
+            )
+        if after.how == "roll_back" and states is not None:
+            text += f"\nOf these payments: {in_words(states)}."
+        return _outcome("settled", run, text, answer.states, states)
+
+    def release(self, reason: str, by: str) -> Outcome:
+        """End the guard's holds, whichever run began them; ``by`` is the run that ends them. Again: nothing new."""
+        journal = self.store.read()
+        runs = {hold.run: hold for hold in journal.holds}
+        answer = self.shop.state()
+        # A hold whose journal somebody deleted is still one of this guard.
+        for seen in answer.holds:
+            if seen.by == self.guard and seen.run:
+                runs.setdefault(seen.run, Hold(run=seen.run, at=seen.since, reason=seen.reason))
+        for run in runs:
+            self.shop.release(run)
+            ended = Released(run=run, at=self.store.now(), reason=reason, by=by)
+            self.store.change(lambda journal, ended=ended: journal.with_release(ended))  # type: ignore[misc]
+        if not runs:
+            return _outcome(
+                "nothing", by, f"Nothing was held for guard {self.guard} ({self.shop.where}).", answer.states
+            )
+        answer = self.shop.state()
+        names = ", ".join(runs)
+        text = f"Payments flow again ({self.shop.where}): what {names} held is released, and kept payments are sent now."
+        if others := [seen for seen in answer.holds if seen.run not in runs]:
+            words = "; ".join(f"{each.by} {each.run}".strip() + f": {each.reason}" for each in others)
+            text = f"The holds of {names} are ended, but the queue is still held by others: {words}."
+        return _outcome("released", by, text, answer.states, self._latest(answer))
+
+    def wait_settled(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> Outcome:
+        """Wait until the gateway has said of every payment that is to be rolled back whether it was charged.
+
+        Returns what there is after ``seconds`` at the latest; the shop goes on by itself.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            outcome = self.state()
+            if not outcome.undecided or time.monotonic() >= deadline:
+                return outcome
+            sleep(POLL_SECONDS)
+
+    def state(self) -> Outcome:
+        """What is held and settled by now; changes nothing but the counts of settlements in the journal."""
+        answer = self.shop.state()
+        journal = self.store.read()
+        changed = {
+            each.run: each.model_copy(update={"states": states})
+            for each in journal.settlements
+            if each.confirmed
+            and (states := answer.settlement(each.run)) is not None
+            and states != each.states
+        }
+        if changed:
+            journal = self.store.change(lambda now: _updated(now, changed))
+        lines = [f"Held by run {each.run} since {moment(each.at)}: {each.reason}" for each in journal.holds]
+        lines = lines or ["Nothing is held."]
+        if journal.settlements:
+            last = journal.settlements[-1]
+            lines.append(
+                f"Settled by run {last.run} at {moment(last.at)}, {_what(last.how)}: {in_words(last.states)}"
+            )
+        latest = self._latest(answer)
+        return _outcome("held" if journal.holds else "nothing", "", "\n".join(lines), answer.states, latest)
+
+    def plan(self, step: Literal["hold", "settle", "release"], how: How = "keep") -> Outcome:
+        """What a step would do, for a dry run."""
+        answer = self.shop.state()
+        what = {
+            "hold": "payments would be held: those that wait, and new ones",
+            "settle": "payments that wait would be "
+            + ("rolled back" if how == "roll_back" else "kept for replay"),
+            "release": "holds of this guard would be ended, and kept payments sent",
+        }[step]
+        return _outcome("nothing", "", f"Dry run: {what} ({self.shop.where}).", answer.states)
+
+    def _settled(self, done: Settlement, over: str) -> Outcome:
+        text = f"Settled at {moment(done.at)} ({_what(done.how)}): {in_words(done.states)}. {over}"
+        return _outcome("settled", done.run, text, {}, done.states)
+
+    def _not_any_more(self, over: Released) -> Outcome:
+        return Outcome("nothing", f"Nothing is settled. {self._over(over)}", over.run)
+
+    def _latest(self, answer: Answer) -> States | None:
+        """What has become of the latest settlements, all together, where the shop tells."""
+        waiting = [each.states for each in answer.settlements if undecided(each.states)]
+        return waiting[0] if waiting else (answer.settlements[0].states if answer.settlements else None)
+
+    def _over(self, over: Released) -> str:
+        return (
+            f"The hold of run {over.run} was released at {moment(over.at)} by {over.by}; a run holds once, and payments "
+            "flow again. Nothing has been changed."
+        )
+
+    def _not_held(self, run: str, journal: Journal) -> RejectedError:
+        held = ", ".join(each.run for each in journal.holds if each.confirmed) or "nobody"
+        problem = Problem(
+            f"ConfigMap {self.store.name} in namespace {self.store.namespace}",
+            "holds",
+            f"held by {held}",
+            f"a hold of run {run}",
+            "clear the task that holds payments, then this one",
+            why="payments that are not held would come in while they are settled",
+        )
+        return RejectedError([problem], subject="the payments", changed="Nothing has been settled.")
+
+
+def _updated(journal: Journal, changed: dict[str, Settlement]) -> Journal:
+    for each in changed.values():
+        if journal.settlement(each.run):
+            journal = journal.with_settlement(each)
+    return journal
+
+
+def _what(how: str) -> str:
+    if how == "roll_back":
+        return "what waited is rolled back; new payments wait for the release"
+    return "what waits is kept, and sent after the release"
+
+
+def _outcome(result: Result, run: str, text: str, states: States, settled: States | None = None) -> Outcome:
+    count = max(undecided(states), undecided(settled))
+    parts = [text]
+    if states:
+        parts.append(counted(states))
+    if note := undecided_text(states if undecided(states) else settled):
+        parts.append(note)
+    counts = {name: each.model_dump() for name, each in (states or settled or {}).items()}
+    return Outcome(result, "\n".join(parts), run, counts, count)
