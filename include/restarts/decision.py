@@ -14,9 +14,11 @@ from include.restarts.facts import ANY, Restart
 from include.restarts.ledger import Ledger
 from include.restarts.rollouts import counts
 from include.restarts.sight import CLOCKS_DIFFER
-from include.restarts.view import View
+from include.restarts.view import View, moment_of
 
 Action = Literal["wait", "press", "ask_upstream", "alert"]
+HELD = "held back"
+"""Kind of an alert: a press was due and was not made (storm brake, nobody approved, dry run), and people know."""
 
 
 class Rule(Protocol):
@@ -120,11 +122,14 @@ def _not_armed(view: View) -> Decision | None:
 
 def _counted(rule: Rule, ledger: Ledger, view: View, now: datetime) -> dict[str, list[Restart]]:
     found: dict[str, list[Restart]] = {}
-    rearmed = _past(view.rearmed_at, now)
+    # What a Deployment of that name did before this one was made, or before it was re-armed, is history.
+    made = moment_of(((view.deployment or {}).get("metadata") or {}).get("creationTimestamp"))
+    starts = [each for each in (_past(view.rearmed_at, now), _past(made, now)) if each is not None]
+    since = max(starts, default=None)
     for each in ledger.in_window(now):
         configured = {"init": rule.init_containers, "sidecar": rule.sidecars, "main": True}[each.role]
         named = not rule.containers or each.container in rule.containers
-        if configured and named and (rearmed is None or each.at > rearmed) and counts(view, each, now):
+        if configured and named and (since is None or each.at > since) and counts(view, each, now):
             found.setdefault(each.container, []).append(each)
     return found
 
@@ -147,6 +152,10 @@ def _judge(
                 f"{rule.cooldown_minutes:g} minutes ago. A person decides."
             )
             return Decision(action="alert", kind="after a re-arm", text=text, **facts)
+        held = _past(ledger.alerted_at(HELD), now)
+        if held is not None and now - held <= timedelta(minutes=rule.cooldown_minutes):
+            text = f"{said}: a press was held back, and people were told, at {moment(held.isoformat())}. A person decides."
+            return Decision(action="wait", kind=HELD, text=text, **facts)
         return Decision(action="press", text=f"{said}, and it counts {wanted}: press.", **facts)
     both = sorted([*pressing, *unclear], key=lambda each: each.at)
     if len(both) > rule.threshold:
