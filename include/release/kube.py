@@ -196,12 +196,16 @@ class Cluster:
         name: str,
         change: Objects | dict[str, Any],
         *,
+        sub: str = "",
         dry_run: bool = False,
     ) -> Answer:
-        """Change an object: a list is a JSON patch (KubeError 422 when a ``test`` fails), a dict a merge patch."""
+        """Change an object: a list is a JSON patch (KubeError 422 when a ``test`` fails), a dict a merge patch.
+
+        ``sub`` is one of its subresources, such as ``status``.
+        """
         content_type = MERGE_PATCH if isinstance(change, dict) else JSON_PATCH
         query = [("fieldManager", "plan-reduce-repeat"), *_dry(dry_run)]
-        return self._write("PATCH", path_of(kind, namespace, name), query, change, content_type)
+        return self._write("PATCH", path_of(kind, namespace, name, sub), query, change, content_type)
 
     def may(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
         """Whether the connection's user may do this in a namespace (SelfSubjectAccessReview)."""
