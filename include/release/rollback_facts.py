@@ -57,13 +57,12 @@ class Facts:
     drop_data: bool = False
 
     @property
-    def undoing(self) -> str:
-        """Name of the release that is gone back from: the newest that is live, of what is undone."""
+    def undoing(self) -> Frozen | None:
+        """The release that is gone back from: the newest that is live, of what is undone."""
         notes = [(each["metadata"].get("annotations") or {}) for each in self.live]
         live = {each.get(NOTE_DIGEST) for each in notes}
         own = [each.frozen for each in self.layers if not each.aside]
-        serving = [each for each in own if each.digest in live]
-        return next((each.release.name for each in (*serving, *own)), "what runs")
+        return next(iter([*(each for each in own if each.digest in live), *own]), None)
 
     @property
     def nothing_ran(self) -> bool:

@@ -122,8 +122,7 @@ class RollbackPlan(Part):
 
 def plan_rollback(facts: Facts) -> RollbackPlan:
     """Decide. Always returns a plan; look at ``stop`` before doing what it says."""
-    undoing = facts.undoing
-    target = facts.target.release.name if facts.target else _before(facts)
+    undoing, target = _names(facts)
     base = RollbackPlan(
         undoing=undoing,
         target=target,
@@ -153,6 +152,16 @@ def rows_text(rows: Rows) -> str:
     return ", ".join(
         f"{count} row{'' if count == 1 else 's'} of {table}" for table, count in rows.items() if count
     )
+
+
+def _names(facts: Facts) -> tuple[str, str]:
+    """What is gone back from and to; with their digests where two releases have one name."""
+    new, old = facts.undoing, facts.target
+    undoing = new.release.name if new else "what runs"
+    target = old.release.name if old else _before(facts)
+    if new and old and undoing == target:
+        return f"{undoing} ({new.digest[:10]})", f"{target} ({old.digest[:10]})"
+    return undoing, target
 
 
 def _before(facts: Facts) -> str:

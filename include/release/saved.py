@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -29,6 +29,8 @@ class SavedState(BaseModel):
 
     ``previous_spec`` names the ConfigMap with the frozen release that ran; empty when what ran was not, as a whole,
     brought by a release. ``applied`` are the ids of the migrations that were applied; None when nobody could be asked.
+    ``over`` are the saved states of interrupted runs that this one went on from, newest last: the lock forgets them
+    once a step has seen where this run led.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -45,6 +47,7 @@ class SavedState(BaseModel):
     absent: list[Key]
     applied: list[str] | None
     taken_at: str
+    over: list[str] = []
 
     @property
     def name(self) -> str:
@@ -108,6 +111,7 @@ def state_of(
     kind: Literal["release", "rollback"],
     applied: list[str] | None,
     taken_at: str,
+    over: Sequence[str] = (),
 ) -> SavedState:
     """What runs now, to be kept before ``frozen`` is brought. Raises KubeError."""
     release, digest = running_release(cluster, frozen, live)
@@ -125,6 +129,7 @@ def state_of(
         absent=[key_of(each) for each in frozen.objects if key_of(each) not in there],
         applied=applied,
         taken_at=taken_at,
+        over=list(over),
     )
 
 

@@ -81,9 +81,9 @@ def own_route(cluster: Cluster, frozen: Frozen, run: str) -> Route | None:
     mine = read_saved(cluster, environment.namespace, saved_name(app, run))
     if mine is None:
         return None
-    left = [
-        each.saved_state for each in Lock(cluster, environment.namespace, app).read().left if each.run != run
-    ]
+    state = Lock(cluster, environment.namespace, app).read()
+    # Once a step has seen where this run led, the lock has forgotten them; a run that is cleared then has not.
+    left = [each.saved_state for each in state.left if each.run != run] or mine.over
     passed = [mine]
     for name in reversed(left):
         found = read_saved(cluster, environment.namespace, name)
@@ -102,6 +102,9 @@ def begun(cluster: Cluster, frozen: Frozen, run: str, route: Route) -> bool:
     if len(route.layers) > 1 or route.before != saved_name(frozen.release.app, run):
         return True
     namespace = frozen.environment.namespace
+    journal = Lock(cluster, namespace, frozen.release.app).read().journal
+    if journal.run == run and journal.stage not in ("", "configure") and frozen.release.steps:
+        return True  # it came as far as its migrations, whatever became of their Jobs
     before = read_saved(cluster, namespace, route.before)
     labels = f"{LABEL_APP}={frozen.release.app},{LABEL_MIGRATION},{LABEL_DIRECTION}=up"
     jobs = cluster.list("Job", namespace, labels=labels)

@@ -99,8 +99,18 @@ class ReleaseOperator(BaseOperator):
             return result
 
     def _reached(self, release: Frozen, cluster: Cluster, context: Context) -> None:
-        if self.reached:
-            lock_of(release, cluster).reach(holder_of(release, context), self.reached)
+        if not self.reached:
+            return
+        lock = lock_of(release, cluster)
+        if not lock.reach(holder_of(release, context), self.reached):
+            state = lock.read()
+            raise give_up(
+                self,
+                f"Another run has had the lock of {release.release.app} since: {state.holder or state.journal.run}. What "
+                "this run has seen may not be what is there now, so it does not count as an end of it.\n"
+                "What now: that run says what became of its changes; `make releases` says what runs.",
+                kind="trouble",
+            )
 
 
 def is_dry_run(context: Context) -> bool:

@@ -19,6 +19,7 @@ from include.release.texts import plural, table
 from include.release.undoing import ask_ledger
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, run_name, say
 from plugins.operators.gate import read_gate
+from plugins.operators.locking import lock_of
 
 ROUTE = "route"
 """XCom of a rollback's first task: the releases that are undone."""
@@ -110,8 +111,17 @@ class PreflightOperator(ReleaseOperator):
         applied: list[str] | None,
     ) -> SavedState:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        run = run_name(context)
+        over = [each.saved_state for each in lock_of(frozen, cluster).read().left if each.run != run]
         found = state_of(
-            cluster, frozen, live, run=run_name(context), kind=self.kind, applied=applied, taken_at=now
+            cluster,
+            frozen,
+            live,
+            run=run,
+            kind=self.kind,
+            applied=applied,
+            taken_at=now,
+            over=[name for name in over if name],
         )
         saved = keep(cluster, frozen.environment.namespace, found)
         word = "Saved" if saved is found else f"Saved by this run before, at {saved.taken_at}"

@@ -123,6 +123,18 @@ def test_a_whole_run_leaves_a_free_lock_that_says_released(run, capsys):
     assert LOCK.execute(run("b", 2))["left"] == []
 
 
+def test_what_a_run_sees_after_another_has_had_the_lock_is_no_end_of_it(run):
+    made = run("a")
+    LOCK.execute(made)
+    DEPLOY.execute(made)
+    LOCK.execute(run("b", 2, break_lock="a hangs", interrupted="go on"))
+    text = refusal(CHECK, made)
+    assert text.startswith(
+        "Another run has had the lock of small since: release/b. What this run has seen may not"
+    )
+    assert run.lock.read().journal.reached == ""
+
+
 def test_a_run_that_somebody_ended_by_hand_is_red_though_nothing_was_begun(run):
     made = run("a")
     LOCK.execute(made)

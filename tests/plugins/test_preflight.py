@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.records.models import Verdict
 from include.release.frozen import Frozen
+from include.release.lock import Holder, Lock, RunFate
 from include.release.saved import read_saved, saved_name
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
@@ -200,6 +201,18 @@ def test_what_a_release_of_ours_had_brought_is_saved_as_that(cluster, connection
     assert state.previous_spec == f"small-spec-{first.digest[:10]}"
     assert state.applied is None  # its spec does not say how to ask
     assert json.loads(state.model_dump_json())["absent"] == []
+
+
+def test_the_interrupted_runs_that_it_goes_on_from_are_saved_too(cluster, connection, context, small):
+    connection(cluster.kubeconfig)
+    client, frozen = cluster.connect(), small()
+    lock = Lock(client, frozen.environment.namespace, "small")
+    gone = lambda _: RunFate("deleted", holds=False)  # noqa: E731
+    lock.require(Holder("release/a", "release"), gone, "migrate", saved_state="small-before-a")
+    lock.take(Holder("release/b", "release"), gone, go_on=True)
+    found = PreflightOperator(task_id="preflight").execute(of_run(context, frozen, "b"))
+    state = read_saved(client, frozen.environment.namespace, found["saved_state"])
+    assert state.over == ["small-before-a"]
 
 
 def test_a_dry_run_saves_nothing_and_starts_no_job(cluster, connection, context, small):

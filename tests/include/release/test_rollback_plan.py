@@ -287,6 +287,13 @@ def test_objects_are_restored_deleted_or_left_alone(frozen):
     assert RollbackPlan.model_validate_json(plan.model_dump_json()) == plan
 
 
+def test_two_releases_of_one_name_are_told_apart_by_their_digests(frozen):
+    new, old = frozen("same", step("a")), frozen("same")
+    new = new.model_copy(update={"digest": "f" * 64})
+    assert decide(new, old).sentence == "Rollback from same (ffffffffff) to same (samesamesa), pods first."
+    assert decide(new, frozen("old")).sentence.startswith("Rollback from same to old,")
+
+
 def test_over_no_release_at_all_the_objects_are_restored(frozen):
     old = frozen("old", step("a"))
     plan = plan_rollback(Facts([], old, None, [], applied=None))

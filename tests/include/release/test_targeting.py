@@ -65,6 +65,7 @@ class Memory:
             previous_digest=old.digest if old else "",
             previous_spec=spec_name(old.release.name, old.digest) if old else "", objects=[], absent=[],
             applied=[] if applied is None else applied, taken_at=f"2026-11-21T00:00:{number:02}+00:00",
+            over=more.get("over", []),
         )  # fmt: skip
         labels = {LABEL_APP: "small", LABEL_BASE: base_of_saved("small")}
         data = {"state.json": state.model_dump_json()}
@@ -256,6 +257,17 @@ def test_a_run_that_found_a_half_released_state_goes_back_over_the_run_that_left
     assert [(each.spec[:2], each.applied) for each in route.layers] == [("r3", ["a", "b"]), ("r2", ["a"])]
 
 
+def test_a_run_that_was_rolled_back_and_is_cleared_then_goes_the_same_way_again(memory, releases):
+    left = memory.saved(6, releases[1], releases[0], ["a"], run="release/6")
+    memory.put(lease(left))
+    memory.saved(7, releases[2], None, ["a", "b"], run="release/7", over=[left])
+    first = own_route(memory, releases[2], "release/7")  # type: ignore[arg-type]
+    memory.put(lease())  # a step has seen that it was rolled back: the lock has nothing to ask about any more
+    again = own_route(memory, releases[2], "release/7")  # type: ignore[arg-type]
+    assert again == first
+    assert (again.target[:2], again.before) == ("r1", left)
+
+
 def interrupted(run: str, frozen: Frozen, stage: str, kind: str = "release") -> dict[str, Any]:
     """The Lease after a run that nobody brought to an end."""
     journal = {"run": run, "kind": kind, "stage": stage, "release": frozen.release.name}
@@ -297,3 +309,16 @@ def test_a_run_has_begun_when_its_objects_or_its_jobs_are_there(memory, releases
     del memory.objects["Job", "j"]
     memory.put(noted(releases[0].deployments()[0], None, releases[0], "release/7"))
     assert begun(memory, releases[0], "release/7", route)  # type: ignore[arg-type]
+
+
+def test_a_run_that_came_to_its_migrations_has_begun_although_their_jobs_are_gone(memory, releases):
+    memory.saved(7, releases[0], releases[2], run="release/7")
+    route = own_route(memory, releases[0], "release/7")  # type: ignore[arg-type]
+    for run, stage, expected in (
+        ("release/7", "configure", False),
+        ("release/7", "migrate", True),
+        ("release/7", "deploy", True),
+        ("release/6", "deploy", False),
+    ):
+        memory.put(interrupted(run, releases[0], stage))
+        assert begun(memory, releases[0], "release/7", route) is expected, (run, stage)  # type: ignore[arg-type]
