@@ -72,8 +72,11 @@ class Channel(Strict):
         title="Airflow connection: of type smtp with from_email, or of type slackwebhook with the URL as its password",
     )
     to: list[Text] = Field(default=[], title="E-mail: addresses")
-    outcomes: list[Literal["released", "failed", "refused", "rolled back", "interrupted"]] = Field(
-        default=["released", "failed", "refused", "rolled back", "interrupted"], title="Outcomes to tell of"
+    outcomes: list[
+        Literal["waits for approval", "released", "failed", "refused", "rolled back", "interrupted"]
+    ] = Field(
+        default=["waits for approval", "released", "failed", "refused", "rolled back", "interrupted"],
+        title="What to tell of: that a change waits for an approval, and outcomes",
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from include.release.applying import ONLY_NOTES, Applied
 from include.release.approval import Approvers, Basis, Kind, clock
 from include.release.frozen import Frozen
 from include.release.spec import Migration
+from include.release.telling import WAITS, Message, rollback_title
 from include.release.texts import plural
 
 LINES_OF_A_DIFF = 60
@@ -90,6 +91,34 @@ def changes_something(
     steps = frozen.release.migrations.steps if frozen.release.migrations else []
     pending = any(step.id not in (applied or ()) for step in steps)
     return pending or bool(new_maps) or any(each.diff for each in changes)
+
+
+def told(facts: Facts, link: str, *, again: str = "") -> Message:
+    """The message that a question waits for an answer.
+
+    Args:
+        facts: what the question tells.
+        link: the page on which it is answered.
+        again: when it was asked before: which time this is.
+    """
+    asked, frozen = facts.asked, facts.frozen
+    title = frozen.title
+    if facts.kind == "rollback":
+        title = rollback_title(frozen.release.app, frozen.environment.name, frozen.release.name)
+    paragraph = (
+        f"{asked.user} asks for an approval. {facts.who.text} may answer, within {asked.answer_within_minutes} "
+        f"minutes; silence refuses. {facts.replaces}"
+    ).strip()
+    if again:
+        paragraph = f"Asked again ({again}): an earlier answer does not count any more. {paragraph}"
+    details = {
+        "Asked for by": asked.user,
+        "Reason": asked.reason,
+        "May answer": facts.who.text,
+        "Code of the question": facts.basis.code,
+        "Run": asked.run,
+    }
+    return Message(WAITS, title, paragraph, details, {"Question in Airflow": link})
 
 
 def body(facts: Facts, *, whole: bool = False) -> str:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from include.release.policies import Channel
 
+WAITS = "waits for approval"
+
 
 @dataclass(frozen=True)
 class Message:
     """What became of a change, for people who were not there.
 
     Args:
-        outcome: released, failed, refused, rolled back or interrupted.
+        outcome: released, failed, refused, rolled back or interrupted; or that it waits for approval.
         title: how it names the change: ``release-2 (shop) in production``, or what ``rollback_title`` gives.
         paragraph: what happened.
         details: short facts, such as who asked for it and why.

@@ -29,14 +29,15 @@ from include.release.environments import Environment
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.problems import RejectedError
-from include.release.question import Asked, Facts, body, changes_something, plan_lines, subject
+from include.release.question import Asked, Facts, body, changes_something, plan_lines, subject, told
 from include.release.replacing import Find, replaced
 from include.release.texts import plural
 from plugins.hooks.cluster import ClusterHook
 from plugins.hooks.records import RecordsHook
+from plugins.notifiers.telling import tell_all
 from plugins.operators.approved import Now, look
 from plugins.operators.base import ReleaseOperator, give_up, requested_at, run_name, say
-from plugins.operators.locking import ASKED
+from plugins.operators.locking import ASKED, run_url
 
 WHY, CODE = "why", "question"
 ANSWERS = "answers"
@@ -204,13 +205,19 @@ class ApproveOperator(ReleaseOperator, HITLOperator):
             },
         )
         say(self, f"{self.subject}\n\n{body(facts, whole=True)}")
+        again = ""
         if number > 1 or context["ti"].try_number > 1:
+            again = f"question {number}, try {context['ti'].try_number}"
             say(
                 self,
                 f"ASKED AGAIN. Airflow's page may still show the text of an earlier question. What counts is the text "
                 f"above: whoever approves it enters its code, {basis.code}.",
                 error=True,
             )
+        url = run_url(context["dag_run"].dag_id, context["dag_run"].run_id)
+        page = f"{url}/tasks/{self.task_id}/required_actions" if url else ""
+        # Before the question is there, as an answer that comes before Airflow has parked the task is lost.
+        tell_all(self, told(facts, page, again=again), frozen.environment, context)
         HITLOperator.execute(self, context)
         raise AssertionError("the task waits for an answer")
 

@@ -10,10 +10,8 @@ from typing_extensions import override
 
 from include.release.environments import Environment
 from include.release.loading import Sources
-from include.release.policies import Channel
-from include.release.telling import Message, channels_for, key_of, name_of, rollback_title
-from plugins.hooks.records import RecordsHook
-from plugins.notifiers.sending import send
+from include.release.telling import Message, rollback_title
+from plugins.notifiers.telling import Told, tell_all
 from plugins.operators.base import is_dry_run, run_name, say
 from plugins.operators.ending import EndOperator, run_url
 
@@ -33,7 +31,7 @@ class TellOperator(EndOperator):
         self.documented_by, self.approved_by = documented_by, approved_by
 
     @override
-    def execute(self, context: Context) -> dict[str, list[str]]:
+    def execute(self, context: Context) -> dict[Told, list[str]]:
         """Returns which channels were told now, which before, and which could not be told."""
         if is_dry_run(context):
             say(self, "Dry run: nobody is told")
@@ -43,10 +41,7 @@ class TellOperator(EndOperator):
             say(self, "The environment is not known, so there is no list of people to tell", error=True)
             return {"told": [], "before": [], "failed": []}
         message = self.message(context)
-        result: dict[str, list[str]] = {"told": [], "before": [], "failed": []}
-        for channel in channels_for(environment.tell, message.outcome):
-            outcome = self._tell(channel, message, environment, context)
-            result[outcome].append(name_of(channel))
+        result = tell_all(self, message, environment, context)
         if result["failed"]:
             say(self, f"NOT TOLD: {'; '.join(result['failed'])}. Clear this task to try again.", error=True)
         return result
@@ -78,35 +73,6 @@ class TellOperator(EndOperator):
             return rollback_title(frozen.release.app, frozen.environment.name, frozen.release.name)
         asked = [str(params.get(name, "?")) for name in ("app", "environment", "target")]
         return rollback_title(*asked)
-
-    def _tell(self, channel: Channel, message: Message, environment: Environment, context: Context) -> str:
-        """Tell one channel: ``told``, ``before`` or ``failed``. Never raises."""
-        key = key_of(run_name(context), channel, message)
-        try:
-            if self._was_told(environment, key):
-                say(self, f"{name_of(channel)}: was told before")
-                return "before"
-            send(channel, message, context)
-        except Exception as error:  # (whatever a server or a connection is wrong with)
-            reason = str(error).splitlines()[0] if str(error) else ""
-            say(self, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {reason}", error=True)
-            return "failed"
-        say(self, f"{name_of(channel)}: told")
-        self._mark_told(environment, key)
-        return "told"
-
-    def _was_told(self, environment: Environment, key: str) -> bool:
-        try:
-            return RecordsHook(environment.records).get_conn().was_told(key)
-        except Exception as error:  # (better twice than never)
-            self.log.warning("Whether this was told before cannot be looked up: %s", error)
-            return False
-
-    def _mark_told(self, environment: Environment, key: str) -> None:
-        try:
-            RecordsHook(environment.records).get_conn().mark_told(key)
-        except Exception as error:
-            self.log.warning("That this was told cannot be recorded; it may be told again: %s", error)
 
     def _environment(self, context: Context) -> Environment | None:
         """The environment, from the file when nothing was frozen."""

@@ -1,0 +1,59 @@
+"""Telling the channels of an environment, each at least once. Whatever goes wrong with one changes nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from airflow.sdk import BaseOperator, Context
+
+from include.release.environments import Environment
+from include.release.policies import Channel
+from include.release.telling import Message, channels_for, key_of, name_of
+from plugins.hooks.records import RecordsHook
+from plugins.notifiers.sending import send
+from plugins.operators.base import run_name, say
+
+Told = Literal["told", "before", "failed"]
+
+
+def tell_all(
+    operator: BaseOperator, message: Message, environment: Environment, context: Context
+) -> dict[Told, list[str]]:
+    """Tell each channel that wants to hear of it. Returns which were told now, which before, which could not be."""
+    result: dict[Told, list[str]] = {"told": [], "before": [], "failed": []}
+    for channel in channels_for(environment.tell, message.outcome):
+        result[_tell(operator, channel, message, environment, context)].append(name_of(channel))
+    return result
+
+
+def _tell(
+    operator: BaseOperator, channel: Channel, message: Message, environment: Environment, context: Context
+) -> Told:
+    key = key_of(run_name(context), channel, message)
+    try:
+        if _was_told(operator, environment, key):
+            say(operator, f"{name_of(channel)}: was told before")
+            return "before"
+        send(channel, message, context)
+    except Exception as error:  # (whatever a server or a connection is wrong with)
+        reason = str(error).splitlines()[0] if str(error) else ""
+        say(operator, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {reason}", error=True)
+        return "failed"
+    say(operator, f"{name_of(channel)}: told")
+    _mark_told(operator, environment, key)
+    return "told"
+
+
+def _was_told(operator: BaseOperator, environment: Environment, key: str) -> bool:
+    try:
+        return RecordsHook(environment.records).get_conn().was_told(key)
+    except Exception as error:  # (better twice than never)
+        operator.log.warning("Whether this was told before cannot be looked up: %s", error)
+        return False
+
+
+def _mark_told(operator: BaseOperator, environment: Environment, key: str) -> None:
+    try:
+        RecordsHook(environment.records).get_conn().mark_told(key)
+    except Exception as error:
+        operator.log.warning("That this was told cannot be recorded; it may be told again: %s", error)
