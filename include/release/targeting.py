@@ -178,7 +178,9 @@ def find_target(cluster: Cluster, environment: Environment, app: str, wanted: st
     if target is None:
         raise _not_kept(environment, app, wanted, route, states)
     undoing = [each.spec for each in route.layers]
-    return Found(target, route, undoing)
+    # What was refused before it changed anything was not kept.
+    came = [each for each in route.aside if cluster.get("ConfigMap", environment.namespace, each.spec)]
+    return Found(target, route.model_copy(update={"aside": came}), undoing)
 
 
 def _before_run(states: Sequence[SavedState], run: str) -> Route | None:

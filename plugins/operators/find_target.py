@@ -115,6 +115,10 @@ def summary(found: Found) -> str:
     lines = [
         f"Target: {target.title}, digest {target.digest[:16]}, as it was released then (from {target.source})",
         f"Undone on the way: {', '.join(each.spec for each in found.route.layers) or 'no release'}",
+        *(
+            f"Gone back from meanwhile: {each.spec}; migrations of it that were kept are taken back or stop this"
+            for each in found.route.aside
+        ),
         f"Found by the run that saved {found.route.before}",
         *(f"Build: {short} is {resolved}" for short, resolved in target.images.items()),
     ]

@@ -56,6 +56,11 @@ class PlanRollbackOperator(ReleaseOperator):
                 self,
                 "Dry run: no Job is started. Every migration is taken for applied, and no rows are counted",
             )
+            for each in route.aside:
+                say(
+                    self,
+                    f"Dry run: whether an earlier rollback has kept migrations of {each.spec} is not asked",
+                )
             known = [*releases, *([target] if target else [])]
             ledger = Ledger([step.id for each in known for step in each.release.steps])
         else:

@@ -9,7 +9,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.release.loading import Sources
-from plugins.operators.find_target import FindTargetOperator
+from include.release.targeting import Found, Route, Undone
+from plugins.operators.find_target import FindTargetOperator, summary
 from plugins.params import rollback_params
 
 
@@ -50,3 +51,11 @@ def test_where_no_file_names_an_app_a_rollback_is_not_refused_for_it(project):
 def test_an_app_is_not_rolled_back_in_an_environment_of_others(project, context):
     text = refused(context(environment="payments", user="admin", app="shop", target="previous"))
     assert "payments.apps\n    found:    application shop\n    expected: one of upcommerce" in text
+
+
+def test_what_was_gone_back_from_meanwhile_is_told(small):
+    aside = Undone(spec="r3-spec-1", applied=["b"], came="3")
+    layers = [Undone(spec="r2-spec-1", applied=[], came="2")]
+    route = Route(layers=layers, target="r1-spec-1", before="small-before-1", aside=[aside])
+    told = summary(Found(small(), route, ["r2-spec-1"]))
+    assert "Undone on the way: r2-spec-1\nGone back from meanwhile: r3-spec-1; migrations of it" in told

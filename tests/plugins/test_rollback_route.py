@@ -133,6 +133,11 @@ def test_the_plan_reads_what_an_earlier_rollback_kept_from_the_release_that_brou
     assert [(each["id"], each["spec"]) for each in found["undo"]] == [("drop", three), ("b", two)]
     assert counted == [["r2"], ["r3"]]
     assert "An earlier rollback from r3 has kept migrations of it" in capsys.readouterr().out
+    made["params"]["dry_run"] = True
+    PlanRollbackOperator(task_id="plan").step(kept[one], Leased(), made, dry_run=True)  # type: ignore[arg-type]
+    said = f"Dry run: whether an earlier rollback has kept migrations of {three} is not asked"
+    assert said in capsys.readouterr().out
+    made["params"]["dry_run"] = False
     # Where that release is not kept any more, there is nobody to ask.
     del kept[three]
     with pytest.raises(AirflowFailException, match=r"It is not known whether r1 works with .* drop"):

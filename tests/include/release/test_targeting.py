@@ -173,6 +173,10 @@ def test_what_came_meanwhile_and_was_gone_back_from_is_aside_of_the_way(releases
     assert [each.spec[:2] for each in route.layers] == ["r2"]
     assert [(each.spec[:2], each.applied) for each in route.aside] == [("r3", ["a", "b"])]
     assert route.aside[0].came > route.layers[0].came
+    refused = third.model_copy(update={"digest": "f" * 64})
+    made.saved(5, refused, second, ["a", "b", "c"])
+    del made.objects["ConfigMap", spec_name("r3", refused.digest)]
+    assert target(made, "previous").route == route
     # Over all runs since, the releases go back in the order in which they came, whatever was live again meanwhile.
     over = target(made, "before release/2").route
     assert [each.spec[:2] for each in over.layers] == ["r3", "r2"]
