@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from include.release.spec import Strict, Text
 
+Told = Literal[
+    "waits for approval",
+    "released",
+    "failed",
+    "refused",
+    "rolled back",
+    "interrupted",
+    "pressed",
+    "alert",
+    "braked",
+    "dry run",
+    "re-armed",
+]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 EndClock = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
@@ -72,11 +85,10 @@ class Channel(Strict):
         title="Airflow connection: of type smtp with from_email, or of type slackwebhook with the URL as its password",
     )
     to: list[Text] = Field(default=[], title="E-mail: addresses")
-    outcomes: list[
-        Literal["waits for approval", "released", "failed", "refused", "rolled back", "interrupted"]
-    ] = Field(
-        default=["waits for approval", "released", "failed", "refused", "rolled back", "interrupted"],
-        title="What to tell of: that a change waits for an approval, and outcomes",
+    outcomes: list[Told] = Field(
+        default=list(get_args(Told)),
+        title="What to tell of: that a change waits for an approval, and outcomes; from pressed on those of guards "
+        "(alert: too many restarts, not pressed; braked: by the storm brake)",
     )
 
     @model_validator(mode="after")
