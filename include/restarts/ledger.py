@@ -21,6 +21,8 @@ KEEP_MINUTES = 60.0
 """Kept beyond the window, so that a clock that jumps ahead and comes back loses nothing."""
 MOST_AT_ONCE = 100
 """Restarts of one container that one look can bring; a threshold is not above it."""
+LAGS = timedelta(minutes=5)
+"""So far an API server's answer may lie behind. Later an older version is a cluster that was restored from a backup."""
 
 
 class Known(BaseModel):
@@ -107,19 +109,18 @@ class Ledger:
         Their cause is ``unknown``: whoever classifies them gives copies with the cause to ``record``. One whose cause
         was not found while it was pending comes again when it happens.
         """
-        found: list[Restart] = []
+        found: dict[tuple[str, str, int], Restart] = {}
         for pod in view.pods:
             known = self._known(pod)
-            if known is not None and _older(pod, known):
+            if known is not None and _older(pod, known, now):
                 continue
             for role, status in container_statuses(pod):
                 for restart in self._shown(view, pod, known, role, status, now):
                     kept = self._restarts.get(restart.key)
-                    if kept is None:
-                        found.append(restart)
-                    elif kept.pending and not restart.pending and kept.cause == "unknown":
-                        found.append(kept.model_copy(update={"pending": False}))
-        return found
+                    happened = kept is not None and kept.pending and not restart.pending
+                    if kept is None or (happened and kept.cause == "unknown"):
+                        found.setdefault(restart.key, restart)
+        return list(found.values())
 
     def record(self, restarts: Iterable[Restart], view: View, now: datetime) -> bool:
         """Keep these restarts and the counts of this look. Returns whether there is something new to be written."""
@@ -131,7 +132,7 @@ class Ledger:
             return changed
         for pod in view.pods:
             known = self._known(pod)
-            if known is None or not _older(pod, known):
+            if known is None or not _older(pod, known, now):
                 changed |= self._note(pod, known, now)
         there = {pod["metadata"].get("uid", "") for pod in view.pods}
         for uid, known in self._kept.pods.items():
@@ -143,10 +144,9 @@ class Ledger:
         """Forget what has left the window for good. Returns whether that has changed something."""
         keep = self.window_minutes + KEEP_MINUTES
         restarts = {
-            # One that a clock put in the future would stay for ever.
-            key: each if each.at <= now + CLOCKS_DIFFER else each.model_copy(update={"at": now})
+            key: each
             for key, each in self._restarts.items()
-            if within(each, now, keep)
+            if (within(each, now, keep) and not self._in_a_future_past(each, now)) or self._awaited(each)
         }
         gone = {
             uid
@@ -211,6 +211,17 @@ class Ledger:
             known.gone_at = known.gone_at and min(known.gone_at, now)
         return True
 
+    def _in_a_future_past(self, restart: Restart, now: datetime) -> bool:
+        """Whether it was noted before the clock went back, and that is a window ago: it would stay for too long."""
+        at = self._kept.clock_at
+        jumped = at is not None and now - at > timedelta(minutes=self.window_minutes)
+        return jumped and restart.at > now + CLOCKS_DIFFER
+
+    def _awaited(self, restart: Restart) -> bool:
+        """Whether it is pending in a pod that is there: what ended long ago (an image that cannot be pulled) is no news."""
+        known = self._kept.pods.get(restart.pod_uid)
+        return restart.pending and known is not None and known.gone_at is None
+
     def _known(self, pod: Object) -> Known | None:
         return self._kept.pods.get(pod["metadata"].get("uid", ""))
 
@@ -221,9 +232,7 @@ class Ledger:
         ends, container, uid = ends_of(status), str(status.get("name", "")), pod["metadata"].get("uid", "")
         after = known.last(container) if known else 0
         last = ends.count + (known.offset(container, ends.count) if known else 0)
-        kept = self._restarts.get((uid, container, last))
-        if kept is not None and kept.pending:
-            yield kept.model_copy(update={"pending": False})
+        yield from self._happened(uid, container, last)
         if last == after and ends.pending is None:
             return
         sight = Sight(pod, known.at if known else None, ends, now, self.window_minutes)
@@ -245,10 +254,18 @@ class Ledger:
         for number in range(max(after + 1, last - MOST_AT_ONCE + 1), last):
             if sight.proves_earlier(number == last - 1):
                 yield made(number, sight.earlier, seen=False)
-        if last > after and kept is None and sight.proves_last():
+        if last > after and sight.proves_last():
             yield made(last, sight.last, seen=(ends.led or ends.pending) is not None)
-        if ends.pending is not None and _goes_on(pod, role, ends.pending) and sight.proves_pending():
+        if ends.pending is not None and _goes_on(pod, role, ends.pending):
             yield made(last + 1, sight.pending, pending=True)
+
+    def _happened(self, uid: str, container: str, last: int) -> list[Restart]:
+        """What was pending and, by the count, has happened."""
+        return [
+            each.model_copy(update={"pending": False})
+            for each in self._restarts.values()
+            if each.pending and (each.pod_uid, each.container) == (uid, container) and each.number <= last
+        ]
 
     def _note(self, pod: Object, known: Known | None, now: datetime) -> bool:
         uid = pod["metadata"].get("uid", "")
@@ -262,19 +279,23 @@ class Ledger:
             if offset := known.offset(container, count) if known else 0:
                 after.offsets[container] = offset
             after.counts[container] = count
-            kept = self._restarts.get((uid, container, after.last(container)))
-            if kept is not None and kept.pending:
-                self._restarts[kept.key] = kept.model_copy(update={"pending": False})
+            for each in self._happened(uid, container, after.last(container)):
+                self._restarts[each.key] = each
                 flipped = True
         self._kept.pods[uid] = after
         before = (known.counts, known.offsets, known.gone_at) if known else None
         return flipped or before != (after.counts, after.offsets, after.gone_at)
 
 
-def _older(pod: Object, known: Known) -> bool:
+def _older(pod: Object, known: Known, now: datetime) -> bool:
     """Whether this is an older state of the pod than the one that is known (an API server that lags behind)."""
     version = str(pod["metadata"].get("resourceVersion", ""))
-    return version.isdigit() and known.version.isdigit() and int(version) < int(known.version)
+    return (
+        now - known.at < LAGS
+        and version.isdigit()
+        and known.version.isdigit()
+        and int(version) < int(known.version)
+    )
 
 
 def _goes_on(pod: Object, role: Role, end: Object) -> bool:

@@ -9,8 +9,8 @@ from include.restarts.view import Object, moment_of
 
 CLOCKS_DIFFER = timedelta(seconds=60)
 """A node's time that is further ahead of ours than this is wrong."""
-LONGEST_BACK_OFF = timedelta(minutes=6)
-"""The kubelet's longest back-off (5 minutes) and a little more: an end can be so much older than the look before."""
+LATE = timedelta(minutes=2)
+"""So much older than the look before an end can be that did not show then (the kubelet reports with a delay)."""
 
 
 class Sight:
@@ -50,10 +50,6 @@ class Sight:
         known = next_to_last and self._before is not None
         return not self._old or (known and self._recent(self.earlier))
 
-    def proves_pending(self) -> bool:
-        """The same for the end that is pending."""
-        return not self._old or self._recent(self.pending)
-
     def _recent(self, at: datetime) -> bool:
         return self._now - at <= self._window
 
@@ -61,5 +57,5 @@ class Sight:
         """The node's time when it can be right, else the time of this look."""
         if at is None or at > self._now + CLOCKS_DIFFER:
             return self._now
-        too_early = not self._old and self.since is not None and at < self.since - LONGEST_BACK_OFF
+        too_early = not self._old and self.since is not None and at < self.since - LATE
         return self._now if too_early else at
