@@ -177,10 +177,27 @@ def find_target(cluster: Cluster, environment: Environment, app: str, wanted: st
     target = stored_release(cluster, environment, route.target)
     if target is None:
         raise _not_kept(environment, app, wanted, route, states)
-    undoing = [each.spec for each in route.layers]
-    # What was refused before it changed anything was not kept.
-    came = [each for each in route.aside if cluster.get("ConfigMap", environment.namespace, each.spec)]
-    return Found(target, route.model_copy(update={"aside": came}), undoing)
+    # What was refused before it changed anything was not kept: nothing of it is there.
+    refused = _changed_nothing(states)
+    stored = {
+        each.spec: cluster.get("ConfigMap", environment.namespace, each.spec) is not None
+        for each in (*route.layers, *route.aside)
+    }
+    layers = [each for each in route.layers if stored[each.spec] or each.spec not in refused]
+    route = route.model_copy(
+        update={"layers": layers, "aside": [each for each in route.aside if stored[each.spec]]}
+    )
+    return Found(target, route, [each.spec for each in layers])
+
+
+def _changed_nothing(states: Sequence[SavedState]) -> set[str]:
+    """The releases whose runs have, as far as saved states tell, changed nothing; of the newest run they do not tell."""
+    changed: set[str] = set()
+    unchanged: set[str] = set()
+    for newer, each in zip((None, *states), states, strict=False):
+        found = unchanged if newer is None or _same(newer, each) else changed
+        found.add(spec_name(each.release, each.digest))
+    return unchanged - changed
 
 
 def _before_run(states: Sequence[SavedState], run: str) -> Route | None:

@@ -173,13 +173,24 @@ def test_what_came_meanwhile_and_was_gone_back_from_is_aside_of_the_way(releases
     assert [each.spec[:2] for each in route.layers] == ["r2"]
     assert [(each.spec[:2], each.applied) for each in route.aside] == [("r3", ["a", "b"])]
     assert route.aside[0].came > route.layers[0].came
-    refused = third.model_copy(update={"digest": "f" * 64})
-    made.saved(5, refused, second, ["a", "b", "c"])
-    del made.objects["ConfigMap", spec_name("r3", refused.digest)]
-    assert target(made, "previous").route == route
     # Over all runs since, the releases go back in the order in which they came, whatever was live again meanwhile.
     over = target(made, "before release/2").route
     assert [each.spec[:2] for each in over.layers] == ["r3", "r2"]
+
+
+def test_what_was_refused_before_it_changed_anything_is_no_part_of_the_way(memory, releases):
+    _, second, third = releases
+    before = {wanted: target(memory, wanted).route for wanted in ("previous", "before release/3")}
+    for number in (5, 6):
+        refused = second.model_copy(update={"digest": str(number) * 64})
+        memory.saved(number, refused, third, ["a", "b", "c", "d"])
+        del memory.objects["ConfigMap", spec_name("r2", refused.digest)]
+        assert {wanted: target(memory, wanted).route for wanted in before} == before
+    assert target(memory, "before release/6").route.layers == []
+    # One that has changed something and is not kept stays on the way: what it migrated is not left out in silence.
+    memory.saved(7, second, third, ["a"])
+    over = target(memory, "before release/6").route
+    assert spec_name("r2", "6" * 64) in [each.spec for each in over.layers]
 
 
 def test_what_was_kept_on_purpose_is_not_taken_for_the_next_try_of_it(releases):
