@@ -17,19 +17,28 @@ Told = Literal["told", "before", "failed"]
 
 
 def tell_all(
-    operator: BaseOperator, message: Message, environment: Environment, context: Context
+    operator: BaseOperator, message: Message, environment: Environment, context: Context, *, news: str = ""
 ) -> dict[Told, list[str]]:
-    """Tell each channel that wants to hear of it. Returns which were told now, which before, which could not be."""
+    """Tell each channel that wants to hear of it. Returns which were told now, which before, which could not be.
+
+    ``news`` names what is told when that is not the message of this run: told once, whichever run tells it.
+    """
     result: dict[Told, list[str]] = {"told": [], "before": [], "failed": []}
     for channel in channels_for(environment.tell, message.outcome):
-        result[_tell(operator, channel, message, environment, context)].append(name_of(channel))
+        key = key_of(news, channel, Message("", "", "", {}, {})) if news else ""
+        key = key or key_of(run_name(context), channel, message)
+        result[_tell(operator, channel, message, environment, context, key)].append(name_of(channel))
     return result
 
 
 def _tell(
-    operator: BaseOperator, channel: Channel, message: Message, environment: Environment, context: Context
+    operator: BaseOperator,
+    channel: Channel,
+    message: Message,
+    environment: Environment,
+    context: Context,
+    key: str,
 ) -> Told:
-    key = key_of(run_name(context), channel, message)
     try:
         if _was_told(operator, environment, key):
             say(operator, f"{name_of(channel)}: was told before")
