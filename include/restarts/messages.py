@@ -1,0 +1,131 @@
+"""What people are told of a guard's run: which outcome it has, in which words, and what they can do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.release.environments import Environment
+from include.release.pressed import NOTE_PRESSED
+from include.release.telling import Message
+from include.release.texts import plural
+from include.restarts.confirming import Verdict
+from include.restarts.facts import Restart
+from include.restarts.guards import Guard
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a guard's run has come to, as its tasks left it.
+
+    Args:
+        verdict: of the task that confirms; None when it did not get so far.
+        press: what the press returned: ``outcome``, ``text``, ``lines``; None when it did not run to its end.
+        refused: why nobody approved it; empty when somebody did, or nobody was asked.
+        approved_by: who approved.
+        failure: which task failed and why; empty when none did.
+        evidence: name of the ConfigMap; empty when there is none.
+        now: what is odd about the Deployment right now; empty when nothing is.
+    """
+
+    verdict: Verdict | None
+    press: dict[str, Any] | None = None
+    refused: str = ""
+    approved_by: str = ""
+    failure: str = ""
+    evidence: str = ""
+    now: str = ""
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Message | None:
+    """The message; None when there is nothing to tell."""
+    outcome, paragraph = _outcome(guard, place, told)
+    if not outcome:
+        return None
+    press = told.press or {}
+    verdict = told.verdict
+    details = {
+        "Protects": guard.title,
+        "Restarts": restarts_text(guard, verdict) if verdict else "",
+        "Why": evidence_text(verdict.restarts) if verdict else "",
+        "Scaled": str(press.get("text", "")),
+        "Look out": " ".join(press.get("lines") or []),
+        "Approved by": told.approved_by,
+        "Evidence": f"ConfigMap {told.evidence} in namespace {place.namespace}" if told.evidence else "",
+        "Seen less": " ".join(verdict.notes) if verdict else "",
+        "Run": run,
+    }
+    parts = [told.now, paragraph]
+    return Message(
+        outcome,
+        f"{guard.deployment} in {place.name} (guard {guard.name})",
+        " ".join(each for each in parts if each),
+        details,
+        told.links,
+    )
+
+
+def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
+    """Outcome and paragraph; an empty outcome for nothing to tell."""
+    press, verdict = told.press, told.verdict
+    stays = f"It stays at zero, through releases and rollbacks too, until {guard.name}_rearm is run with a reason."
+    if press and press["outcome"] == "pressed" and guard.dry_run:
+        text = f"Dry run: {press['text']}. {_why(verdict)} This guard only says what it would do."
+        return "dry run", text
+    if press and press["outcome"] in ("pressed", "already"):
+        also = f" Then this failed: {told.failure}." if told.failure else ""
+        return "pressed", f"{press['text']}. {_why(verdict)} {stays}{also}"
+    if told.failure:
+        what = "The button was due and is NOT pressed" if verdict else "The guard could not decide"
+        text = f"{what}: {told.failure}. The next run tries again by itself. {by_hand(guard, place)}"
+        return ("failed", text) if verdict is None or verdict.action == "press" else ("alert", verdict.text)
+    if verdict is None or verdict.action == "wait":
+        return "", ""
+    if verdict.action == "alert":
+        return "alert", verdict.text
+    if verdict.action == "braked":
+        return "braked", f"{verdict.text} {by_hand(guard, place)}"
+    if told.refused:
+        return "refused", f"{verdict.text} Not pressed: {told.refused}. {by_hand(guard, place)}"
+    if press is None:
+        return "", ""
+    if press["outcome"] == "braked":
+        return "braked", f"{verdict.text} Not pressed: {press['text']}. {by_hand(guard, place)}"
+    return "alert", f"{verdict.text} Not pressed: {press['text']}."
+
+
+def by_hand(guard: Guard, place: Environment) -> str:
+    """How a person presses."""
+    note = '{"by": "<you>", "replicas": <now>, "reason": "<why>"}'
+    return (
+        f"By hand: kubectl -n {place.namespace} annotate deployment {guard.deployment} {NOTE_PRESSED}='{note}' && "
+        f"kubectl -n {place.namespace} scale deployment {guard.deployment} --replicas=0"
+    )
+
+
+def restarts_text(guard: Guard, verdict: Verdict) -> str:
+    """``4 of container swype in 15 minutes (4 network), more than 3``."""
+    if not verdict.restarts:
+        return ""
+    causes = Counter(str(each.cause) for each in verdict.restarts)
+    named = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+    return (
+        f"{len(verdict.restarts)} of container {verdict.container} in {guard.window_minutes:g} minutes ({named}); "
+        f"the limit is {guard.threshold}"
+    )
+
+
+def evidence_text(restarts: Sequence[Restart]) -> str:
+    """The most frequent reason that was found, and how often."""
+    found = Counter(each.evidence for each in restarts if each.evidence)
+    if not found:
+        return ""
+    text, count = found.most_common(1)[0]
+    return f"{text} ({plural(count, 'restart')})"
+
+
+def _why(verdict: Verdict | None) -> str:
+    return verdict.text if verdict else ""
