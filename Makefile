@@ -1,6 +1,7 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
 # APPROVE=me (you approve in the demo), ROUNDS (how often the benchmark measures, and chaos kills each process),
+# GUARDS, PRESSES, CUT_PRESSES and IDLE_SECONDS (the red button's benchmark),
 # SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these), WORKERS (at once),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
@@ -16,7 +17,7 @@ TESTENV := env -u KUBECONFIG -u IMAGE TMPDIR="$(CURDIR)/.test/tmp"
 PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest $(ARGS)
 
 help: ## list the targets
-	@awk -F ":.*## " "/^[a-z0-9-]+:.*## / {printf \"  make %-13s %s\\n\", \$$1, \$$2}" Makefile
+	@awk -F ":.*## " "/^[a-z0-9-]+:.*## / {printf \"  make %-17s %s\\n\", \$$1, \$$2}" Makefile
 
 demo: venv ## cluster, Airflow, two releases through qa to production; up until Ctrl-C (PORT=, ONCE=1, KEEP=1, APPROVE=me)
 	@$(BIN)/python -m tools.demo
@@ -67,6 +68,14 @@ chaos: venv-dev ## kill a release at every change, and its processes at seeded t
 bench-release: venv ## the release DAG beside a script, and the shop under load meanwhile (ROUNDS=3); last line is JSON
 	@mkdir -p .test/tmp
 	@$(TESTENV) $(BIN)/python -m tools.bench
+
+bench-red-button: venv ## seconds to a press with so many guards, and with the watch cut (GUARDS=1,100 PRESSES=50 KUBECONFIG=)
+	@mkdir -p .test/tmp
+ifeq ($(origin KUBECONFIG),command line)
+	@TMPDIR="$(CURDIR)/.test/tmp" $(BIN)/python -m tools.bench_red_button
+else
+	@$(TESTENV) $(BIN)/python -m tools.bench_red_button
+endif
 
 images: venv ## build the shop's images into .images/ and write their lock file
 	@$(BIN)/python -m include.release.lock_images --images-dir .images

@@ -18,6 +18,11 @@ def show(console: Console, sizes: Sequence[Size], cut: Cut) -> None:
             console.print(parts(size))
     if any(size.idle for size in sizes):
         console.print(idle(sizes))
+    for size in sizes:
+        if size.reason:
+            console.print(
+                f"Not measured with {size.guards} guards: {size.reason}", highlight=False, markup=False
+            )
     if cut.reason:
         console.print(f"Not measured with the watch cut: {cut.reason}", highlight=False)
     else:
