@@ -44,8 +44,6 @@ shown and for a limited time, so a cleared run asks again.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import chain, dag
 
 from include.release.lease import RELEASED
@@ -67,22 +65,10 @@ from plugins.operators.smoke import SmokeCheckOperator
 from plugins.operators.tell import TellOperator
 from plugins.operators.verify import VerifyBuildOperator
 from plugins.params import release_params
+from plugins.procedure import PROCEDURE
 
 
-@dag(
-    schedule=None,
-    max_active_runs=4,
-    doc_md=__doc__,
-    params=release_params(Sources.from_environment()),
-    tags=["release", "kubernetes"],
-    default_args={
-        "owner": "sre",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=1),
-    },
-)
+@dag(doc_md=__doc__, params=release_params(Sources.from_environment()), **PROCEDURE)
 def release() -> None:
     """From a frozen spec to verified pods, or back to what was there; and the record of it."""
     lock = LockOperator(task_id="lock").as_setup()

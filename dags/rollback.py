@@ -35,7 +35,6 @@ Nothing is rolled forward by itself when a rollback fails; its last state is in 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, dag
@@ -58,26 +57,14 @@ from plugins.operators.smoke import SmokeCheckOperator
 from plugins.operators.tell import TellOperator
 from plugins.operators.verify import VerifyBuildOperator
 from plugins.params import rollback_params
+from plugins.procedure import PROCEDURE
 
 TARGET: dict[str, Any] = {"frozen_by": "find_target"}
 PLANNED = {**TARGET, "plan_by": "plan"}
 ENDING: dict[str, Any] = {**TARGET, "kind": "rollback"}
 
 
-@dag(
-    schedule=None,
-    max_active_runs=4,
-    doc_md=__doc__,
-    params=rollback_params(Sources.from_environment()),
-    tags=["release", "kubernetes"],
-    default_args={
-        "owner": "sre",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=10),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=1),
-    },
-)
+@dag(doc_md=__doc__, params=rollback_params(Sources.from_environment()), **PROCEDURE)
 def rollback() -> None:
     """From what is live to what ran before."""
     lock = LockOperator(task_id="lock", kind="rollback", **TARGET).as_setup()

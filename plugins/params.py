@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from include.release.asking import GO_ON, REASON_LENGTH, STOP
+from include.release.asking import BREAK_LOCK, GO_ON, INTERRUPTED, OUTSIDE_WINDOW, REASON, REASON_LENGTH, STOP
 from include.release.loading import Sources, choice
 from include.release.targeting import BEFORE, PREVIOUS
 
@@ -20,14 +20,11 @@ SELDOM = "Only when something is not as usual"
 def release_params(sources: Sources) -> dict[str, Param]:
     """What the DAG ``release`` asks for."""
     return {
-        "release": Param(
-            type="string",
-            title="Release",
-            description="What to release: a file in include/releases/.",
-            **choice(sources.release_names()),
+        "release": _one_of(
+            "Release", "What to release: a file in include/releases/.", sources.release_names()
         ),
         **place_params(sources),
-        "interrupted": Param(
+        INTERRUPTED: Param(
             default=STOP,
             type="string",
             enum=[STOP, GO_ON],
@@ -36,7 +33,7 @@ def release_params(sources: Sources) -> dict[str, Param]:
             description="What to do when the run before was ended half-way: stop and say what it left, or go on "
             "from there with this release.",
         ),
-        "outside_window": _text(
+        OUTSIDE_WINDOW: _text(
             "Outside the change window",
             "In an emergency: why this release cannot wait for the next open hours. Only who may approve there may "
             "say so. Empty: inside the window only.",
@@ -50,21 +47,14 @@ def rollback_params(sources: Sources) -> dict[str, Param]:
     apps = sources.app_names()
     only: dict[str, Any] = {"default": apps[0]} if len(apps) == 1 else {}
     return {
-        "app": Param(
-            **only,
-            type="string",
-            title="Application",
-            description="What to roll back.",
-            **choice(apps),
-        ),
-        "target": Param(
+        "app": _one_of("Application", "What to roll back.", apps, **only),
+        "target": _one_of(
+            "Target",
+            f"Where to: {PREVIOUS} (the release before the one that is live), the name of a release that was live "
+            f"before, or '{BEFORE}<run>' (what that run found, such as {BEFORE}release/manual__2026-11-21).",
+            [PREVIOUS, *sources.release_names()],
             default=PREVIOUS,
-            type="string",
             minLength=1,
-            title="Target",
-            description=f"Where to: {PREVIOUS} (the release before the one that is live), the name of a release that "
-            f"was live before, or '{BEFORE}<run>' (what that run found, such as {BEFORE}release/manual__2026-11-21).",
-            **choice([PREVIOUS, *sources.release_names()]),
         ),
         **place_params(sources),
         **guard_params(),
@@ -74,11 +64,10 @@ def rollback_params(sources: Sources) -> dict[str, Param]:
 def place_params(sources: Sources) -> dict[str, Param]:
     """Where, whether in earnest, and why: asked by every procedure that changes an environment."""
     return {
-        "environment": Param(
-            type="string",
-            title="Environment",
-            description="Where to: one of include/config/environments.yaml, which says who may do so there.",
-            **choice(sources.release_environment_names()),
+        "environment": _one_of(
+            "Environment",
+            "Where to: one of include/config/environments.yaml, which says who may do so there.",
+            sources.release_environment_names(),
         ),
         "dry_run": Param(
             default=False,
@@ -86,7 +75,7 @@ def place_params(sources: Sources) -> dict[str, Param]:
             title="Dry run",
             description="Change nothing; the task logs show what would be changed, object by object.",
         ),
-        "reason": Param(
+        REASON: Param(
             type="string",
             minLength=REASON_LENGTH,
             title="Reason",
@@ -98,7 +87,7 @@ def place_params(sources: Sources) -> dict[str, Param]:
 def guard_params() -> dict[str, Param]:
     """Guards that somebody may lift with open eyes: the lock of a run that still runs, and data."""
     return {
-        "break_lock": _text(
+        BREAK_LOCK: _text(
             "Break the lock",
             "Why the lock is taken from a run that has not ended. Only who may approve there may do so; mark that "
             "run failed first, so that its tasks end. Empty: the lock is respected.",
@@ -111,6 +100,11 @@ def guard_params() -> dict[str, Param]:
             description="A rollback may take back migrations whose way back destroys data; the rows are shown first.",
         ),
     }
+
+
+def _one_of(title: str, description: str, names: list[str], **more: Any) -> Param:
+    """A name, for which the form suggests those that there are."""
+    return Param(type="string", title=title, description=description, **choice(names), **more)
 
 
 def _text(title: str, description: str) -> Param:

@@ -19,9 +19,9 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 PROVIDER = "airflow.providers.cncf.kubernetes.hooks.kubernetes"
-PACKAGES = ("plugins.hooks", "plugins.operators", "plugins.triggers", "plugins.notifiers")
+PACKAGES = ("plugins.hooks", "plugins.operators", "plugins.sensors", "plugins.triggers", "plugins.notifiers")
 """What DAG files import from; with it comes what it uses of include/."""
-MODULES = (PROVIDER, "plugins.params", *PACKAGES)
+MODULES = (PROVIDER, "plugins.params", "plugins.procedure", *PACKAGES)
 COMPONENTS = frozenset({"scheduler", "triggerer"})
 
 logger = logging.getLogger(__name__)

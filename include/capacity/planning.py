@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from include.capacity.comparing import compare_queue, compare_serving
-from include.capacity.deployed import container_of, differs, fill, pins, size_with
+from include.capacity.deployed import Pinned, container_of, differs, fill, pins, size_with
 from include.capacity.facts import Capacity, Queue, Serving, Workload
 from include.capacity.figures import amount
 from include.capacity.plan import Plan, Size, UnderReading, WorkloadPlan
@@ -113,20 +113,12 @@ def _serving(facts: Serving, policy: CapacityPolicy, manifest: dict[str, Any]) -
         )
     answer = facts.documented
     return WorkloadPlan(
-        workload=facts.workload,
-        container=_container_name(manifest, facts.container),
         kind="serving",
-        planned=planned,
-        full=full,
-        runs=full,
-        differs=differs(pinned, facts.pinned_because),
         facts=facts_text(facts),
         arithmetic=arithmetic(facts, worked, policy),
         holds=holds(full, worked.load, policy.pods_out),
         gives_way=gives_way(full, worked.load),
-        assumptions=made(facts.assumptions),
-        readings=readings if len(readings) > 1 else [],
-        source=answer.source if answer else "",
+        **_common(facts, manifest, planned, full, pinned, readings),
         compared=compare_serving(facts, answer, worked, planned, policy) if answer else [],
     )
 
@@ -151,22 +143,36 @@ def _queue(facts: Queue, policy: CapacityPolicy, manifest: dict[str, Any], measu
         )
     answer = facts.documented
     return WorkloadPlan(
-        workload=facts.workload,
-        container=_container_name(manifest, facts.container),
         kind="queue",
-        planned=planned,
-        full=full,
-        runs=full,
-        differs=differs(pinned, facts.pinned_because),
         facts=queue_facts(facts),
         arithmetic=queue_arithmetic(facts, work, policy),
         holds=queue_holds(full, work),
         gives_way=queue_gives_way(full, work),
-        assumptions=made(facts.assumptions),
-        readings=readings if len(readings) > 1 else [],
-        source=answer.source if answer else "",
+        **_common(facts, manifest, planned, full, pinned, readings),
         compared=compare_queue(facts, answer, work, planned, policy) if answer else [],
     )
+
+
+def _common(
+    facts: Serving | Queue,
+    manifest: dict[str, Any],
+    planned: Size,
+    full: Size,
+    pinned: list[Pinned],
+    readings: list[UnderReading],
+) -> dict[str, Any]:
+    """What the plans of measured workloads of every kind have."""
+    return {
+        "workload": facts.workload,
+        "container": _container_name(manifest, facts.container),
+        "planned": planned,
+        "full": full,
+        "runs": full,
+        "differs": differs(pinned, facts.pinned_because),
+        "assumptions": made(facts.assumptions),
+        "readings": readings if len(readings) > 1 else [],
+        "source": facts.documented.source if facts.documented else "",
+    }
 
 
 def _unmeasured(workload: str, because: str, manifest: dict[str, Any]) -> WorkloadPlan:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+from sqlalchemy.types import TypeEngine
 
 HEAD = "0001"
 """The newest schema version that this code knows; the last file of ``schema/versions``."""
@@ -52,48 +53,59 @@ Sequence = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
 
+
+def _sequence() -> Column[Any]:
+    """The order in which rows were recorded."""
+    return Column("sequence", Sequence, primary_key=True, autoincrement=True)
+
+
+def _filled(name: str, kind: type[TypeEngine[Any]] | TypeEngine[Any]) -> Column[Any]:
+    """A column that always has a value."""
+    return Column(name, kind, nullable=False)
+
+
 verdicts = Table(
     "release_verdicts",
     metadata,
     # The order in which verdicts were recorded: clocks of CI machines differ, and the newest one decides.
-    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    _sequence(),
     Column("id", String(32), nullable=False, unique=True),
-    Column("digest", String(71), nullable=False),
-    Column("image", String(255), nullable=False),
-    Column("app", String(63), nullable=False),
-    Column("passed", Boolean, nullable=False),
-    Column("source", String(63), nullable=False),
-    Column("by", String(255), nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("link", Text, nullable=False),
-    Column("run", String(500), nullable=False),
+    _filled("digest", String(71)),
+    _filled("image", String(255)),
+    _filled("app", String(63)),
+    _filled("passed", Boolean),
+    _filled("source", String(63)),
+    _filled("by", String(255)),
+    _filled("at", Moment),
+    _filled("reason", Text),
+    _filled("link", Text),
+    _filled("run", String(500)),
     Index("release_verdicts_by_digest", "digest", "sequence"),
 )
 
 changes = Table(
     "release_changes",
     metadata,
-    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    _sequence(),
     Column("run", String(500), nullable=False, unique=True),
-    Column("kind", String(20), nullable=False),
-    Column("app", String(63), nullable=False),
-    Column("environment", String(63), nullable=False),
-    Column("release", String(255), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("spec_digest", String(71), nullable=False),
-    Column("images", JSON, nullable=False),
-    Column("user", String(255), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("started", Moment, nullable=False),
+    _filled("kind", String(20)),
+    _filled("app", String(63)),
+    _filled("environment", String(63)),
+    _filled("release", String(255)),
+    _filled("number", Integer),
+    _filled("spec_digest", String(71)),
+    _filled("images", JSON),
+    _filled("user", String(255)),
+    _filled("reason", Text),
+    _filled("started", Moment),
     Column("ended", Moment, nullable=True),
-    Column("outcome", String(20), nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("approved_by", String(255), nullable=False),
+    _filled("outcome", String(20)),
+    _filled("summary", Text),
+    _filled("approved_by", String(255)),
     Column("approved_at", Moment, nullable=True),
-    Column("approval_reason", Text, nullable=False),
-    Column("document", Text, nullable=False),
-    Column("details", JSON, nullable=False),
+    _filled("approval_reason", Text),
+    _filled("document", Text),
+    _filled("details", JSON),
     Index("release_changes_by_place", "app", "environment", "started"),
 )
 
@@ -101,5 +113,5 @@ told = Table(
     "release_told",
     metadata,
     Column("key", String(500), primary_key=True),
-    Column("at", Moment, nullable=False),
+    _filled("at", Moment),
 )

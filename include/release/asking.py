@@ -12,6 +12,8 @@ from include.release.problems import Problem
 REASON_LENGTH = 3
 STOP, GO_ON = "stop", "go on"
 """What a run does about one that was interrupted before it."""
+INTERRUPTED, OUTSIDE_WINDOW, BREAK_LOCK, REASON = "interrupted", "outside_window", "break_lock", "reason"
+"""Names of params that lift a guard, and of the one that says why."""
 _AIRFLOWS_OWN = "airflow/"
 
 
@@ -35,7 +37,7 @@ def wrong_request(conf: Mapping[str, Any], reason: str, params: Collection[str])
             Problem(f"param {key}", "", "a key that is no param", f"one of {', '.join(params)}", fix)
         )
     if not gives_reason(reason):
-        problems.append(_no_reason("reason", reason, "say why now; a ticket will do"))
+        problems.append(_no_reason(REASON, reason, "say why now; a ticket will do"))
     return tuple(problems)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from include.capacity.policy import CapacityPolicy
-from include.release.asking import wrong_exception
+from include.release.asking import OUTSIDE_WINDOW, wrong_exception
 from include.release.builds import build_problems
 from include.release.environments import Environment, belongs, may_trigger
 from include.release.frozen import Frozen, freeze
@@ -91,7 +91,7 @@ def _window(request: Request, environment: Environment) -> list[Problem]:
     """Whether it may start now. A dry run always may."""
     if request.dry_run:
         return []
-    wrong = wrong_exception(environment, request.user, "outside_window", request.outside_window)
+    wrong = wrong_exception(environment, request.user, OUTSIDE_WINDOW, request.outside_window)
     if wrong is not None:
         return [wrong]
     closed = None if request.outside_window else refused_now(environment, request.at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -21,19 +22,36 @@ from plugins.operators.locking import requested_at as requested_at
 from plugins.operators.locking import run_name as run_name
 
 
-class ReleaseOperator(BaseOperator):
-    """A task that acts on the frozen release.
+class FrozenOperator(BaseOperator):
+    """A task that reads the frozen release.
 
     Args:
         frozen_by: id of the task that froze it. It hands on the whole release, so nothing is read a second time;
             it is no template field, so that the graph shows the order of the steps only.
+    """
+
+    ui_color = "#e8f0e4"
+
+    def __init__(self, *, frozen_by: str = "freeze_and_check", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frozen_by = frozen_by
+
+    def frozen_text(self, context: Context) -> str | None:
+        """What the first task of this run handed on; None when it failed."""
+        text: str | None = context["ti"].xcom_pull(task_ids=self.frozen_by)
+        return text
+
+
+class ReleaseOperator(FrozenOperator):
+    """A task that acts on the frozen release: it has one step.
+
+    Args:
         approved_by: id of the task whose approval this one needs before it changes something; None where none is
             needed, as in the automatic rollback of an approved release. By default as the class says.
         reached: the state in which the run's changes have led when this task succeeds: ``released``, ``rolled back``.
             Given to the last task that looks; a run that ends without it is one that the next run asks about.
     """
 
-    ui_color = "#e8f0e4"
     changes_cluster = False
     """A task that changes the cluster holds the lock, and notes there that it begins."""
 
@@ -43,20 +61,13 @@ class ReleaseOperator(BaseOperator):
     def __init__(
         self,
         *,
-        frozen_by: str = "freeze_and_check",
         approved_by: str | None = "approve",
         reached: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.reached = reached
-        self.frozen_by = frozen_by
         self.approved_by = approved_by if self.needs_approval else None
-
-    def frozen_text(self, context: Context) -> str | None:
-        """What the first task of this run handed on; None when it failed."""
-        text: str | None = context["ti"].xcom_pull(task_ids=self.frozen_by)
-        return text
 
     def execute(self, context: Context) -> Any:
         """Run the step; its errors are for the reader of the log."""
@@ -85,9 +96,9 @@ class ReleaseOperator(BaseOperator):
                 self._reached(release, cluster, context)
             return result
 
+    @abc.abstractmethod
     def step(self, frozen: Frozen, cluster: Cluster, context: Context, *, dry_run: bool) -> Any:
         """What the task does."""
-        raise NotImplementedError
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a wait; errors are treated as those of ``execute``."""

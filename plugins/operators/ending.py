@@ -10,7 +10,7 @@ from include.release.conclusion import Conclusion, Kind, Step, conclude, what_se
 from include.release.frozen import Frozen
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators import locking
-from plugins.operators.base import ReleaseOperator, is_dry_run
+from plugins.operators.base import FrozenOperator, is_dry_run
 from plugins.operators.failure import KEY
 
 CONCLUSION = "conclusion"
@@ -18,7 +18,7 @@ SAID = "said"
 ENDED = frozenset({"success", "failed"})
 
 
-class EndOperator(ReleaseOperator):
+class EndOperator(FrozenOperator):
     """A task at the end of a run.
 
     Args:

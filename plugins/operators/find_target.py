@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from typing_extensions import override
 
-from include.release.asking import wrong_exception, wrong_request
+from include.release.asking import BREAK_LOCK, wrong_exception, wrong_request
 from include.release.environments import Environment, belongs, may_trigger
 from include.release.frozen import Frozen
 from include.release.kube import Cluster, KubeError
@@ -78,7 +78,7 @@ class FindTargetOperator(BaseOperator):
             refused = [
                 may_trigger(environment, user),
                 belongs(environment, str(params["app"])),
-                wrong_exception(environment, user, "break_lock", params.get("break_lock")),
+                wrong_exception(environment, user, BREAK_LOCK, params.get(BREAK_LOCK)),
             ]
             problems += [each for each in refused if each]
         if problems or environment is None:

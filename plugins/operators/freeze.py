@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from include.release.asking import wrong_request
+from include.release.asking import OUTSIDE_WINDOW, wrong_request
 from include.release.checking import Checked, Request, check
 from include.release.frozen import Frozen
 from include.release.loading import Sources
@@ -32,7 +32,7 @@ class FreezeAndCheckOperator(BaseOperator):
             user,
             bool(params["dry_run"]),
             wrong_request(conf, params["reason"], list(context["dag"].params)),
-            params.get("outside_window") or "",
+            params.get(OUTSIDE_WINDOW) or "",
         )
         intent = "Dry run of" if request.dry_run else "Release"
         say(

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from include.records.models import Change, Kind
 from include.records.store import Records
-from include.release.asking import wrong_exception
+from include.release.asking import BREAK_LOCK, REASON, wrong_exception
 from include.release.frozen import Frozen
 from include.release.interrupted import choices, look, still_running
 from include.release.kube import Cluster
@@ -41,9 +41,9 @@ class LockOperator(ReleaseOperator):
         if dry_run:
             self._tell(frozen, cluster, context)
             return {"how": "not taken: dry run", "left": []}
-        reason = context["params"].get("break_lock") or ""
+        reason = context["params"].get(BREAK_LOCK) or ""
         holder = holder_of(frozen, context)
-        if refused := wrong_exception(frozen.environment, holder.user, "break_lock", reason):
+        if refused := wrong_exception(frozen.environment, holder.user, BREAK_LOCK, reason):
             raise RejectedError([refused], subject=f"the params of {frozen.title}")
         records = RecordsHook(frozen.environment.records).get_conn()
         go_on = goes_on(context)
@@ -138,7 +138,7 @@ class LockOperator(ReleaseOperator):
                 spec_digest=frozen.digest,
                 images=frozen.images,
                 user=getattr(dag_run, "triggering_user_name", None) or "",
-                reason=context["params"]["reason"],
+                reason=context["params"][REASON],
                 started=getattr(dag_run, "start_date", None) or now,
                 outcome="running",
                 details={"url": holder_of(frozen, context).url},

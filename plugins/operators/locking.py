@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import Context
 from airflow.sdk.configuration import conf
 
-from include.release.asking import GO_ON
+from include.release.asking import GO_ON, INTERRUPTED, OUTSIDE_WINDOW
 from include.release.frozen import Frozen
 from include.release.interrupted import choices, look, still_running
 from include.release.kube import Cluster
@@ -102,7 +102,7 @@ def _word(state: Any) -> str:
 
 def goes_on(context: Context) -> bool:
     """Whether this run may begin where an interrupted one ended. A rollback is one of the ways out of that."""
-    return bool(context["params"].get("interrupted", GO_ON) == GO_ON)
+    return bool(context["params"].get(INTERRUPTED, GO_ON) == GO_ON)
 
 
 def begin_change(
@@ -129,7 +129,7 @@ def _refuse_closed_window(frozen: Frozen, context: Context, lock: Lock) -> None:
 
     A run that has ended, and is cleared when the window has closed, is none that has begun.
     """
-    if context["params"].get("outside_window", _ALWAYS):
+    if context["params"].get(OUTSIDE_WINDOW, _ALWAYS):
         return
     closed = refused_now(frozen.environment, datetime.now(UTC))
     journal = lock.read().journal if closed else None

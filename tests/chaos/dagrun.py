@@ -37,7 +37,7 @@ def decide(rule: str, states: list[str | None], setups: list[str | None]) -> str
         return "skipped" if set(setups) == {"skipped"} else "upstream_failed"
     if rule in ("all_done", "all_done_setup_success"):
         return "run" if done else "wait"
-    raise NotImplementedError(f"trigger rule {rule}")
+    raise ValueError(f"this scheduler knows no trigger rule {rule}")
 
 
 def _needs_success(rule: str, states: list[str | None], *, bad: bool) -> str:
@@ -146,7 +146,7 @@ class DagRun:
             self.crashed.add(task_id)
             self._set(task_id, "failed")
         else:
-            raise NotImplementedError(f"{task.task_id} ended with {ended}")
+            raise RuntimeError(f"{task.task_id} ended in a way that this scheduler does not know: {ended}")
 
     def _try(self, task_id: str) -> Ended:
         start = self._start(task_id)

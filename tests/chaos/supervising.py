@@ -147,7 +147,7 @@ class Answers:
         """The answer; unknown messages are errors, so that nothing is left out unseen."""
         answer = getattr(self, f"_{type(message).__name__}", None)
         if answer is None:
-            raise NotImplementedError(f"no answer to {message!r}")
+            raise TypeError(f"this supervisor has no answer to {message!r}")
         return answer(message)
 
     def _ok(self, _message: Any) -> Any:

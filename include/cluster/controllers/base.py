@@ -6,6 +6,7 @@ line one after the other. Several changes of one object in a row are one piece o
 
 from __future__ import annotations
 
+import abc
 import asyncio
 import contextlib
 import logging
@@ -44,7 +45,7 @@ class RetryError(Exception):
     """A reconcile could not do all of its work, said so where users look, and wants to be tried again."""
 
 
-class Controller:
+class Controller(abc.ABC):
     """One kind of controller. Subclasses say what concerns them and how it is brought in line."""
 
     name = "controller"
@@ -65,12 +66,12 @@ class Controller:
         """The keys to look at when the controller starts."""
         return ()
 
-    def observe(self, change: Change) -> None:
+    def observe(self, change: Change) -> None:  # noqa: B027  (one that goes by the clock hears of nothing)
         """Hears of a committed change; calls :meth:`enqueue` for the keys it concerns."""
 
+    @abc.abstractmethod
     async def reconcile(self, key: Key) -> float | None:
         """Brings one object in line. Returns after how many seconds to look again, or None."""
-        raise NotImplementedError
 
     # -- running ---------------------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ async def test_read_only_mounts_and_root(cluster):
 
 
 async def test_file_system_of_its_own(cluster):
-    script = "touch /etc/new /tmp/new /root/new; pwd; ls /proc | grep -c '^[0-9]'; hostname; cat /etc/hosts | tail -1"
+    script = "touch /etc/new /tmp/new /srv/new; pwd; ls /proc | grep -c '^[0-9]'; hostname; cat /etc/hosts | tail -1"
     spec = {"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["db.internal"]}]}
     log = await output(cluster, script, {"workingDir": "/not/there/yet"}, **spec)
     lines = log.splitlines()
