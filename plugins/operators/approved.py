@@ -1,4 +1,8 @@
-"""What an approval is given for now, and before the first change: is this approved, and still what was approved?"""
+"""What an approval is given for now, and before the first change: is this approved, and still what was approved?
+
+The approval is read from the XCom of the task that asked. Airflow lets a task read its own question only, so there is
+nothing to compare it with: whoever may write XComs can forge one. `docs/release.md` says which permission that is.
+"""
 
 from __future__ import annotations
 
