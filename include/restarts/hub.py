@@ -289,5 +289,6 @@ def _said(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, KubeError):
-        return str(error) if error.status == 401 else f"The cluster does not answer: {error}"
+        what = "does not know the connection's user" if error.status == 401 else "does not answer"
+        return f"The cluster {what}: {error}"
     return f"The watch of the cluster ended and begins again: {type(error).__name__}: {error}"

@@ -1,0 +1,63 @@
+"""Waiting in the triggerer until a Deployment's containers restart too often."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+
+from include.restarts.hub import seat_at
+from include.restarts.stream import Pace
+from include.restarts.watched import WatchSpec
+from include.restarts.watching import Watcher
+from plugins.hooks.cluster import ClusterHook
+from plugins.triggers.handing_over import hand_over_now
+
+
+class RestartTrigger(BaseTrigger):
+    """Watches the restarts of one Deployment.
+
+    Its state is in the cluster: a triggerer that starts again, or another one that takes over, goes on from the kept
+    counts. All triggers of a namespace in one triggerer share one list and watch.
+
+    Args:
+        watch: fields of ``WatchSpec``.
+        until: when to end with nothing found (ISO 8601); None: never.
+        end_task: end the task with the event, without a worker; the findings are its return value.
+    """
+
+    def __init__(self, *, watch: dict[str, Any], until: str | None = None, end_task: bool = False) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.watch, self.until, self.end_task = watch, until, end_task
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "watch": self.watch,
+            "until": self.until,
+            "end_task": self.end_task,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: what was decided, as ``Watcher.follow`` answers it."""
+        found = await self._follow()
+        if self.end_task:
+            yield TaskSuccessEvent(xcoms={"return_value": found})
+        else:
+            yield TriggerEvent(found)  # type: ignore[no-untyped-call]
+        await hand_over_now()
+
+    async def _follow(self) -> dict[str, Any]:
+        spec = WatchSpec.model_validate(self.watch)
+        hook = ClusterHook(spec.connection)
+        pace = Pace(relist_seconds=spec.relist_seconds)
+        until = datetime.fromisoformat(self.until) if self.until else None
+        async with seat_at(
+            spec.connection, hook.get_async_conn, spec.namespace, spec.name, spec.deployment, pace
+        ) as seat:
+            return await Watcher(spec, seat, self._say, until=until).follow()
+
+    def _say(self, line: str) -> None:
+        self.log.info("%s", line)
