@@ -92,7 +92,12 @@ class AsBuiltOperator(EndOperator):
             # Whole or not at all, should this be killed half-way.
             part = place.parent / f"{place.name}.part"
             part.write_text(text)
-            part.move(place)
+            try:
+                part.move(place)
+            except FileNotFoundError:
+                # A second copy of this task (its worker was taken for dead) has put the same document there.
+                if read(name) != text:
+                    raise
         except OSError as error:
             raise AirflowException(f"The document cannot be stored in {store}: {error}") from None
         say(self, f"Document: {place}")

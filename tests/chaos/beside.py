@@ -15,11 +15,12 @@ def report(connection: Connection) -> None:
         connection.send(("change", what))
         if not connection.recv():
             signal.pause()  # the SIGKILL is on its way
-        result = change(*arguments, **options)
-        connection.send(("done", what))
-        if not connection.recv():
-            signal.pause()
-        return result
+        try:
+            return change(*arguments, **options)
+        finally:  # a change that failed is over too
+            connection.send(("done", what))
+            if not connection.recv():
+                signal.pause()
 
     _records(around)
     _documents(around)

@@ -47,6 +47,20 @@ def test_a_release_is_written_down_and_recorded(document, small, records, tmp_pa
     assert found.ended is not None
 
 
+def test_two_copies_of_the_task_that_store_at_once_leave_one_whole_document(document, small, monkeypatch):
+    from airflow.sdk import ObjectStoragePath
+
+    move = ObjectStoragePath.move
+
+    def after_the_other(self: Any, target: Any, **options: Any) -> Any:
+        move(self, target, **options)  # the other copy is first by a moment
+        return move(self, target, **options)
+
+    monkeypatch.setattr(ObjectStoragePath, "move", after_the_other)
+    place = Path(document.execute(ended(small(), {}, LEFT)).removeprefix("file://"))
+    assert place.read_text().startswith("#")
+
+
 def test_the_verdict_of_a_failed_try_is_told(document, small):
     document.dag.add_task(EmptyOperator(task_id="qa_verdict"))
     frozen = small()
