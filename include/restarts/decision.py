@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -125,11 +125,11 @@ def _counted(rule: Rule, ledger: Ledger, view: View, now: datetime) -> dict[str,
     # What a Deployment of that name did before this one was made, or before it was re-armed, is history.
     made = moment_of(((view.deployment or {}).get("metadata") or {}).get("creationTimestamp"))
     starts = [each for each in (_past(view.rearmed_at, now), _past(made, now)) if each is not None]
-    since = max(starts, default=None)
+    since = max(starts, default=datetime.min.replace(tzinfo=UTC)).replace(microsecond=0)  # nodes know no less
     for each in ledger.in_window(now):
         configured = {"init": rule.init_containers, "sidecar": rule.sidecars, "main": True}[each.role]
         named = not rule.containers or each.container in rule.containers
-        if configured and named and (since is None or each.at > since) and counts(view, each, now):
+        if configured and named and each.at >= since and counts(view, each, now):
             found.setdefault(each.container, []).append(each)
     return found
 
@@ -156,7 +156,8 @@ def _judge(
         if held is not None and now - held <= timedelta(minutes=rule.cooldown_minutes):
             text = f"{said}: a press was held back, and people were told, at {moment(held.isoformat())}. A person decides."
             return Decision(action="wait", kind=HELD, text=text, **facts)
-        return Decision(action="press", text=f"{said}, and it counts {wanted}: press.", **facts)
+        text = f"{said}, and it counts {wanted}: press.{_last(pressing)}"
+        return Decision(action="press", text=text, **facts)
     both = sorted([*pressing, *unclear], key=lambda each: each.at)
     if len(both) > rule.threshold:
         facts["crossed_at"] = both[rule.threshold].at
@@ -168,7 +169,7 @@ def _judge(
         return Decision(action="wait", kind="unknown cause", text=text, **facts)
     if len(restarts) > rule.threshold:
         facts["crossed_at"] = restarts[rule.threshold].at
-        text = f"{said}, but it counts {wanted}: not pressed. Look at {container} itself."
+        text = f"{said}, but it counts {wanted}: not pressed. Look at {container} itself.{_last(restarts)}"
         return Decision(action="alert", kind="other causes", text=text, **facts)
     return Decision(action="wait", text=said, **facts)
 
@@ -202,6 +203,11 @@ def _restarts(view: View, container: str, restarts: Sequence[Restart], rule: Rul
     also = f", {unseen} of them unseen" if unseen else ""
     what = f"{plural(len(restarts), 'restart')} of {view.namespace}/{view.name} ({container})"
     return f"{what} in {rule.window_minutes:g} minutes ({named}{also})"
+
+
+def _last(restarts: Sequence[Restart]) -> str:
+    known = [each.evidence for each in restarts if each.evidence]
+    return f" The last one: {known[-1]}" if known else ""
 
 
 def _quiet(rule: Rule, view: View, by_container: dict[str, dict[str, int]]) -> str:

@@ -28,7 +28,7 @@ class Sight:
         self, pod: Object, looked_at: datetime | None, ends: Ends, now: datetime, window_minutes: float
     ) -> None:
         born = moment_of(pod["metadata"].get("creationTimestamp"))
-        self._now, self._window = now, timedelta(minutes=window_minutes)
+        self._now, self._window, self._born = now, timedelta(minutes=window_minutes), born
         self._old = looked_at is None and born is not None and now - born > self._window
         since = looked_at or born
         self.since = min(since, now) if since else None
@@ -58,4 +58,6 @@ class Sight:
         if at is None or at > self._now + CLOCKS_DIFFER:
             return self._now
         too_early = not self._old and self.since is not None and at < self.since - LATE
-        return self._now if too_early else at
+        if too_early:
+            return self._now
+        return at if self._born is None else min(max(at, self._born), self._now + CLOCKS_DIFFER)
