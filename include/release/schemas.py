@@ -13,6 +13,7 @@ from include.release.environments import Environments
 from include.release.images import ImageLock
 from include.release.loading import PROJECT
 from include.release.spec import Release
+from include.restarts.cause.rules import Causes
 from include.restarts.guards import Guards
 
 FOLDER = PROJECT / "include" / "config" / "schemas"
@@ -21,6 +22,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "environments": Environments,
     "capacity": CapacityPolicies,
     "guards": Guards,
+    "causes": Causes,
     "images-lock": ImageLock,
 }
 

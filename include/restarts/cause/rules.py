@@ -1,0 +1,154 @@
+"""Reading ``causes.yaml``: the words by which a log's last lines are judged."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from include.release.loading import PROJECT, Sources, read_one, shown_path
+from include.release.problems import Problem
+from include.release.strict import Strict, Text
+from include.release.yamlfile import Document
+from include.restarts.facts import Cause
+
+FILE = "causes.yaml"
+
+
+class Pattern(Strict):
+    """Words, and what they mean."""
+
+    what: Text = Field(title="What it is called in a message")
+    says: Text = Field(title="Regular expression that finds it in a line; case does not matter")
+    not_when: Text | None = Field(default=None, title="Regular expression that takes it back")
+    such_as: Annotated[list[Text], Field(min_length=1)] = Field(title="Lines that it must find")
+
+
+class Causes(Strict):
+    """What programs print before they die, and what it means. The first group that finds its words decides."""
+
+    application: list[Pattern] = Field(title="The program's own fault, whatever else the line says")
+    config: list[Pattern] = Field(title="Settings that a server does not accept, commands that are not there")
+    network: list[Pattern] = Field(title="The network, or somebody at the other end of it")
+    maybe_network: list[Pattern] = Field(title="Perhaps the network: the cause stays unknown")
+    bugs: dict[str, list[Text]] = Field(title="Exceptions that are faults of the program, by language")
+    network_frames: Text = Field(title="Calls that make a nameless time-out one of the network")
+    failures: Text = Field(title="Words that say that something went wrong")
+    wrappers: Text = Field(title="Failures that only say that it ends: the line before has the reason")
+    retries: Text = Field(title="Talk about trying again")
+    recovered: Text = Field(title="Talk about having got over it")
+    noise: Text = Field(title="Lines that say nothing of a cause")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One pattern, ready to look."""
+
+    cause: Cause
+    what: str
+    says: re.Pattern[str]
+    not_when: re.Pattern[str] | None
+
+    def finds(self, line: str) -> bool:
+        """Whether the line says it."""
+        return bool(self.says.search(line)) and not (self.not_when and self.not_when.search(line))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The file, ready to judge lines."""
+
+    sure: tuple[Compiled, ...]
+    maybe: tuple[Compiled, ...]
+    bugs: frozenset[str]
+    network_frames: re.Pattern[str]
+    failures: re.Pattern[str]
+    wrappers: re.Pattern[str]
+    retries: re.Pattern[str]
+    recovered: re.Pattern[str]
+    noise: re.Pattern[str]
+
+    def first(self, line: str) -> Compiled | None:
+        """The first pattern that is sure of the line."""
+        return next((each for each in self.sure if each.finds(line)), None)
+
+    def perhaps(self, line: str) -> Compiled | None:
+        """The first pattern that thinks of the network at this line."""
+        return next((each for each in self.maybe if each.finds(line)), None)
+
+
+@lru_cache(maxsize=4)
+def rules(path: Path | None = None) -> Rules:
+    """The rules of the configuration folder, or the project's own when it has none. Raises RejectedError."""
+    if path is None:
+        path = Sources.from_environment().config / FILE
+        if not path.is_file():
+            path = PROJECT / "include" / "config" / FILE
+    return compiled(read_one(Causes, path, shown_path(path), _check))
+
+
+def compiled(causes: Causes) -> Rules:
+    """The rules, compiled."""
+    return Rules(
+        sure=(
+            *(_compiled("application", each) for each in causes.application),
+            *(_compiled("config", each) for each in causes.config),
+            *(_compiled("network", each) for each in causes.network),
+        ),
+        maybe=tuple(_compiled("unknown", each) for each in causes.maybe_network),
+        bugs=frozenset(name for names in causes.bugs.values() for name in names),
+        network_frames=re.compile(causes.network_frames),
+        failures=_regex(causes.failures),
+        wrappers=_regex(causes.wrappers),
+        retries=_regex(causes.retries),
+        recovered=_regex(causes.recovered),
+        noise=re.compile(causes.noise),
+    )
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
+
+
+def _compiled(cause: Cause, pattern: Pattern) -> Compiled:
+    not_when = _regex(pattern.not_when) if pattern.not_when else None
+    return Compiled(cause, pattern.what, _regex(pattern.says), not_when)
+
+
+def _check(value: Causes, document: Document) -> list[Problem]:
+    problems = []
+    for name in ("network_frames", "failures", "wrappers", "retries", "recovered", "noise"):
+        problems += _broken(getattr(value, name), document.where((name,)), name)
+    for group in ("application", "config", "network", "maybe_network"):
+        for index, pattern in enumerate(getattr(value, group)):
+            problems += _check_pattern(pattern, document, (group, index))
+    return problems
+
+
+def _check_pattern(pattern: Pattern, document: Document, keys: tuple[str, int]) -> list[Problem]:
+    where = document.where((*keys, "says"))
+    problems = _broken(pattern.says, where, "says")
+    if pattern.not_when:
+        problems += _broken(pattern.not_when, document.where((*keys, "not_when")), "not_when")
+    if problems:
+        return problems
+    look = _compiled("unknown", pattern)
+    return [
+        Problem(
+            where, "says", f"does not find {line!r}", "finds every line of such_as", "correct one of them"
+        )
+        for line in pattern.such_as
+        if not look.finds(line)
+    ]
+
+
+def _broken(text: str, where: str, field: str) -> list[Problem]:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return [Problem(where, field, str(error), "a regular expression of Python", "correct it")]
+    return []

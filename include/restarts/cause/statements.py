@@ -1,0 +1,219 @@
+"""From lines to statements: one logged line, or one exception with its causes, frames and details."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from include.restarts.cause.lines import Level, Line
+
+_PYTHON = re.compile(r"^(Exception Group )?Traceback \(most recent call last\):")
+_HANDLING = re.compile(r"^During handling of the above exception")
+_DIRECT = re.compile(r"^The above exception was the direct cause")
+_GROUP_BAR = re.compile(r"^\s*(?:[|+] ?)+")
+_GROUP_NEXT = re.compile(r"^-*\+?-{3,}")
+_RUBY = re.compile(r"^\S+:\d+:in [`'].*?': .*\((?:[A-Z]\w*)(?:::\w+)*\)$")
+_PANICKED = re.compile(r"^thread '.*' (?:\(\d+\) )?panicked at .*:\d+:\d+:$")
+_BELONGS = re.compile(
+    r"^(\s|at |\.\.\. \d+ |--- End|Caused by:|Next |goroutine \d|created by |Stack trace:|#\d+ |from |note: "
+    r"|\[signal SIG|runtime stack:|[}\])>]+[;,]?$)"
+)
+_GO_FRAME = re.compile(r"^(\S+\(.*\)|\s.*|)$")
+_DEEPER = re.compile(r"^(?:Caused by: (?=\S)|\s+---> |\s+\[cause\]: |\s+what\(\):\s+)(.*)")
+_NUMBERED = re.compile(r"^\s+(?:\d+: )?(.*)")
+_INNER = re.compile(r"^\s+((?:[\w.]*Error|[\w.]*Exception)(?: \[\w+\])?: .*)")
+_NEXT = re.compile(r"^Next (.*)")
+_FRAME = re.compile(
+    r"^\s+(at |File \"|from |\.\.\. |#?\d+[: ]|--- |\^|~)|^(at |goroutine |created by |#\d+ |from )"
+)
+_FATAL = re.compile(
+    r"^(Exception in thread|Unhandled exception|Uncaught |PHP Fatal error|panic: |fatal error: |terminate called"
+    r"|thread '.*' (\(\d+\) )?panicked|Unhandled|\[UnhandledPromise)"
+)
+_EXCEPTION = re.compile(
+    r"^(?:Exception in thread \"[^\"]*\" |Unhandled [eE]xception[.:]? |Uncaught |Caused by: "
+    r"|PHP Fatal error:  Uncaught |Unhandled rejection )?"
+    r"((?:[A-Za-z_][\w$]*[.:]{1,2})*[A-Z][\w$]*)(?: \[\w+\])?(?: \(0x\w+\)| \(\d+\))?(?::|$)"
+)
+_TYPE_NAME = re.compile(
+    r"(Error|Exception|Timeout|Exit|Interrupt|Failure|Warning|Unavailable|Refused|NoBrokersAvailable)$"
+)
+
+
+Relation = Literal["", "cause", "handling", "group"]
+
+
+@dataclass
+class Link:
+    """One exception of a chain, or the text of a line."""
+
+    text: str
+    kind: str = ""
+    """Name of the exception's type without its module."""
+    relation: Relation = ""
+    """To the one before it: raised from it, raised while it was handled, or a member of a group."""
+    raised: bool = True
+    """By a raise of the program's own, not by what an expression met."""
+
+
+@dataclass
+class Statement:
+    """What was said at one place of the log."""
+
+    level: Level
+    links: list[Link] = field(default_factory=list)
+    """The root first, what was seen last."""
+    details: list[str] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list)
+    exception: bool = False
+    python: bool = False
+    """Its links were seen root first, as Python prints them."""
+    uncaught: bool = False
+    """An exception that ended the program, as far as its form tells."""
+
+    @property
+    def text(self) -> str:
+        """The line that stands for it."""
+        return self.links[-1].text if self.links else ""
+
+
+def statements_of(lines: list[Line]) -> list[Statement]:
+    """The statements of a log, first to last."""
+    return _Reader().read(lines)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.done: list[Statement] = []
+        self.now: Statement | None = None
+        self.in_python = False
+        self.in_panic = False
+        self.in_go_dump = False
+        self.in_causes = False
+        self.relation: Relation = ""
+
+    def read(self, lines: list[Line]) -> list[Statement]:
+        grouped = any("Exception Group Traceback" in each.text for each in lines)
+        if (
+            lines
+            and lines[0].text[:1].isspace()
+            and any(each.text.lstrip().startswith('File "') for each in lines)
+        ):
+            self._begin(
+                Statement("none", exception=True, python=True, uncaught=True)
+            )  # a traceback without its head
+            self.in_python = True
+        for each in lines:
+            self._take(Line(_GROUP_BAR.sub("", each.text), each.level) if grouped else each, grouped)
+        return self.done
+
+    def _take(self, line: Line, grouped: bool) -> None:
+        text = line.text
+        if grouped and _GROUP_NEXT.match(text):
+            self.relation = "group"
+        elif _PYTHON.match(text):
+            self._python_head(line)
+        elif _HANDLING.match(text):
+            self.relation = "handling"
+        elif _DIRECT.match(text):
+            self.relation = "cause"
+        elif self.in_python:
+            self._python_line(text)
+        elif self.in_panic and self.now and text.strip():
+            self.now.links.insert(0, Link(text.strip(), _kind(text)))
+            self.in_panic = False
+        elif self.now and self._continues(text):
+            self._continue(text)
+        elif text.strip():
+            self._new(line)
+
+    def _begin(self, statement: Statement) -> Statement:
+        self.done.append(statement)
+        self.now = statement
+        self.in_go_dump = self.in_causes = self.in_panic = False
+        return statement
+
+    def _python_head(self, line: Line) -> None:
+        # The exception that is continued by another is one statement with it.
+        chained = self.relation and self.now is not None and self.now.exception
+        if not chained:
+            logged = bool(self.done) and self.done[-1].level in ("warn", "error")
+            self._begin(Statement(line.level, exception=True, python=True, uncaught=not logged))
+        self.in_python = True
+
+    def _python_line(self, text: str) -> None:
+        assert self.now is not None
+        if not text.strip():
+            return
+        if text[:1].isspace():
+            self.now.frames.append(text)
+            return
+        source = [each for each in self.now.frames if not re.match(r"^\s*[\^~]+\s*$", each)]
+        raised = not source or source[-1].strip().startswith(("raise", "File ", "sys.exit", "exit("))
+        link = Link(text, _kind(text), self.relation, raised)
+        if self.relation == "group":
+            self.now.links.insert(0, link)
+        else:
+            self.now.links.append(link)
+        self.in_python, self.relation = False, ""
+
+    def _continues(self, text: str) -> bool:
+        if self.in_go_dump:
+            return bool(_GO_FRAME.match(text)) or bool(_BELONGS.match(text))
+        if self.now and self.now.links and _RUBY.match(self.now.text) and _RUBY.match(text):
+            return bool(self.now.frames)
+        return not text.strip() or bool(_BELONGS.match(text))
+
+    def _continue(self, text: str) -> None:
+        assert self.now is not None
+        if not text.strip():
+            return
+        if text.startswith("goroutine "):
+            self.in_go_dump, self.now.exception = True, True
+        if self.in_go_dump:
+            self.now.frames.append(text)
+        elif text.startswith("Caused by:") and not text[10:].strip():
+            self.in_causes = True
+        elif (deeper := self._deeper(text)) is not None:
+            self.now.links.insert(0, Link(deeper, _kind(deeper)))
+        elif found := _NEXT.match(text):
+            self.now.links.append(Link(found[1], _kind(found[1])))
+        elif _FRAME.match(text):
+            self.now.exception = True
+            self.now.frames.append(text)
+        else:
+            self.now.details.append(text.strip())
+
+    def _deeper(self, text: str) -> str | None:
+        """The cause that a line names for the exceptions before it."""
+        assert self.now is not None
+        if found := _DEEPER.match(text):
+            self.now.exception = True
+            return found[1]
+        if _RUBY.match(text):
+            return text
+        found = (_NUMBERED.match(text) if self.in_causes else None) or _INNER.match(text)
+        return found[1] if found else None
+
+    def _new(self, line: Line) -> None:
+        if self.relation:
+            self.relation = ""
+        kind = _kind(line.text)
+        fatal = bool(_FATAL.match(line.text))
+        statement = Statement(line.level, [Link(line.text, kind)], exception=bool(kind) or fatal)
+        statement.uncaught = fatal or (bool(kind) and line.level == "none")
+        self._begin(statement)
+        self.in_panic = bool(_PANICKED.match(line.text))
+
+
+def _kind(text: str) -> str:
+    if _RUBY.match(text) and (found := re.search(r"\(((?:[A-Z]\w*)(?:::\w+)*)\)$", text)):
+        return found[1]
+    if found := re.search(r"throwing an instance of '([\w:]+)", text):
+        return found[1]
+    found = _EXCEPTION.match(text)
+    if not found:
+        return ""
+    name = re.split(r"[.$]", found[1])[-1] if "::" not in found[1] else found[1]
+    return name if _TYPE_NAME.search(name) or "." in found[1] or "::" in found[1] else ""
