@@ -159,7 +159,7 @@ class Hub:
                     self.cluster = cluster
                     await self._serve(cluster)
             except Exception as error:
-                self._trouble = _said(error)
+                self._trouble = _said(error, connected=self.cluster is not None)
                 self._wake_all()
             finally:
                 self.cluster = None
@@ -284,10 +284,12 @@ def identity_of_process() -> str:
     return re.sub(r"[^-._a-zA-Z0-9]", "-", f"{socket.gethostname()}-{os.getpid()}")
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException, *, connected: bool) -> str:
     """What went wrong, without the groups that tasks wrap it in."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if not connected:
+        return f"The connection cannot be used: {type(error).__name__}: {error}"
     if isinstance(error, KubeError):
         what = "does not know the connection's user" if error.status == 401 else "does not answer"
         return f"The cluster {what}: {error}"

@@ -7,7 +7,6 @@ revision (410), and every ``relist_seconds`` in any case: a connection that died
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -25,6 +24,10 @@ STUCK_SECONDS = 90.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 REFUSED_PAUSE = 30.0
 """Between two tries of what is not permitted."""
+
+
+class SilentError(Exception):
+    """A watch did not end when it was to: its connection is dead, and others of the same client may be."""
 
 
 class Sink(Protocol):
@@ -96,7 +99,7 @@ class Stream:
         )
 
     async def follow(self, cluster: AsyncCluster) -> NoReturn:
-        """Keep the sink up to date. Raises KubeError 401: the client must be made anew."""
+        """Keep the sink up to date. Raises KubeError 401, SilentError: the client must be made anew."""
         self._revision = ""
         while True:
             try:
@@ -122,7 +125,7 @@ class Stream:
         """Take changes until the next list is due, or the server ends the watch, which it may at any time."""
         began = time.monotonic()
         left = max(0.05, self._relist_at - began)
-        with contextlib.suppress(TimeoutError):  # a watch that said nothing: the list that follows tells
+        try:
             async with (
                 asyncio.timeout(left + self._pace.silent_seconds),
                 cluster.watching(
@@ -135,6 +138,8 @@ class Stream:
                     self._take(change)
                     if time.monotonic() >= self._relist_at:
                         return
+        except TimeoutError:
+            raise SilentError(f"the watch of {self.kind} went silent") from None
         if time.monotonic() - began >= self._pace.first_pause:
             self._failures = 0
         else:

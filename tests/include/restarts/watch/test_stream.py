@@ -14,7 +14,7 @@ import pytest
 
 from include.release.kube import KubeError
 from include.release.kube_async import Change
-from include.restarts.stream import Pace, Stream
+from include.restarts.stream import Pace, SilentError, Stream
 from tests.include.restarts.watch.replay import CUT, Answer, Replay, listed, replay, status, thing
 
 RECORDED = Path(__file__).resolve().parents[3] / "data" / "kubernetes-1.36" / "api"
@@ -167,19 +167,27 @@ async def test_the_recorded_stream_of_a_real_server_is_taken():
         assert [kind for kind, _ in it.sink.changes] == [line["type"] for line in named]
 
 
-async def test_a_watch_that_silently_died_is_made_good_by_the_next_list():
-    """The connection stays open and says nothing any more; its end is not awaited."""
+async def test_a_watch_that_silently_died_is_for_a_new_client():
+    """The connection stays open and says nothing any more. Others of that client may be dead too."""
     pace = Pace(relist_seconds=0.3, first_pause=0.02, silent_seconds=0.1)
+    async with replay() as server:
+        began = time.monotonic()
+        with pytest.raises(SilentError, match="the watch of Pod went silent"):
+            await Following(server, pace).run()
+        assert time.monotonic() - began < 2
+
+
+async def test_it_lists_again_at_an_interval():
+    pace = Pace(relist_seconds=0.2, first_pause=0.02, silent_seconds=5)
     async with replay() as server:
         server.lists["pods"] = [
             Answer(listed(thing("a", "7"), revision="10")),
             Answer(listed(thing("a", "7"), thing("missed", "11"), revision="12")),
         ]
+        server.watches["pods"] = [Answer() for _ in range(100)]
         async with following(server, pace) as it:
-            began = time.monotonic()
             await it.until(lambda: len(it.sink.lists) >= 2)
         assert it.sink.lists[1] == ["a", "missed"]
-        assert time.monotonic() - began < 2
 
 
 async def test_failures_are_answered_with_pauses_that_grow_and_differ():

@@ -349,5 +349,3 @@ async def test_a_write_over_what_another_wrote_is_refused(shown: Shown, namespac
         shown.client.delete("ConfigMap", namespace, ledger_name("guard"))
         with pytest.raises(Conflict):
             await asynchronous.write(fifth)
-
-
