@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from include.release.applying import OWN_NOTES, Applied, apply_object, ensure_immutable, stored_spec
 from include.release.diff import difference
+from include.release.draining import wait_for_leaving_pods
 from include.release.frozen import FIELD_MANAGER, LABEL_APP, Frozen
 from include.release.kube import Cluster
 from include.release.manifests import KINDS
 from include.release.pressed import NOTE_PRESSED, keep_pressed
 from include.release.rollback_plan import RollbackPlan
-from include.release.saved import Key, SavedState, key_of
+from include.release.saved import Key, SavedState, key_of, stored_release
 
 POLL_SECONDS = 0.3
 GONE_WITHIN_SECONDS = 180.0
+REPLACED_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -114,19 +117,43 @@ def wait_until_gone(cluster: Cluster, deployments: list[str], namespace: str) ->
     return []
 
 
-def not_replaced(cluster: Cluster, plan: RollbackPlan, namespace: str) -> list[str]:
-    """The restored Deployments that still have pods of another build, as texts. Raises KubeError."""
-    found = []
-    for kind, name in (*plan.restore, *plan.restore_saved):
-        live = cluster.get(kind, namespace, name) if kind == "Deployment" else None
-        if live is None:
-            continue
-        status = live.get("status") or {}
-        seen = int(status.get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
-        others = int(status.get("replicas") or 0) - int(status.get("updatedReplicas") or 0)
-        if not seen or others > 0:
-            found.append(f"pods of Deployment {name} that are not replaced yet")
-    return found
+def wait_until_replaced(cluster: Cluster, plan: RollbackPlan, namespace: str) -> list[str]:
+    """Wait until the restored Deployments have pods of no other build; returns those that have, as texts.
+
+    Raises:
+        KubeError: the cluster does not answer.
+    """
+    names = [name for kind, name in (*plan.restore, *plan.restore_saved) if kind == "Deployment"]
+    deadline = time.monotonic() + REPLACED_WITHIN_SECONDS
+    while left := [name for name in names if _has_others(cluster.get("Deployment", namespace, name))]:
+        if time.monotonic() > deadline:
+            return [f"pods of Deployment {name} that are not replaced yet" for name in left]
+        time.sleep(POLL_SECONDS)
+    return []
+
+
+def _has_others(live: dict[str, Any] | None) -> bool:
+    if live is None:
+        return False
+    status = live.get("status") or {}
+    seen = int(status.get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
+    return not seen or int(status.get("replicas") or 0) > int(status.get("updatedReplicas") or 0)
+
+
+def deleted(plan: RollbackPlan) -> list[str]:
+    """Names of the Deployments that the plan deletes."""
+    return [name for kind, name in plan.delete if kind == "Deployment"]
+
+
+def pods_left(cluster: Cluster, plan: RollbackPlan, frozen: Frozen, say: Callable[[str], None]) -> list[str]:
+    """Wait for the pods of what is undone; returns those that do not end in their time. Raises KubeError."""
+    namespace = frozen.environment.namespace
+    target = stored_release(cluster, frozen.environment, plan.target_spec)
+    leaving = [*frozen.deployments(), *(target.deployments() if target else [])]
+    return [
+        *wait_for_leaving_pods(cluster, namespace, leaving, say),
+        *wait_until_gone(cluster, deleted(plan), namespace),
+    ]
 
 
 def _pods_of(cluster: Cluster, deployments: list[str], namespace: str) -> list[str]:

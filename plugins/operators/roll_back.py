@@ -5,7 +5,6 @@ They are used twice: as the group ``roll_back`` of a release that failed, and by
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
@@ -14,12 +13,19 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from include.release.applying import ONLY_NOTES, spec_name
-from include.release.draining import wait_for_leaving_pods
 from include.release.frozen import Frozen
 from include.release.kube import Cluster
 from include.release.lease import ROLLED_BACK
 from include.release.migrating import MigrationError
-from include.release.restoring import Restored, delete_created, not_replaced, restore, wait_until_gone
+from include.release.restoring import (
+    Restored,
+    delete_created,
+    deleted,
+    pods_left,
+    restore,
+    wait_until_gone,
+    wait_until_replaced,
+)
 from include.release.rollback_plan import Facts, Layer, RollbackPlan, plan_rollback
 from include.release.rollout import judge
 from include.release.saved import live_objects, read_saved, release_of, saved_name, stored_release
@@ -104,6 +110,13 @@ class PlanRollbackOperator(ReleaseOperator):
     def _ledger(self, frozen: Frozen, cluster: Cluster, context: Context, releases: list[Frozen]) -> Ledger:
         """What is applied when nothing works on it any more, and the rows that are at stake."""
         namespace, by = frozen.environment.namespace, f"{asked_by(context)}/{self.task_id}"
+        holder = lock_of(frozen, cluster).read().holder
+        if holder not in ("", run_name(context)):
+            raise give_up(
+                self,
+                f"Run {holder} has the lock now; this run leaves alone what that one changes, its migrations too.\n"
+                "What now: that run says what becomes of it. When it has ended, trigger rollback if need be.",
+            )
         try:
             wait_for_running(cluster, namespace, frozen.release.app, lambda line: say(self, line))
             return ask_ledger(cluster, releases, by, lambda line: say(self, line), rows=True)
@@ -234,10 +247,9 @@ class UndoMigrationsOperator(_FollowsPlan):
 
     def _refuse_while_they_work(self, plan: RollbackPlan, frozen: Frozen, cluster: Cluster) -> None:
         """Fail while pods of what is undone are there: they work with what would be taken back."""
-        namespace = frozen.environment.namespace
         still = [
-            *not_replaced(cluster, plan, namespace),
-            *pods_left(plan, frozen, cluster, lambda line: say(self, line)),
+            *wait_until_replaced(cluster, plan, frozen.environment.namespace),
+            *pods_left(cluster, plan, frozen, lambda line: say(self, line)),
         ]
         if still:
             raise give_up(
@@ -320,7 +332,7 @@ class RestoredCheckOperator(_FollowsPlan, RolloutCheckOperator):
         self, plan: RollbackPlan, frozen: Frozen, cluster: Cluster, context: Context
     ) -> list[dict[str, Any]]:
         target = stored_release(cluster, frozen.environment, plan.target_spec)
-        if still := pods_left(plan, frozen, cluster, lambda line: say(self, line)):
+        if still := pods_left(cluster, plan, frozen, lambda line: say(self, line)):
             later = plan.undo and plan.order == "pods first"
             rest = ". No migration is taken back while they are there" if later else ""
             text = f"These pods do not end in their time; their node may be lost: {', '.join(still)}{rest}"
@@ -370,22 +382,6 @@ def roll_back_group(**plan: Any) -> TaskGroup:
 def layer_of(undone: Undone, frozen: Frozen, *, aside: bool = False) -> Layer:
     """A release of a route, as the plan takes it."""
     return Layer(frozen, None if undone.applied is None else frozenset(undone.applied), aside)
-
-
-def deleted(plan: RollbackPlan) -> list[str]:
-    """Names of the Deployments that the plan deletes."""
-    return [name for kind, name in plan.delete if kind == "Deployment"]
-
-
-def pods_left(plan: RollbackPlan, frozen: Frozen, cluster: Cluster, line: Callable[[str], None]) -> list[str]:
-    """The pods of what is undone that do not end in their time."""
-    namespace = frozen.environment.namespace
-    target = stored_release(cluster, frozen.environment, plan.target_spec)
-    leaving = [*frozen.deployments(), *(target.deployments() if target else [])]
-    return [
-        *wait_for_leaving_pods(cluster, namespace, leaving, line),
-        *wait_until_gone(cluster, deleted(plan), namespace),
-    ]
 
 
 def shown(done: list[Restored]) -> str:

@@ -138,6 +138,13 @@ def test_the_plan_reads_what_an_earlier_rollback_kept_from_the_release_that_brou
     said = f"Dry run: whether an earlier rollback has kept migrations of {three} is not asked"
     assert said in capsys.readouterr().out
     made["params"]["dry_run"] = False
+    # Another run has broken the lock: its Jobs are its own, also those that have not started yet.
+    taken = Leased()
+    taken.lease["spec"] = {"holderIdentity": "release/other"}
+    asked = len(counted)
+    with pytest.raises(AirflowFailException, match="Run release/other has the lock now"):
+        plan(taken, made, kept[one])
+    assert len(counted) == asked
     # Where that release is not kept any more, there is nobody to ask.
     del kept[three]
     with pytest.raises(AirflowFailException, match=r"It is not known whether r1 works with .* drop"):

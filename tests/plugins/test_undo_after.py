@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.release import draining
+from include.release import draining, restoring
 from include.release.rollback_plan import RollbackPlan, Undo
 from plugins.operators import roll_back
 from plugins.operators.roll_back import RestoredCheckOperator, UndoMigrationsOperator
@@ -37,6 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """No time passes; what is taken back."""
     monkeypatch.setattr(draining, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(draining, "SPARE_SECONDS", 0.0)
+    monkeypatch.setattr(restoring, "REPLACED_WITHIN_SECONDS", 0.0)
     done: list[str] = []
 
     def undo(_cluster: Any, plan: RollbackPlan, *_: Any) -> list[dict[str, Any]]:
