@@ -1,7 +1,7 @@
 """Import what tasks need once, in the scheduler and the triggerer, before they start tasks.
 
-Tasks of the LocalExecutor are forked from the scheduler and find it there. The Kubernetes provider costs about 3 s of CPU,
-and the project's own modules more than half of what is left of a task.
+Tasks of the LocalExecutor are forked from the scheduler and find it there. The Kubernetes provider costs about 0.7 s of
+CPU and the project's own modules 0.2 s, which each task would pay for itself; docs/benchmarks.md has what it costs.
 
 So Python code below include/ and plugins/ is what it was when these two were started: whoever changes it starts them
 again, as for Airflow's own plugins. DAG files, release specs and configuration are read anew by every run.

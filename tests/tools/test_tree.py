@@ -40,3 +40,10 @@ def test_continuous_integration_runs_the_readme_s_test_command() -> None:
     assert "make test" in script
     assert "    make test " in (ROOT / "README.md").read_text()
     assert script.index("make deps") < script.index("make test ")
+
+
+def test_every_page_of_the_documentation_is_in_both_indexes():
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    readme, index = (ROOT / "README.md").read_text(), (ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in pages if f"(docs/{name})" not in readme] == []
+    assert [name for name in pages if f"]({name})" not in index and name != "architecture.md"] == []
