@@ -9,7 +9,17 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from include.release.asking import BREAK_LOCK, GO_ON, INTERRUPTED, OUTSIDE_WINDOW, REASON, REASON_LENGTH, STOP
+from include.release.asking import (
+    BREAK_LOCK,
+    FORCE,
+    GO_ON,
+    INTERRUPTED,
+    OUTSIDE_WINDOW,
+    REASON,
+    REASON_LENGTH,
+    REPLICAS,
+    STOP,
+)
 from include.release.loading import Sources, choice
 from include.release.targeting import BEFORE, PREVIOUS
 
@@ -69,6 +79,13 @@ def place_params(sources: Sources) -> dict[str, Param]:
             "Where to: one of include/config/environments.yaml, which says who may do so there.",
             sources.release_environment_names(),
         ),
+        **intent_params(),
+    }
+
+
+def intent_params() -> dict[str, Param]:
+    """Whether in earnest, and why."""
+    return {
         "dry_run": Param(
             default=False,
             type="boolean",
@@ -84,14 +101,32 @@ def place_params(sources: Sources) -> dict[str, Param]:
     }
 
 
+def rearm_params() -> dict[str, Param]:
+    """What the DAGs that re-arm a guard ask for. Where is the guard's configuration."""
+    return {
+        **intent_params(),
+        FORCE: _text(
+            "Although the upstream is down",
+            "Why it is re-armed although the upstream does not answer. Only who may approve there may say so. Empty: "
+            "only when it answers.",
+        ),
+        REPLICAS: Param(
+            default=None,
+            section=SELDOM,
+            title="Replicas",
+            description="How many to bring back, where the note of the press does not say it. Empty: as before the "
+            "press.",
+            type=["null", "integer"],
+            minimum=1,
+        ),
+        BREAK_LOCK: _break_lock(),
+    }
+
+
 def guard_params() -> dict[str, Param]:
     """Guards that somebody may lift with open eyes: the lock of a run that still runs, and data."""
     return {
-        BREAK_LOCK: _text(
-            "Break the lock",
-            "Why the lock is taken from a run that has not ended. Only who may approve there may do so; mark that "
-            "run failed first, so that its tasks end. Empty: the lock is respected.",
-        ),
+        BREAK_LOCK: _break_lock(),
         "drop_data": Param(
             default=False,
             type="boolean",
@@ -100,6 +135,14 @@ def guard_params() -> dict[str, Param]:
             description="A rollback may take back migrations whose way back destroys data; the rows are shown first.",
         ),
     }
+
+
+def _break_lock() -> Param:
+    return _text(
+        "Break the lock",
+        "Why the lock is taken from a run that has not ended. Only who may approve there may do so; mark that "
+        "run failed first, so that its tasks end. Empty: the lock is respected.",
+    )
 
 
 def _one_of(title: str, description: str, names: list[str], **more: Any) -> Param:

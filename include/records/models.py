@@ -12,8 +12,10 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-Kind = Literal["release", "rollback"]
-Outcome = Literal["running", "released", "failed", "refused", "rolled back", "interrupted"]
+Kind = Literal["release", "rollback", "press", "re-arm"]
+Outcome = Literal[
+    "running", "released", "failed", "refused", "rolled back", "interrupted", "pressed", "re-armed"
+]
 
 
 def utc_now() -> datetime:
@@ -56,13 +58,18 @@ class Verdict(Row):
 
 
 class Change(Row):
-    """One release or rollback of an app in an environment. Saved again while it goes on; the last word counts."""
+    """One release, rollback, press or re-arm of an app in an environment.
+
+    Saved again while it goes on; the last word counts.
+    """
 
     run: Text = Field(max_length=500, title="dag_id/run_id")
     kind: Kind = Field(title="Kind of change")
     app: Text = Field(max_length=63, title="Application")
     environment: Text = Field(max_length=63, title="Environment")
-    release: Text = Field(max_length=255, title="Release that it brought, or went back to")
+    release: Text = Field(
+        max_length=255, title="Release that it brought, or went back to; of a press or re-arm the Deployment"
+    )
     number: int = Field(default=0, title="Number of that release; 0 when it is not known")
     spec_digest: str = Field(default="", title="Digest of the frozen spec that was applied")
     images: dict[str, str] = Field(default={}, title="Builds: name:tag to registry/name:tag@sha256:...")

@@ -13,6 +13,7 @@ REASON_LENGTH = 3
 STOP, GO_ON = "stop", "go on"
 """What a run does about one that was interrupted before it."""
 INTERRUPTED, OUTSIDE_WINDOW, BREAK_LOCK, REASON = "interrupted", "outside_window", "break_lock", "reason"
+FORCE, REPLICAS = "force", "replicas"
 """Names of params that lift a guard, and of the one that says why."""
 _AIRFLOWS_OWN = "airflow/"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from include.release.environments import Environment
 from include.release.loading import Sources, read_one, shown_path
 from include.release.problems import Problem, RejectedError
@@ -16,6 +14,16 @@ def read_guards(sources: Sources) -> Guards:
     path = sources.config / "guards.yaml"
     places = {each.name: each for each in sources.environments().environments}
     return read_one(Guards, path, shown_path(path), lambda value, document: _check(value, document, places))
+
+
+def placed_guards(sources: Sources) -> list[tuple[Guard, Environment, Guards]]:
+    """Every guard with where it acts, for the DAG files. Raises RejectedError."""
+    guards, places = read_guards(sources), sources.environments()
+    return [
+        (guard, place, guards)
+        for guard in guards.guards
+        if (place := places.find(guard.environment)) is not None
+    ]
 
 
 def guard_names(sources: Sources) -> list[str]:
@@ -40,29 +48,29 @@ def read_guard(sources: Sources, name: str) -> tuple[Guard, Environment, Guards]
 
 def _check(value: Guards, document: Document, places: dict[str, Environment]) -> list[Problem]:
     problems = []
-    names = Counter(each.name for each in value.guards)
-    targets = Counter((each.environment, each.deployment) for each in value.guards)
+    names: dict[str, int] = {}
+    targets: dict[tuple[str, str, str], str] = {}
     for index, each in enumerate(value.guards):
-        if names[each.name] > 1:
+        line = document.line(("guards", index, "name"))
+        if each.name in names:
             where = document.where(("guards", index, "name"))
-            problems.append(
-                Problem(where, "guards", f"{each.name} {names[each.name]} times", "each name once")
-            )
-        if targets[each.environment, each.deployment] > 1:
-            where = document.where(("guards", index, "deployment"))
-            found = f"{each.deployment} in {each.environment} has {targets[each.environment, each.deployment]} guards"
-            problems.append(
-                Problem(where, "guards", found, "one guard for a Deployment", "remove one of them")
-            )
-        if each.environment not in places:
+            found = f"{each.name} again (first on line {names[each.name]})"
+            expected = "each name once: its DAGs and its counts are kept under it"
+            problems.append(Problem(where, "name", found, expected, "choose another"))
+        names.setdefault(each.name, line)
+        place = places.get(each.environment)
+        if place is None:
             where = document.where(("guards", index, "environment"))
             known = f"one of {', '.join(places)}"
             problems.append(
                 Problem(where, "environment", each.environment, known, "add it to environments.yaml")
             )
-        if each.causes != "any" and not each.causes:
-            where = document.where(("guards", index, "causes"))
-            problems.append(
-                Problem(where, "causes", "no cause", "at least one, or any", "name what should press")
-            )
+            continue
+        target = (place.connection, place.namespace, each.deployment)
+        if target in targets:
+            where = document.where(("guards", index, "deployment"))
+            found = f"{each.deployment} in namespace {place.namespace}, which {targets[target]} has already"
+            expected = "one guard for a Deployment: two would press and re-arm against each other"
+            problems.append(Problem(where, "deployment", found, expected, "remove one of them"))
+        targets.setdefault(target, f"the guard {each.name} (line {line})")
     return problems

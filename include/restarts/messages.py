@@ -97,6 +97,59 @@ def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
     return "alert", f"{verdict.text} Not pressed: {press['text']}."
 
 
+def payments_message(
+    guard: Guard,
+    place: Environment,
+    run: str,
+    held: dict[str, Any] | None,
+    settled: dict[str, Any] | None,
+    failure: str,
+    links: dict[str, str],
+) -> Message | None:
+    """What became of the payments after a press; None when there is nothing to tell.
+
+    ``held`` and ``settled`` are what these tasks returned, ``failure`` says which of them failed and why.
+    """
+    texts = [str(each["text"]) for each in (held, settled) if each and each.get("result") != "nothing"]
+    if not texts and not failure:
+        return None
+    if failure:
+        texts.insert(0, f"{failure}. Clear that task when the cause is put right: it goes on where it was.")
+    outcome = "failed" if failure else "pressed"
+    title = f"payments of {guard.deployment} in {place.name} (guard {guard.name})"
+    return Message(outcome, title, " ".join(" ".join(texts).split()), {"Run": run}, links)
+
+
+def rearm_message(
+    guard: Guard,
+    place: Environment,
+    run: str,
+    steps: dict[str, str],
+    failure: str,
+    asked_by: str,
+    reason: str,
+    links: dict[str, str],
+) -> Message:
+    """What became of a re-arm.
+
+    ``steps`` is what each step said, by what it is about (empty for one that did not come to its end); ``failure``
+    says which task failed and why.
+    """
+    done = bool(steps.get("Scaled"))
+    if failure and not done:
+        outcome, text = "refused", f"Not re-armed: {failure}. It stays at zero."
+    elif failure:
+        outcome, text = "failed", f"Re-armed, but then {failure}. {steps['Scaled']}."
+    else:
+        outcome = "re-armed"
+        text = (
+            f"{steps['Scaled']}. The guard watches again; for {guard.cooldown_minutes:g} minutes it tells people "
+            "instead of pressing by itself."
+        )
+    details = {"Protects": guard.title, "Asked for by": asked_by, "Reason": reason, **steps, "Run": run}
+    return Message(outcome, f"{guard.deployment} in {place.name} (re-arm)", text, details, links)
+
+
 def by_hand(guard: Guard, place: Environment) -> str:
     """How a person presses."""
     note = '{"by": "<you>", "replicas": <now>, "reason": "<why>"}'

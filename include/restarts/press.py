@@ -157,6 +157,20 @@ def _patch(live: dict[str, Any], note: PressNote) -> list[dict[str, Any]]:
     ]
 
 
+def undone(deployment: dict[str, Any] | None) -> str:
+    """What somebody has done to a Deployment since it was pressed; empty when it is as the press left it."""
+    if deployment is None:
+        return "The Deployment was deleted since it was pressed."
+    replicas = int(deployment["spec"].get("replicas", 1))
+    if read_note(deployment) is None:
+        return (
+            f"The press was taken off since: {plural(replicas, 'replica')} wanted, and no note of it is left."
+        )
+    if replicas:
+        return f"UNDONE: somebody has scaled it up to {plural(replicas, 'replica')} in spite of the press."
+    return ""
+
+
 def note_patch(live: dict[str, Any], notes: dict[str, str | None]) -> list[dict[str, Any]]:
     """The part of a JSON patch that sets annotations, or removes those that are None."""
     metadata = live["metadata"]

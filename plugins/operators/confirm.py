@@ -1,0 +1,111 @@
+"""Confirming what the watch has found, and saving the evidence for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+from typing_extensions import override
+
+from include.release.kube import KubeError
+from include.restarts.confirming import confirm, look, note_alert, note_kind
+from include.restarts.evidence import evidence, evidence_name, prune, read_logs, save
+from include.restarts.press import read_note
+from plugins.operators.base import asked_by, say
+from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
+
+
+class ConfirmOperator(GuardOperator):
+    """Lists afresh, decides again by the same rules, asks the upstream when that decides, and looks at the storm brake.
+
+    Everything after it is skipped when there is nothing to do any more.
+
+    Args:
+        watched_by: id of the task that watches.
+    """
+
+    def __init__(self, *, watched_by: str = "watch", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.watched_by = watched_by
+
+    @override
+    def step(self, post: Post, context: Context) -> str:
+        """Returns the action."""
+        ti: Any = context["ti"]
+        watched = ti.xcom_pull(task_ids=self.watched_by) or {}
+        if watched:
+            say(self, f"The watch says {watched.get('action')}: {watched.get('text')}")
+        found = confirm(
+            post.cluster,
+            post.guard,
+            post.place,
+            post.guards,
+            post.meeting,
+            post.run,
+            asked_by=asked_by(context),
+            say=lambda line: say(self, line),
+        )
+        verdict = found.verdict
+        ti.xcom_push(key=VERDICT, value=verdict.model_dump_json())
+        for note in verdict.notes:
+            say(self, f"NOTICE: {note}")
+        say(self, f"A fresh look says {verdict.action}: {verdict.text}")
+        if verdict.action == "wait":
+            raise AirflowSkipException("nothing to do any more")
+        if kind := note_kind(verdict):
+            note_alert(post.cluster, post.guard, post.namespace, kind, datetime.now(UTC))
+        return verdict.action
+
+
+class SaveEvidenceOperator(GuardOperator):
+    """Saves the evidence before anything is done. What cannot be saved goes into this log, and holds up nothing.
+
+    Args:
+        confirmed_by: id of the task that confirms.
+    """
+
+    def __init__(self, *, confirmed_by: str = "confirm", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.confirmed_by = confirmed_by
+
+    @override
+    def step(self, post: Post, context: Context) -> str:
+        """Returns the name of the ConfigMap; empty when it could not be saved."""
+        verdict = verdict_of(context, self.confirmed_by)
+        if verdict is None:
+            raise AirflowSkipException(f"{self.confirmed_by} has decided nothing")
+        cluster, namespace, name = post.cluster, post.namespace, post.guard.name
+        saved = evidence_name(name, post.run)
+        if cluster.get("ConfigMap", namespace, saved) is not None:
+            say(self, f"ConfigMap {saved} in namespace {namespace} has the evidence already")
+            return saved
+        view, _ = look(cluster, namespace, post.guard.deployment, datetime.now(UTC))
+        newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
+        logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in newest if each.seen])
+        manifest = evidence(name, namespace, post.run, verdict.model_dump(mode="json"), view, logs)
+        for each in newest:
+            say(self, f"  {each.at:%H:%M:%S} {each.pod} {each.container}: {each.cause}. {each.evidence}")
+        try:
+            save(cluster, namespace, manifest)
+        except KubeError as error:
+            if error.transient:
+                raise
+            say(self, f"The evidence CANNOT BE SAVED: {error}. It follows.", error=True)
+            for key, text in manifest["data"].items():
+                say(self, f"--- {key}\n{text}")
+            return ""
+        say(self, f"Saved as ConfigMap {saved} in namespace {namespace}: {', '.join(manifest['data'])}")
+        self._prune(post, view.deployment, saved)
+        return saved
+
+    def _prune(self, post: Post, deployment: dict[str, Any] | None, saved: str) -> None:
+        """Only the newest few are kept. That an old one cannot be deleted holds up nothing."""
+        note = read_note(deployment)
+        keep = [saved, note.evidence] if note else [saved]
+        try:
+            for each in prune(post.cluster, post.namespace, post.guard.name, keep=keep):
+                say(self, f"Deleted the old ConfigMap {each}")
+        except KubeError as error:
+            self.log.warning("Old evidence cannot be deleted: %s", error)

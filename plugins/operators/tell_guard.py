@@ -1,0 +1,127 @@
+"""Telling people what became of a guard's run. A press is always told; telling changes nothing about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from typing_extensions import override
+
+from include.release.environments import Environment
+from include.release.kube import KubeError
+from include.release.telling import Message
+from include.restarts.guards import Guard
+from include.restarts.messages import Told, guard_message, payments_message
+from include.restarts.press import undone
+from plugins.notifiers.telling import tell_all
+from plugins.operators.approve_press import APPROVED, REFUSED
+from plugins.operators.base import run_name, say
+from plugins.operators.failure import KEY
+from plugins.operators.guarding import GuardOperator, Post, verdict_of
+from plugins.operators.locking import run_url
+from plugins.operators.press import PRESSED
+from plugins.operators.record_guard import record_press
+
+BEFORE_THE_PRESS = ("confirm", "save_evidence", "approve", "press")
+
+
+class TellGuardOperator(GuardOperator):
+    """Tells the guard's list: pressed, alert, braked, refused, failed or dry run.
+
+    It is a teardown, so it runs whatever failed before it. When a channel cannot be told it is tried again, and then the
+    task and the run are red: nobody must think that people know. The press stays as it is.
+    """
+
+    @override
+    def step(self, post: Post, context: Context) -> dict[str, Any]:
+        """Returns the outcome, and which channels were told now, which before."""
+        told = self._told(post, context)
+        message = guard_message(post.guard, post.place, post.run, told)
+        if message is None:
+            say(self, "Nothing to tell")
+            raise AirflowSkipException("nothing to tell")
+        say(self, message.plain())
+        record_press(self, post, told, message, context)
+        return {"outcome": message.outcome, **tell_list(self, post.guard, post.place, message, context)}
+
+    def _told(self, post: Post, context: Context) -> Told:
+        ti: Any = context["ti"]
+        press = ti.xcom_pull(task_ids="press", key=PRESSED)
+        now = ""
+        if press and press["outcome"] in ("pressed", "already") and not post.guard.dry_run:
+            try:
+                now = undone(post.cluster.get("Deployment", post.namespace, post.guard.deployment))
+            except KubeError as error:
+                now = f"Whether it is still at zero is not known: {error}."
+        return Told(
+            verdict=verdict_of(context, "confirm"),
+            press=press,
+            refused=str(ti.xcom_pull(task_ids="approve", key=REFUSED) or ""),
+            approved_by=str(ti.xcom_pull(task_ids="approve", key=APPROVED) or ""),
+            failure=failure_of(context, BEFORE_THE_PRESS),
+            evidence=str(ti.xcom_pull(task_ids="save_evidence") or ""),
+            now=now,
+            links=links_of(post.guard, context),
+        )
+
+
+class TellPaymentsOperator(GuardOperator):
+    """Tells the same people what became of the payments, once that is known: it can take minutes."""
+
+    @override
+    def step(self, post: Post, context: Context) -> dict[str, Any]:
+        """Returns which channels were told."""
+        ti: Any = context["ti"]
+        held, settled = (ti.xcom_pull(task_ids=each) for each in ("hold_payments", "settle_payments"))
+        failure = failure_of(context, ("hold_payments", "settle_payments"))
+        message = payments_message(
+            post.guard, post.place, post.run, held, settled, failure, links_of(post.guard, context)
+        )
+        if message is None:
+            say(self, "Nothing to tell")
+            raise AirflowSkipException("nothing to tell")
+        say(self, message.plain())
+        return tell_list(self, post.guard, post.place, message, context)
+
+
+def tell_list(
+    operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
+) -> dict[str, Any]:
+    """Tell the guard's list, or its environment's. Raises AirflowException when somebody could not be told."""
+    listed = place if guard.tell is None else place.model_copy(update={"tell": guard.tell})
+    news = ""
+    if message.outcome == "failed":
+        # The next run fails in the same way at once: told once per cooldown.
+        window = int(datetime.now(UTC).timestamp() // (guard.cooldown_minutes * 60))
+        news = f"{run_name(context).partition('/')[0]}#{message.title}#failed#{window}"
+    result = tell_all(operator, message, listed, context, news=news)
+    if result["failed"]:
+        raise AirflowException(f"NOT TOLD: {'; '.join(result['failed'])}")
+    return {str(key): names for key, names in result.items()}
+
+
+def failure_of(context: Context, task_ids: tuple[str, ...]) -> str:
+    """Which of these tasks failed and why; empty when none did."""
+    ti: Any = context["ti"]
+    dag_run: Any = context["dag_run"]
+    crumbs = ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)
+    failed = {each["task_id"] for each in crumbs if str(each["state"]) == "failed"}
+    for task_id in task_ids:
+        if task_id in failed:
+            found = ti.xcom_pull(task_ids=task_id, key=KEY) or {}
+            return f"`{task_id}` failed: {found.get('reason') or 'its log says why'}"
+    return ""
+
+
+def links_of(guard: Guard, context: Context) -> dict[str, str]:
+    """The run, and the form that re-arms."""
+    dag_run: Any = context["dag_run"]
+    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return {
+        "Run in Airflow": run_url(dag_run.dag_id, dag_run.run_id),
+        "Re-arm": f"{base}/dags/{quote(guard.name)}_rearm" if base else "",
+    }
