@@ -116,4 +116,5 @@ def _title(model: type[BaseModel], keys: Keys) -> str:
 
 
 def _required(model: type[BaseModel]) -> list[str]:
-    return [name for name, info in model.model_fields.items() if info.is_required()]
+    required = [name for name, info in model.model_fields.items() if info.is_required()]
+    return required or list(model.model_fields)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.release.policies import Channel
 from include.release.strict import Name, Strict, Text
-from include.restarts.facts import ANY, Cause
+from include.restarts.facts import ANY, CAUSES, Cause
 
 Minutes = Annotated[float, Field(gt=0, le=24 * 60, strict=False)]
+
+
+def _threshold(value: Any) -> Any:
+    """In words, as a threshold of 0 is a mistake with consequences."""
+    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 100:
+        extreme = "; 0 would press at the first restart" if value == 0 else ""
+        raise ValueError(f"a number of restarts from 1 to 100: it presses at more than that{extreme}")
+    return value
+
+
+def _causes(value: Any) -> Any:
+    """One finding instead of one for each kind of value that there can be."""
+    if value == ANY:
+        return value
+    causes = value if isinstance(value, list) else []
+    strange = [str(each) for each in causes if each not in CAUSES]
+    twice = sorted({str(each) for each in causes if causes.count(each) > 1})
+    if strange or twice or not causes:
+        why = f" (not {', '.join(strange)})" if strange else f" ({', '.join(twice)} once)" if twice else ""
+        raise ValueError(f"any, or a list such as [network], of {', '.join(CAUSES)}{why}")
+    return value
+
+
+Threshold = Annotated[
+    int, BeforeValidator(_threshold), Field(json_schema_extra={"minimum": 1, "maximum": 100})
+]
+Causes = Annotated[Literal["any"] | list[Cause], BeforeValidator(_causes)]
 
 
 class Probe(Strict):
@@ -34,6 +61,10 @@ class Probe(Strict):
             raise ValueError("service and port, such as service: gateway-service, port: 5010")
         if self.kind == "job" and not self.command:
             raise ValueError("the command that asks the upstream, such as command: [python3, -c, ...]")
+        given = self.command if self.kind == "service" else self.service or self.port or self.path != "/"
+        if given:
+            other = "no command: that is for kind: job" if self.kind == "service" else "the command alone"
+            raise ValueError(f"{other}, or it is not known what is to be asked")
         return self
 
 
@@ -93,11 +124,11 @@ class Guard(Strict):
         title="Environment of environments.yaml: cluster, namespace, who may, whom to tell"
     )
     deployment: Name = Field(title="Deployment that is watched and scaled to zero")
-    threshold: Annotated[int, Field(ge=1)] = Field(
-        default=3, title="Press when there are more restarts than this"
+    threshold: Threshold = Field(
+        default=3, title="Press when one container, over all pods, has more restarts than this"
     )
     window_minutes: Minutes = Field(default=15, title="... in so many minutes")
-    causes: Literal["any"] | list[Cause] = Field(
+    causes: Causes = Field(
         default=["network"], title=f"Causes that count; {ANY} counts every restart and asks nothing"
     )
     init_containers: bool = Field(default=True, title="Restarts of init containers count")
@@ -133,7 +164,7 @@ class Guards(Strict):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Guards")
 
     storm: Storm = Field(default=Storm(), title="Storm brake, for all guards of one cluster")
-    liveness_minutes: Minutes = Field(
+    liveness_minutes: Annotated[float, Field(ge=1, le=24 * 60, strict=False)] = Field(
         default=3, title="Minutes without a sign of life after which a guard is not alive"
     )
     relist_seconds: Annotated[int, Field(ge=5, le=3600)] = Field(

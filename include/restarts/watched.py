@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from include.release.environments import Environment
-from include.restarts.facts import Cause
-from include.restarts.guards import Guard, Guards, Minutes
+from include.restarts.guards import Causes, Guard, Guards, Minutes, Threshold
 
 Filled = Annotated[str, Field(min_length=1)]
 
@@ -25,9 +24,9 @@ class WatchSpec(BaseModel):
     connection: Filled = Field(description="Airflow connection of the cluster")
     namespace: Filled = Field(description="Namespace of the Deployment")
     deployment: Filled = Field(description="Deployment that is watched")
-    threshold: int = Field(default=3, ge=1, description="It trips at more restarts than this")
+    threshold: Threshold = Field(default=3, description="It trips at more restarts than this")
     window_minutes: Minutes = Field(default=15, description="... in so many minutes")
-    causes: Literal["any"] | list[Cause] = Field(default=["network"], description="Causes that count")
+    causes: Causes = Field(default=["network"], description="Causes that count")
     init_containers: bool = Field(default=True, description="Restarts of init containers count")
     sidecars: bool = Field(default=True, description="Restarts of sidecars count")
     containers: list[str] = Field(default=[], description="Only these containers; none: all")
