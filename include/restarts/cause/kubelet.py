@@ -75,7 +75,7 @@ ABORT = 134
 _OOM = re.compile(r"OOM-killed|out of memory|cannot allocate memory", re.IGNORECASE)
 _NODE = re.compile(
     r"context deadline exceeded|failed to reserve (container|sandbox) name|no space left on device|"
-    r"device or resource busy|cni|failed to (setup|set up) network|connection error: desc|code = Unavailable|"
+    r"device or resource busy|\bcni\b|failed to (setup|set up) network|connection error: desc|code = Unavailable|"
     r"input/output error|failed to create shim task: .*(timed out|deadline)",
     re.IGNORECASE,
 )

@@ -52,7 +52,7 @@ def last_words(log: str, rules: Rules) -> Words | None:
             continue
         words = judge(each, rules)
         if words is not None and words.cause not in ("application",) and each.level == "info":
-            words = None if not rules.failures.search(each.text) else _perhaps(words)
+            words = None if not rules.tells_failure(each.text) else _perhaps(words)
         if words is not None and passed and not _reaches(each, words):
             return wrapped
         if words is not None and words.what == WRAPPER:
@@ -138,12 +138,12 @@ def _vague(statement: Statement, rules: Rules) -> Words | None:
             return Words("network", f"{perhaps.what}, in a network call", top.text)
         return Words("application", perhaps.what, top.text)
     if perhaps is not None and (
-        statement.exception or rules.failures.search(top.text) or statement.level in ("warn", "error")
+        statement.exception or rules.tells_failure(top.text) or statement.level in ("warn", "error")
     ):
         return Words("unknown", perhaps.what, top.text, ("network", "application"))
     if statement.exception:
         return Words("application", top.kind or "exception", top.text)
-    if not rules.failures.search(" ".join((top.text, *statement.details))) and statement.level != "error":
+    if not rules.tells_failure(" ".join((top.text, *statement.details))) and statement.level != "error":
         return None
     if rules.wrappers.search(top.text):
         return Words("application", WRAPPER, top.text)

@@ -57,9 +57,9 @@ class Judged:
 
 def label_of(finding: Finding) -> str:
     """The label of the recordings: they name init containers and sidecars instead of their cause."""
-    if finding.role != "main":
-        return finding.role
-    return "eviction" if finding.cause == "node" else finding.cause
+    if finding.cause == "node":
+        return "eviction"
+    return finding.cause if finding.role == "main" else finding.role
 
 
 def matrix(judged: Iterable[Judged]) -> str:

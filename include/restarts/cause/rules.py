@@ -38,6 +38,7 @@ class Causes(Strict):
     bugs: dict[str, list[Text]] = Field(title="Exceptions that are faults of the program, by language")
     network_frames: Text = Field(title="Calls that make a nameless time-out one of the network")
     failures: Text = Field(title="Words that say that something went wrong")
+    harmless: Text = Field(title="Words that look like failures and are none")
     wrappers: Text = Field(title="Failures that only say that it ends: the line before has the reason")
     retries: Text = Field(title="Talk about trying again")
     recovered: Text = Field(title="Talk about having got over it")
@@ -67,6 +68,7 @@ class Rules:
     bugs: frozenset[str]
     network_frames: re.Pattern[str]
     failures: re.Pattern[str]
+    harmless: re.Pattern[str]
     wrappers: re.Pattern[str]
     retries: re.Pattern[str]
     recovered: re.Pattern[str]
@@ -75,6 +77,10 @@ class Rules:
     def first(self, line: str) -> Compiled | None:
         """The first pattern that is sure of the line."""
         return next((each for each in self.sure if each.finds(line)), None)
+
+    def tells_failure(self, text: str) -> bool:
+        """Whether its words say that something went wrong."""
+        return bool(self.failures.search(self.harmless.sub("", text)))
 
     def perhaps(self, line: str) -> Compiled | None:
         """The first pattern that thinks of the network at this line."""
@@ -103,6 +109,7 @@ def compiled(causes: Causes) -> Rules:
         bugs=frozenset(name for names in causes.bugs.values() for name in names),
         network_frames=re.compile(causes.network_frames),
         failures=_regex(causes.failures),
+        harmless=_regex(causes.harmless),
         wrappers=_regex(causes.wrappers),
         retries=_regex(causes.retries),
         recovered=_regex(causes.recovered),
@@ -121,7 +128,7 @@ def _compiled(cause: Cause, pattern: Pattern) -> Compiled:
 
 def _check(value: Causes, document: Document) -> list[Problem]:
     problems = []
-    for name in ("network_frames", "failures", "wrappers", "retries", "recovered", "noise"):
+    for name in ("network_frames", "failures", "harmless", "wrappers", "retries", "recovered", "noise"):
         problems += _broken(getattr(value, name), document.where((name,)), name)
     for group in ("application", "config", "network", "maybe_network"):
         for index, pattern in enumerate(getattr(value, group)):
