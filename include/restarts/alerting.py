@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from include.restarts.guards import Guard, Guards
-from include.restarts.liveness import Kept, Liveness, State
+from include.restarts.liveness import Kept, Liveness, Look, State, judge
 
+MEMORY = "memory"
+"""XCom by which one look hands on to the next what it needs."""
 ONCE: tuple[State, ...] = ("disarmed",)
 """Somebody did this on purpose: said once. The rest is said again after every cooldown."""
 AT_ONCE: tuple[State, ...] = ("not alive",)
@@ -51,6 +53,11 @@ class Alert:
     state: State
     text: str
     protects: bool
+
+
+def judged(guard: Guard, look: Look, guards: Guards, memory: Memory | None, now: datetime) -> Liveness:
+    """The judgement on a guard, after those that are remembered."""
+    return judge(guard, look, guards, now, memory.before(guard.name) if memory else None)
 
 
 def usable(memory: Memory | None, guards: Guards, now: datetime) -> Memory | None:

@@ -1,12 +1,13 @@
-"""What the clusters say of all guards: one question for the signs of life and one for the Deployments of a namespace."""
+"""What the clusters say of all guards: a few questions for a whole namespace, however many guards are there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from include.release.environments import Environment, Environments
+from include.release.frozen import MANAGED_BY
 from include.release.kube import Cluster, KubeError
 from include.release.problems import RejectedError
 from include.restarts.guards import Guard, Guards
@@ -14,23 +15,39 @@ from include.restarts.heartbeat import HEARTBEAT, Beat, read_beats
 from include.restarts.liveness import Dag, Look
 
 Connect = Callable[[Environment], Cluster]
+Object = dict[str, Any]
+OURS = ",".join(f"{name}={value}" for name, value in MANAGED_BY.items())
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One namespace, or why it could not be looked at."""
+    """One namespace, or why it could not be looked at. The last three are for who wants the counts too."""
 
     beats: list[Beat] = field(default_factory=list)
-    deployments: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    deployments: Mapping[str, Object] = field(default_factory=dict)
     problem: str = ""
+    replica_sets: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+    config_maps: Mapping[str, Object] = field(default_factory=dict)
 
 
-def survey(guards: Guards, places: Environments, connect: Connect) -> dict[str, Seen]:
-    """What is seen in the namespaces of all guards, by environment. Never raises: what is wrong is in the answer."""
+def survey(
+    guards: Guards, places: Environments, connect: Connect, *, counts: bool = False
+) -> dict[str, Seen]:
+    """What is seen in the namespaces of all guards, by environment. Never raises: what is wrong is in the answer.
+
+    Args:
+        guards: all guards.
+        places: where they are.
+        connect: connects to a cluster.
+        counts: ask also for what the counts of restarts are made of, and for the evidence.
+    """
     found: dict[str, Seen] = {}
     for name in dict.fromkeys(each.environment for each in guards.guards):
         place = places.find(name)
-        found[name] = _look(place, connect) if place else Seen(problem=f"there is no environment {name}")
+        found[name] = (
+            _look(place, connect, counts) if place else Seen(problem=f"there is no environment {name}")
+        )
     return found
 
 
@@ -40,14 +57,27 @@ def look_at(guard: Guard, seen: Mapping[str, Seen], dag: Dag) -> Look:
     return Look(dag, here.beats, here.deployments.get(guard.deployment), here.problem)
 
 
-def _look(place: Environment, connect: Connect) -> Seen:
+def _look(place: Environment, connect: Connect, counts: bool) -> Seen:
+    namespace = place.namespace
     try:
         cluster = connect(place)
-        beats = read_beats(cluster.get("ConfigMap", place.namespace, HEARTBEAT))
-        listed = cluster.list("Deployment", place.namespace)
+        beats = read_beats(cluster.get("ConfigMap", namespace, HEARTBEAT))
+        deployments = _by_name(cluster.list("Deployment", namespace))
+        if not counts:
+            return Seen(beats, deployments)
+        return Seen(
+            beats,
+            deployments,
+            replica_sets=cluster.list("ReplicaSet", namespace),
+            pods=cluster.list("Pod", namespace),
+            config_maps=_by_name(cluster.list("ConfigMap", namespace, labels=OURS)),
+        )
     except KubeError as error:
         return Seen(problem=str(error))
     except RejectedError as error:
         first = error.problems[0]
         return Seen(problem=f"{first.where}: {first.found}; expected {first.expected}")
-    return Seen(beats, {each["metadata"]["name"]: each for each in listed})
+
+
+def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
+    return {str(each["metadata"]["name"]): each for each in objects}

@@ -19,7 +19,7 @@ from include.release.kube import Cluster
 from include.release.loading import Sources
 from include.release.policies import Channel
 from include.release.telling import Message, channels_for, name_of
-from include.restarts.alerting import Alert, Memory, alerts, remember, usable
+from include.restarts.alerting import MEMORY, Alert, Memory, alerts, judged, remember, usable
 from include.restarts.guards import Guards
 from include.restarts.liveness import (
     ENDED,
@@ -27,7 +27,6 @@ from include.restarts.liveness import (
     Liveness,
     capacity_problem,
     is_silent,
-    judge,
     live_triggerers,
     report,
 )
@@ -37,8 +36,6 @@ from plugins.hooks.cluster import ClusterHook
 from plugins.notifiers.sending import send
 from plugins.operators.base import give_up, readable_errors, say
 
-MEMORY = "memory"
-"""XCom by which one look hands on to the next what it needs."""
 OUTCOME = "failed"
 """Channels that want to hear of failures hear of guards that do not guard, and of the end of it."""
 
@@ -92,7 +89,7 @@ class GuardsAliveOperator(BaseOperator):
             look = look_at(guard, seen, _dag(ti, f"{guard.name}_guard"))
             if is_silent(guard, look, guards, now):
                 look = replace(look, dag=_with_tasks(ti, f"{guard.name}_guard", look.dag))
-            found.append(judge(guard, look, guards, now, memory.before(guard.name) if memory else None))
+            found.append(judged(guard, look, guards, memory, now))
         return found, live_triggerers((beat for each in seen.values() for beat in each.beats), guards, now)
 
     def _tell(

@@ -1,7 +1,8 @@
-"""Who asks: Airflow's own login, and Airflow's own permission to read the release DAG."""
+"""Who asks: Airflow's own login, and Airflow's own permission to read a DAG."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -11,17 +12,19 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, HTTPException, Request, status
 from fastapi.responses import RedirectResponse, Response
 
-DAG = "release"
+
+def may_see(dag: str) -> Callable[[BaseUser], BaseUser]:
+    """A dependency: the user, when Airflow lets them see a DAG. It raises HTTPException 401 or 403."""
+
+    def user_of(user: Annotated[BaseUser, Depends(get_user)]) -> BaseUser:
+        if not get_auth_manager().is_authorized_dag(method="GET", details=DagDetails(id=dag), user=user):
+            raise HTTPException(status.HTTP_403_FORBIDDEN, f"you may not see the DAG {dag}")
+        return user
+
+    return user_of
 
 
-def may_read(user: Annotated[BaseUser, Depends(get_user)]) -> BaseUser:
-    """The user, when Airflow lets them see the release DAG. Raises HTTPException 401 or 403."""
-    if not get_auth_manager().is_authorized_dag(method="GET", details=DagDetails(id=DAG), user=user):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, f"you may not see the DAG {DAG}")
-    return user
-
-
-Reader = Annotated[BaseUser, Depends(may_read)]
+Reader = Annotated[BaseUser, Depends(may_see("release"))]
 User = Annotated[BaseUser, Depends(get_user)]
 
 

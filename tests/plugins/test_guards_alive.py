@@ -14,8 +14,9 @@ import yaml
 from airflow.sdk.exceptions import AirflowFailException, AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
+from include.restarts.alerting import MEMORY
 from plugins.operators import guards_alive
-from plugins.operators.guards_alive import MEMORY, GuardsAliveOperator
+from plugins.operators.guards_alive import GuardsAliveOperator
 from tests.standin import Standin
 
 NAMESPACE = "guarded"
