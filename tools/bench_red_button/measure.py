@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from tools.bench_red_button.cutting import between
 from tools.bench_red_button.figures import Cut, Press, Size
@@ -93,8 +95,13 @@ def timeline_of(on: Stage, zero: Zero, crossed: float) -> dict[str, float]:
     value = on.airflow.get(
         f"{path}/taskInstances/{WATCH}/xcomEntries/return_value", deserialize="false", stringify="false"
     )
-    found = (value or {}).get("value")
-    return parts_of(crossed, zero.at, zero.note, found if isinstance(found, dict) else None, rows)
+    return parts_of(crossed, zero.at, zero.note, as_object((value or {}).get("value")), rows)
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """An XCom as Airflow's API answers it: an object, or its JSON."""
+    found = json.loads(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) else {}
 
 
 def measure_cut(here: Ground, options: Options, say: Say) -> Cut:

@@ -13,6 +13,7 @@ import urllib3
 
 from include.release.kube import path_of
 from include.release.pressed import NOTE_PRESSED
+from tools.demo.options import DemoError
 
 AGAIN_SECONDS = 0.2
 
@@ -45,7 +46,7 @@ class Observer:
         self._zeros: list[Zero] = []
         self._news = threading.Condition()
         self._ending = False
-        self._raw: Any = None
+        self._broken: Exception | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def start(self) -> None:
@@ -63,10 +64,16 @@ class Observer:
             return list(self._zeros)
 
     def wait_zero(self, name: str, after: float, seconds: float) -> Zero | None:
-        """The first time that it went to zero after a moment; None when it does not in so many seconds."""
+        """The first time that it went to zero after a moment; None when it does not in so many seconds.
+
+        Raises:
+            DemoError: nothing can be seen any more.
+        """
         deadline = time.monotonic() + seconds
         with self._news:
             while True:
+                if self._broken is not None:
+                    raise DemoError(f"the Deployments cannot be watched: {self._broken}")
                 found = next((each for each in self._zeros if each.name == name and each.at >= after), None)
                 left = deadline - time.monotonic()
                 if found or left <= 0:
@@ -80,7 +87,12 @@ class Observer:
                 for item in listed.get("items") or []:
                     self._note(item)
                 self._watch(listed["metadata"]["resourceVersion"])
-            except Exception:  # (whatever ends a connection: it is opened again)
+            except (urllib3.exceptions.HTTPError, OSError):  # the connection ended, or the API server is away
+                time.sleep(AGAIN_SECONDS)
+            except Exception as error:
+                if not isinstance(getattr(error, "status", None), int):  # an answer of the API server
+                    self._broken = error
+                    return
                 time.sleep(AGAIN_SECONDS)
 
     def _watch(self, version: str) -> None:
@@ -120,7 +132,7 @@ class Observer:
 
 def _lines(raw: urllib3.HTTPResponse) -> Iterator[bytes]:
     rest = b""
-    while chunk := raw.read1():
+    for chunk in raw.stream(amt=None):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
 

@@ -37,22 +37,25 @@ def show(console: Console, sizes: Sequence[Size], cut: Cut) -> None:
 
 def times(sizes: Sequence[Size]) -> Table:
     """One line per number of guards."""
-    table = Table(title="From the status write to zero replicas (seconds)", title_justify="left")
+    table = Table(
+        title="From the status write to zero replicas (seconds)", title_justify="left", min_width=50
+    )
     for name in ("guards", "presses", "p50", "p95", "p99", "lost", "too many", "all armed after"):
         table.add_column(name, justify="right")
     for size in sizes:
         ranks = [size.percentile(rank) for rank in (50, 95, 99)]
         cells = ["-" if each is None else f"{each:.2f}" for each in ranks]
         more = [str(size.lost), str(size.extra), f"{size.armed_after:.0f} s"]
-        table.add_row(
-            str(size.guards), str(len(size.presses)), *cells, *(more if not size.reason else [size.reason])
-        )
+        if not size.reason:
+            table.add_row(str(size.guards), str(len(size.presses)), *cells, *more)
     return table
 
 
 def parts(size: Size) -> Table:
     """Where the time goes."""
-    table = Table(title=f"Where the time goes with {size.guards} guards (seconds)", title_justify="left")
+    table = Table(
+        title=f"Where the time goes with {size.guards} guards (seconds)", title_justify="left", min_width=50
+    )
     for name in ("part", "median", "p95"):
         table.add_column(name, justify="left" if name == "part" else "right")
     for part, middle, high in split(size.presses):

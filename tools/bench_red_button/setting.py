@@ -30,7 +30,7 @@ def write_config(target: Path, count: int, namespace: str) -> Path:
     path = target / "environments.yaml"
     places = yaml.safe_load(path.read_text())
     payments = next(each for each in places["environments"] if each["name"] == "payments")
-    kept = {name: payments[name] for name in ("connection", "image_lock")}
+    kept = {name: payments[name] for name in ("connection", "image_lock", "may_approve", "documents")}
     place = {
         **kept,
         "name": ENVIRONMENT,

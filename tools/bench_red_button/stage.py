@@ -131,12 +131,19 @@ def stage(here: Ground, count: int, say: Say, kubeconfig: Path | None = None) ->
         components.wait_healthy(base, here.supervisor)
         airflow.login()
         say("Airflow is healthy")
-        observer = Observer(here.connect(), namespace)
+        observer = Observer(client_of(here.kubeconfig), namespace)
         observer.start()
         cleanup.callback(observer.close)
         found = Stage(airflow, work, observer, here.supervisor, 0.0)
         wait_armed(found, count)
         yield Stage(airflow, work, observer, here.supervisor, time.monotonic() - begun)
+
+
+def client_of(kubeconfig: Path) -> Any:
+    """A client of the Kubernetes API, as it is."""
+    from kubernetes.config import new_client_from_config  # noqa: PLC0415 (costs a second)
+
+    return new_client_from_config(str(kubeconfig))
 
 
 def wait_armed(here: Stage, count: int) -> None:

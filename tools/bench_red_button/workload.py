@@ -20,6 +20,8 @@ CONTAINER = "main"
 THRESHOLD = 3
 MESSAGE = "network failure: dial tcp 192.0.2.7:443: connect: connection refused"
 WITHIN = 120.0
+BETWEEN = 0.5
+"""Seconds between two restarts. A kubelet takes longer; closer together, the watch sees one jump of the count."""
 
 
 def name_of(number: int) -> str:
@@ -126,6 +128,7 @@ class Workload:
         pod = self.pod_of(name)
         for count in range(1, THRESHOLD + 1):
             self.restart(pod, count)
+            time.sleep(BETWEEN)
         return self.restart(pod, THRESHOLD + 1)
 
     def rearm(self, name: str) -> None:
