@@ -20,6 +20,9 @@ Action = Literal["wait", "press", "ask_upstream", "alert"]
 HELD = "held back"
 """Kind of an alert: a press was due and was not made (storm brake, nobody approved, dry run), and people know."""
 
+UNKNOWN = "unknown cause"
+"""Kind of an alert: only restarts of unknown cause would have pressed, and the upstream answers."""
+
 
 class Rule(Protocol):
     """What is asked of a guard, or of a watch that stands by itself."""
@@ -84,9 +87,9 @@ def decide(rule: Rule, ledger: Ledger, view: View, now: datetime) -> Decision:
     by_container: dict[str, dict[str, int]] = {
         name: dict(Counter(str(each.cause) for each in some)) for name, some in sorted(counted.items())
     }
-    found = [_judge(rule, ledger, view, now, name, some) for name, some in sorted(counted.items())]
+    judged = [_judge(rule, ledger, view, now, name, some) for name, some in sorted(counted.items())]
+    found = [_cooled(each, rule, ledger, now) for each in judged]
     order: list[Action] = ["press", "ask_upstream", "alert", "wait"]
-    found = [_cooled(each, rule, ledger, now) for each in found]
     best = min(found, key=lambda each: order.index(each.action), default=None)
     if best is None or (best.action == "wait" and not best.kind):
         best = Decision(action="wait", text=_quiet(rule, view, by_container))
@@ -145,33 +148,43 @@ def _judge(
     wanted = "any cause" if rule.causes == ANY else " or ".join(rule.causes)
     if len(pressing) > rule.threshold:
         facts["crossed_at"] = pressing[rule.threshold].at
-        rearmed = _past(view.rearmed_at, now)
-        if rearmed is not None and now - rearmed <= timedelta(minutes=rule.cooldown_minutes):
-            text = (
-                f"{said}: it would be pressed, but it was re-armed at {moment(rearmed.isoformat())}, less than "
-                f"{rule.cooldown_minutes:g} minutes ago. A person decides."
-            )
-            return Decision(action="alert", kind="after a re-arm", text=text, **facts)
-        held = _past(ledger.alerted_at(HELD), now)
-        if held is not None and now - held <= timedelta(minutes=rule.cooldown_minutes):
-            text = f"{said}: a press was held back, and people were told, at {moment(held.isoformat())}. A person decides."
-            return Decision(action="wait", kind=HELD, text=text, **facts)
         text = f"{said}, and it counts {wanted}: press.{_last(pressing)}"
-        return Decision(action="press", text=text, **facts)
+        found = _hesitant(rule, ledger, view, now, said, facts)
+        return found or Decision(action="press", text=text, **facts)
     both = sorted([*pressing, *unclear], key=lambda each: each.at)
     if len(both) > rule.threshold:
         facts["crossed_at"] = both[rule.threshold].at
         asked = _past(ledger.asked_at, now)
-        if asked is None or any(each.at > asked for each in unclear):
-            text = f"{said}, but only with {plural(len(unclear), 'restart')} whose cause nobody knows: ask the upstream."
-            return Decision(action="ask_upstream", kind="unknown cause", text=text, **facts)
-        text = f"{said}, some of unknown cause; the upstream answered at {moment(asked.isoformat())}: nothing to press."
-        return Decision(action="wait", kind="unknown cause", text=text, **facts)
+        if asked is not None and not any(each.at > asked for each in unclear):
+            text = f"{said}, some of unknown cause; the upstream answered at {moment(asked.isoformat())}: nothing to press."
+            return Decision(action="wait", kind=UNKNOWN, text=text, **facts)
+        text = f"{said}, but only with {plural(len(unclear), 'restart')} whose cause nobody knows: ask the upstream."
+        found = _hesitant(rule, ledger, view, now, said, facts)
+        return found or Decision(action="ask_upstream", kind=UNKNOWN, text=text, **facts)
     if len(restarts) > rule.threshold:
         facts["crossed_at"] = restarts[rule.threshold].at
         text = f"{said}, but it counts {wanted}: not pressed. Look at {container} itself.{_last(restarts)}"
         return Decision(action="alert", kind="other causes", text=text, **facts)
     return Decision(action="wait", text=said, **facts)
+
+
+def _hesitant(
+    rule: Rule, ledger: Ledger, view: View, now: datetime, said: str, facts: dict[str, Any]
+) -> Decision | None:
+    """What is said instead of a press soon after a re-arm, or soon after one that was held back; else None."""
+    cooldown = timedelta(minutes=rule.cooldown_minutes)
+    rearmed = _past(view.rearmed_at, now)
+    if rearmed is not None and now - rearmed <= cooldown:
+        text = (
+            f"{said}: it would be pressed, but it was re-armed at {moment(rearmed.isoformat())}, less than "
+            f"{rule.cooldown_minutes:g} minutes ago. A person decides."
+        )
+        return Decision(action="alert", kind="after a re-arm", text=text, **facts)
+    held = _past(ledger.alerted_at(HELD), now)
+    if held is not None and now - held <= cooldown:
+        text = f"{said}: a press was held back, and people were told, at {moment(held.isoformat())}. A person decides."
+        return Decision(action="wait", kind=HELD, text=text, **facts)
+    return None
 
 
 def _presses(rule: Rule, restart: Restart, now: datetime) -> bool:

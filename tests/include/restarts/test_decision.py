@@ -230,6 +230,23 @@ def test_a_press_that_was_held_back_is_not_asked_for_again_within_the_cooldown()
     assert case.look().action == "press"
 
 
+def test_unknown_causes_are_held_back_like_others() -> None:
+    """Else a guard whose press was braked would ask, be braked and tell people again and again."""
+    case = Case(guard(window_minutes=60))
+    assert case.restarts(["unknown"] * 4).action == "ask_upstream"
+    case.ledger.note_alert(HELD, case.kubelet.now)
+    assert case.restart("unknown").action == "wait"
+    case.kubelet.pass_time(minutes=31)
+    assert case.look().action == "ask_upstream"
+
+
+def test_after_a_rearm_unknown_causes_alert_without_asking() -> None:
+    case = Case()
+    _noted(case, NOTE_REARMED, case.kubelet.pass_time(seconds=30))
+    found = case.restarts(["unknown"] * 4)
+    assert (found.action, found.kind) == ("alert", "after a re-arm")
+
+
 def _noted(case: Case, key: str, at: datetime, **more: Any) -> None:
     case.kubelet.annotations[key] = json.dumps({"at": at.isoformat(), "run": "swype_guard/run-1", **more})
 
