@@ -98,6 +98,22 @@ def test_a_service_without_ready_pods(ns: Namespace) -> None:
     assert ns.fetch("services", "web:http", "/").code == 503
 
 
+def test_a_service_is_posted_to_through_the_api_server(ns: Namespace) -> None:
+    ns.create("services", service("web", port=80, target="http"))
+    ns.create("pods", pod("web", server(ns.image, port=8088)))
+    ns.pod_ready("web")
+    until("it answers", lambda: _answer(ns, "web:80"), 20)
+    posted = ns.fetch("services", "web:80", "/queue/hold?x=1", "POST", body='{"reason": "a b"}')
+    assert posted.code == 200
+    assert (posted.body["method"], posted.body["path"]) == ("POST", "/queue/hold?x=1")
+    assert posted.body["body"] == '{"reason": "a b"}'
+    # the program's own errors come through as they are, and are told from those of the API server
+    for code in (404, 409, 500, 503):
+        answer = ns.fetch("services", "web:80", f"/status/{code}", "POST", body="{}")
+        assert (answer.code, answer.body["pod"]) == (code, "web")
+        assert answer.body.get("kind") != "Status"
+
+
 def test_a_service_sends_to_every_ready_pod(ns: Namespace) -> None:
     ns.create("services", service("web"))
     ns.create("deployments", deployment("web", server(ns.image), replicas=2))
@@ -137,6 +153,29 @@ def test_a_service_without_a_selector_has_no_endpoints(ns: Namespace) -> None:
     ns.create("services", body)
     answer = ns.fetch("services", "web:http", "/")
     assert (answer.code, answer.message) == (404, 'services "web" not found')
+
+
+REFUSED = """
+import os, socket, time
+place = os.environ["WEB_SERVICE_HOST"], int(os.environ["WEB_SERVICE_PORT"])
+for attempt in range(50):
+    try:
+        with socket.create_connection(place, 5) as one:
+            answer = "connected"
+    except ConnectionRefusedError:
+        answer = "refused"
+        break
+    except OSError as error:
+        answer = str(error)
+    time.sleep(0.2)
+print(answer)
+"""
+
+
+def test_a_service_without_pods_refuses_connections(ns: Namespace) -> None:
+    # Who calls it can tell that nothing has arrived anywhere.
+    ns.create("services", service("web", port=8000))
+    assert ns.output(pod("caller", container(ns.image, python(REFUSED)))) == "refused\n"
 
 
 CALLER = """

@@ -2,8 +2,9 @@
 
 A connection goes to one ready pod, taken in turn, and is never tried again elsewhere: what a client sees during a
 rollout is what it would see on a cluster. Which pods are ready is known a moment late, as there (see ``routes``). With no
-ready pod a connection goes to one that still serves on its way out, and with none of those it is reset. One that runs goes
-on until either side ends it, so that a pod on its way out can finish what it has begun.
+ready pod a connection goes to one that still serves on its way out, and with none of those it is refused, as kube-proxy's
+rules do: a client must be able to tell that nothing it sent has arrived. One that runs goes on until either side ends it,
+so that a pod on its way out can finish what it has begun.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +23,9 @@ from include.cluster.store import Change
 
 Object = dict[str, Any]
 Endpoint = tuple[str, int]
+
+Listener = asyncio.Server | socket.socket
+"""A socket that only keeps the port, and refuses, stands in for a server while no pod serves."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +40,9 @@ class ServiceProxy(Controller):
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
-        self._listeners: dict[Key, dict[Endpoint, asyncio.Server]] = {}
+        self._listeners: dict[Key, dict[Endpoint, Listener]] = {}
         self._connections: set[asyncio.Task[None]] = set()
-        self._routes = Routes(cluster.registry, cluster.settings)
+        self._routes = Routes(cluster.registry, cluster.settings, self.enqueue)
 
     def start(self) -> None:
         """Begins to work, with the pods of now."""
@@ -61,8 +66,10 @@ class ServiceProxy(Controller):
         """Opens and closes listeners until they are those of the service."""
         wanted = self._endpoints(self.registry.find("services", *key))
         present = self._listeners.setdefault(key, {})
-        for endpoint in [one for one in present if one not in wanted]:
-            present.pop(endpoint).close()
+        for endpoint, listener in list(present.items()):
+            serving = isinstance(listener, asyncio.Server)
+            if endpoint not in wanted or serving != self._routes.serves(key, wanted[endpoint]):
+                present.pop(endpoint).close()
         try:
             for endpoint, port in wanted.items():
                 if endpoint not in present:
@@ -97,13 +104,15 @@ class ServiceProxy(Controller):
                     found[(self.settings.host, int(port["nodePort"]))] = int(port["port"])
         return found
 
-    async def _listen(self, key: Key, endpoint: Endpoint, port: int) -> asyncio.Server:
+    async def _listen(self, key: Key, endpoint: Endpoint, port: int) -> Listener:
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self._serve(key, port, reader, writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
         try:
+            if not self._routes.serves(key, port):
+                return _kept(endpoint)
             return await asyncio.start_server(accepted, *endpoint)
         except OSError as error:
             service = self.registry.find("services", *key)
@@ -144,6 +153,18 @@ class ServiceProxy(Controller):
                 one.close()
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
+
+
+def _kept(endpoint: Endpoint) -> socket.socket:
+    """A port that is bound and not listened at: connections to it are refused."""
+    found = socket.socket(socket.AF_INET6 if ":" in endpoint[0] else socket.AF_INET)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(endpoint)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

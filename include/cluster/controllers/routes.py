@@ -26,11 +26,13 @@ class Routes:
     Args:
         registry: where services and pods are looked up.
         settings: ``proxy_delay`` and ``proxy_min_sync``.
+        turned: told of each service that has come to be served at a port, or is no longer.
     """
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
+    def __init__(self, registry: Registry, settings: Settings, turned: Callable[[Key], None]) -> None:
         self._registry = registry
         self._delay, self._apart = settings.proxy_delay, settings.proxy_min_sync
+        self._turned = turned
         self._table: Table = {}
         self._turns: dict[tuple[Key, int], int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +64,10 @@ class Routes:
         self._turns[(key, port)] = turn + 1
         return found[turn % len(found)]
 
+    def serves(self, key: Key, port: int) -> bool:
+        """Whether any pod serves a port of a service."""
+        return bool(self._table.get((key, port)))
+
     def _write(self, now: Callable[[], float]) -> None:
         self._timer = None
         self._written = now()
@@ -74,5 +80,8 @@ class Routes:
             for port in service["spec"].get("ports") or []:
                 found = services.addresses(service, port, pods.get(key[0], []), leaving=True)
                 table[(key, int(port["port"]))] = found
-        self._table = table
+        before, self._table = self._table, table
+        for where in before.keys() | table.keys():
+            if bool(before.get(where)) != bool(table.get(where)):
+                self._turned(where[0])
         self._turns = {where: turn for where, turn in self._turns.items() if where in table}

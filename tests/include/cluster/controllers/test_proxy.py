@@ -119,7 +119,7 @@ async def test_a_connection_is_tried_once(world: World) -> None:
     assert (failed, good.accepted) == (2, 2)
 
 
-async def test_without_a_ready_pod_the_connection_is_closed_and_an_old_one_goes_on(world: World) -> None:
+async def test_without_a_ready_pod_a_connection_is_refused_and_an_old_one_goes_on(world: World) -> None:
     backend = await Backend("one", "127.77.2.1").start()
     pod(world, "a", backend.address, backend.port)
     port = free_port()
@@ -128,12 +128,15 @@ async def test_without_a_ready_pod_the_connection_is_closed_and_an_old_one_goes_
     writer.write(b"before\n")
     assert await reader.readline() == b"one:before\n"
     set_ready(world, "a", backend.address, False)
-    with pytest.raises(ConnectionError):
-        assert await ask(address, port) == ""
-        raise ConnectionResetError
+    await world.settle()
+    with pytest.raises(ConnectionRefusedError):
+        await ask(address, port)
     writer.write(b"after\n")
     assert await reader.readline() == b"one:after\n"
     writer.close()
+    set_ready(world, "a", backend.address, True)
+    await world.settle()
+    assert await ask(address, port) == "one:hello\nbye\n"
 
 
 async def test_a_deleted_service_is_listened_for_no_more(world: World) -> None:
@@ -146,6 +149,8 @@ async def test_a_deleted_service_is_listened_for_no_more(world: World) -> None:
 
 
 async def test_a_port_that_cannot_be_had_is_told_and_tried_again(world: World) -> None:
+    backend = await Backend("one", "127.77.6.1").start()
+    pod(world, "a", backend.address, backend.port)
     port = free_port()
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", port))
