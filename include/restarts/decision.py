@@ -156,7 +156,10 @@ def _judge(
         facts["crossed_at"] = both[rule.threshold].at
         asked = _past(ledger.asked_at, now)
         if asked is not None and not any(each.at > asked for each in unclear):
-            text = f"{said}, some of unknown cause; the upstream answered at {moment(asked.isoformat())}: nothing to press."
+            text = (
+                f"{said}, some of unknown cause. The upstream was asked at {moment(asked.isoformat())}, and since then "
+                "there was no such restart: not pressed."
+            )
             return Decision(action="wait", kind=UNKNOWN, text=text, **facts)
         text = f"{said}, but only with {plural(len(unclear), 'restart')} whose cause nobody knows: ask the upstream."
         found = _hesitant(rule, ledger, view, now, said, facts)

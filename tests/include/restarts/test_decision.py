@@ -112,7 +112,7 @@ def test_the_upstream_is_asked_again_when_there_is_another_restart_and_not_befor
     case.ledger.note_asked(case.kubelet.pass_time(seconds=2))
     found = case.look()
     assert found.action == "wait"
-    assert "the upstream answered at 2026-11-21 09:00:42 UTC: nothing to press." in found.text
+    assert "The upstream was asked at 2026-11-21 09:00:42 UTC, and since then there was no such restart" in found.text
     assert case.restart("unknown").action == "ask_upstream"
 
 
