@@ -20,8 +20,9 @@ Action = Literal["wait", "press", "ask_upstream", "alert"]
 HELD = "held back"
 """Kind of an alert: a press was due and was not made (storm brake, nobody approved, dry run), and people know."""
 
-UNKNOWN = "unknown cause"
-"""Kind of an alert: only restarts of unknown cause would have pressed, and the upstream answers."""
+OTHER, UNKNOWN = "other causes", "unknown cause"
+REARMED, SCALED_UP = "after a re-arm", "scaled up while pressed"
+"""The other kinds of alerts; docs/red-button.md has what each means."""
 
 
 class Rule(Protocol):
@@ -115,7 +116,7 @@ def _not_armed(view: View) -> Decision | None:
         if view.replicas == 0:
             return Decision(action="wait", text=f"{text}; it stays at zero until it is re-armed.")
         text += f", but somebody scaled it to {view.replicas}: re-arm it, or scale it to zero again."
-        return Decision(action="alert", kind="scaled up while pressed", text=text)
+        return Decision(action="alert", kind=SCALED_UP, text=text)
     if view.replicas == 0:
         return Decision(
             action="wait", text=f"{place} is scaled to zero, and not by the button: nothing to press."
@@ -167,7 +168,7 @@ def _judge(
     if len(restarts) > rule.threshold:
         facts["crossed_at"] = restarts[rule.threshold].at
         text = f"{said}, but it counts {wanted}: not pressed. Look at {container} itself.{_last(restarts)}"
-        return Decision(action="alert", kind="other causes", text=text, **facts)
+        return Decision(action="alert", kind=OTHER, text=text, **facts)
     return Decision(action="wait", text=said, **facts)
 
 
@@ -182,7 +183,7 @@ def _hesitant(
             f"{said}: it would be pressed, but it was re-armed at {moment(rearmed.isoformat())}, less than "
             f"{rule.cooldown_minutes:g} minutes ago. A person decides."
         )
-        return Decision(action="alert", kind="after a re-arm", text=text, **facts)
+        return Decision(action="alert", kind=REARMED, text=text, **facts)
     held = _past(ledger.alerted_at(HELD), now)
     if held is not None and now - held <= cooldown:
         text = f"{said}: a press was held back, and people were told, at {moment(held.isoformat())}. A person decides."
