@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -107,3 +108,15 @@ class RestartWatchSensor(BaseSensorOperator):
         if self.soak_minutes is not None and event["action"] != "quiet":
             raise AirflowFailException(event["text"])
         return event
+
+
+def found_by(context: Context, task_id: str = "watch") -> dict[str, Any]:
+    """What the watch of this run has found; empty when it has found nothing, or somebody marked it as done.
+
+    Airflow stores what a task that ends in the triggerer returns as JSON twice over, and undoes that once.
+    """
+    ti: Any = context["ti"]
+    found = ti.xcom_pull(task_ids=task_id)
+    if isinstance(found, str):
+        found = json.loads(found)
+    return found if isinstance(found, dict) else {}

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from include.restarts.hub import hub_count
 from include.restarts.loading import Sources, read_guard
 from include.restarts.watched import WatchSpec
-from plugins.sensors.restart_watch import RestartWatchSensor
+from plugins.sensors.restart_watch import RestartWatchSensor, found_by
 from plugins.triggers import restarts
 from plugins.triggers.handing_over import hand_over_now
 from plugins.triggers.restarts import RestartTrigger
@@ -129,6 +130,18 @@ def test_a_soak_may_take_its_deployment_from_the_run():
     assert (task.watch["deployment"], task.watch["name"]) == ("shop", "soak-r1")
 
 
+def test_what_a_watch_returned_is_read_as_airflow_gives_it_back():
+    """Of a task that ended in the triggerer as a text, of one that ended in a worker as it was."""
+    from airflow.models.xcom import XComModel
+
+    found = {"action": "press", "counts": {"main": {"network": 4}}}
+    for stored in (XComModel.serialize_value(found), found):
+        ti = SimpleNamespace(xcom_pull=lambda task_ids, stored=stored: stored)
+        assert found_by({"ti": ti}) == found  # type: ignore[typeddict-item]
+    nothing = SimpleNamespace(xcom_pull=lambda task_ids: None)
+    assert found_by({"ti": nothing}) == {}  # type: ignore[typeddict-item]
+
+
 async def events(trigger: RestartTrigger) -> list[TriggerEvent]:
     return [each async for each in trigger.run()]
 
@@ -181,7 +194,9 @@ async def test_a_connection_that_is_not_there_is_said_and_tried_again(monkeypatc
     trigger = RestartTrigger(watch=sensor(connection="no_such_connection").watch)
     running = asyncio.create_task(events(trigger))
     async with asyncio.timeout(10):
-        while not any("no_such_connection" in line and "The connection cannot be used" in line for line in said):
+        while not any(
+            "no_such_connection" in line and "The connection cannot be used" in line for line in said
+        ):
             await asyncio.sleep(0.05)
     assert not running.done()
     running.cancel()
