@@ -15,6 +15,7 @@ from include.restarts.evidence import evidence, evidence_name, prune, read_logs,
 from include.restarts.press import read_note
 from plugins.operators.base import asked_by, say
 from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
+from plugins.sensors.restart_watch import found_by
 
 
 class ConfirmOperator(GuardOperator):
@@ -34,7 +35,7 @@ class ConfirmOperator(GuardOperator):
     def step(self, post: Post, context: Context) -> str:
         """Returns the action."""
         ti: Any = context["ti"]
-        watched = ti.xcom_pull(task_ids=self.watched_by) or {}
+        watched = found_by(context, self.watched_by)
         if watched:
             say(self, f"The watch says {watched.get('action')}: {watched.get('text')}")
         found = confirm(
