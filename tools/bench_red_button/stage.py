@@ -168,7 +168,7 @@ def _settings(
     shutil.rmtree(here.options.airflow_home, ignore_errors=True)
     here.options.airflow_home.mkdir(mode=0o700)
     config = setting.write_config(home / "config", count, namespace)
-    dags = setting.write_dags(home / "dags", count)
+    dags = setting.write_dags(home / "dags")
     port, _ = ports.choose(None)
     connection: dict[str, Any] = {"conn_type": "kubernetes", "extra": {"kube_config_path": str(kubeconfig)}}
     settings = {
