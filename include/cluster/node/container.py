@@ -347,7 +347,9 @@ class Container:
         """
         process = self.process
         if process is None:
-            if self._task is not None and not self._task.done() and not self.ended:
+            if (
+                self._task is not None and not self._task.done()
+            ):  # its first run begins, or the next one after an end
                 self._task.cancel()
                 await asyncio.wait({self._task})
             return

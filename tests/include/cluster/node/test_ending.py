@@ -54,6 +54,22 @@ async def test_second_deletion_shortens_the_grace_period(cluster):
     await cluster.until(lambda: gone(cluster, "p"))
 
 
+async def test_deletion_while_a_container_is_being_restarted(cluster):
+    script = f"test ! -e /kept/first && touch /kept/first && exit 1; {IGNORES}"
+    container = {"command": ["sh", "-c", script], "volumeMounts": [{"name": "kept", "mountPath": "/kept"}]}
+    volumes = [{"name": "kept", "emptyDir": {}}]
+    cluster.run("p", container, terminationGracePeriodSeconds=30, volumes=volumes)
+
+    def created() -> int:
+        found = [one for one in cluster.registry.list("events", "shop") if one["reason"] == "Created"]
+        return sum(one.get("count") or 1 for one in found)
+
+    await cluster.until(lambda: created() == 2 and cluster.status("p")["restartCount"] == 0)
+    cluster.delete("p")
+    await cluster.until(lambda: gone(cluster, "p"))
+    assert cluster.states["p"][-1]["status"]["phase"] == "Failed"
+
+
 async def test_pre_stop_comes_first(cluster, tmp_path):
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook >> /scratch/said; sleep 0.2"]}}}
     script = "trap 'echo term >> /scratch/said; exit 0' TERM; while :; do sleep 0.05; done"
