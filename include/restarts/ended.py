@@ -45,10 +45,10 @@ def ends_of(status: Object) -> Ends:
     count = max(0, int(status.get("restartCount") or 0))
     state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
     if state.get("terminated") is not None:
-        return Ends(count, last if count else None, state["terminated"])
+        return Ends(count, last, state["terminated"])
     if state.get("waiting") is not None:
         return Ends(count, None, last)
-    return Ends(count, last if count else None, None)
+    return Ends(count, last, None)
 
 
 def pod_at(pod: Object, container: str, *, pending: bool) -> Object:

@@ -60,4 +60,4 @@ class Sight:
         too_early = not self._old and self.since is not None and at < self.since - LATE
         if too_early:
             return self._now
-        return at if self._born is None else min(max(at, self._born), self._now + CLOCKS_DIFFER)
+        return at if self._born is None or self._born > self._now else max(at, self._born)

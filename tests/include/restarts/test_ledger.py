@@ -304,6 +304,24 @@ def test_a_clock_that_went_back_is_told_for_a_window() -> None:
     assert numbers(ledger, kubelet) == []
 
 
+def test_a_clock_that_went_back_with_the_nodes_is_no_reason_to_doubt_their_times() -> None:
+    kubelet, ledger = Kubelet(), Ledger(WINDOW)
+    look(ledger, kubelet)
+    kubelet.pass_time(hours=-1)
+    kubelet.only().end(kubelet.pass_time(seconds=5))
+    kubelet.only().start(kubelet.pass_time(seconds=30))
+    (restart,) = look(ledger, kubelet)
+    assert restart.at == START - timedelta(minutes=59, seconds=55)
+
+
+def test_no_restart_is_from_before_its_pod() -> None:
+    """A node's clock is a minute behind, and the process ends at once."""
+    kubelet, ledger = Kubelet(skew=timedelta(minutes=-1)), Ledger(WINDOW)
+    kubelet.crash(kubelet.only())
+    (restart,) = look(ledger, kubelet)
+    assert restart.at == START
+
+
 def test_what_two_writers_kept_is_put_together() -> None:
     kubelet, mine = Kubelet(), Ledger(WINDOW)
     look(mine, kubelet)
