@@ -7,6 +7,8 @@ the decision, the restarts, what the API server said of the pods, their events, 
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ MOST_BYTES = 256 * 1024
 """A ConfigMap holds 1 MiB; this much is enough, and lists of them stay cheap."""
 LOG_BYTES = 16 * 1024
 TAIL_LINES = 50
+LOG_SECONDS = 2.0
 KEEP = 5
 """Per guard. The one of a press that is still pressed is kept as well."""
 MOST_LOGS = 6
@@ -109,24 +112,42 @@ def prune(cluster: Cluster, namespace: str, guard: str, *, keep: Sequence[str]) 
 
 
 def read_logs(
-    cluster: Cluster, namespace: str, containers: Sequence[tuple[str, str]]
+    cluster: Cluster, namespace: str, containers: Sequence[tuple[str, str]], *, seconds: float = LOG_SECONDS
 ) -> dict[tuple[str, str], dict[str, str | None]]:
-    """The ends of the logs of these containers; None for one that there is not (any more)."""
+    """The ends of the logs of these containers, asked for side by side.
+
+    None for one that there is not (any more), or that a node does not give in time: a press does not wait for it.
+    """
     wanted = list(dict.fromkeys(containers))[:MOST_LOGS]
-    return {
-        (pod, container): {
-            "previous": _log(cluster, namespace, pod, container, previous=True),
-            "current": _log(cluster, namespace, pod, container, previous=False),
-        }
-        for pod, container in wanted
+    found: dict[tuple[str, str], dict[str, str | None]] = {
+        each: {"previous": None, "current": None} for each in wanted
     }
+    lock = threading.Lock()
+    late = False
 
+    def read(pod: str, container: str, which: str) -> None:
+        try:
+            text = cluster.log(namespace, pod, container, previous=which == "previous", tail=TAIL_LINES)
+        except KubeError:
+            return
+        with lock:
+            if not late:
+                found[pod, container][which] = text
 
-def _log(cluster: Cluster, namespace: str, pod: str, container: str, *, previous: bool) -> str | None:
-    try:
-        return cluster.log(namespace, pod, container, previous=previous, tail=TAIL_LINES)
-    except KubeError:
-        return None
+    # Daemons: one that hangs must not keep the task from ending.
+    readers = [
+        threading.Thread(target=read, args=(pod, container, which), daemon=True)
+        for pod, container in wanted
+        for which in ("previous", "current")
+    ]
+    for each in readers:
+        each.start()
+    deadline = time.monotonic() + seconds
+    for each in readers:
+        each.join(max(0.0, deadline - time.monotonic()))
+    with lock:
+        late = True
+    return found
 
 
 def _deployment(deployment: dict[str, Any] | None) -> dict[str, Any]:

@@ -118,3 +118,17 @@ def test_the_newest_few_of_a_guard_are_kept_and_the_one_of_the_press(cluster, na
 def test_a_log_that_there_is_not_is_none(cluster, namespace):
     found = read_logs(cluster.connect(), namespace, [("no-pod", "main"), ("no-pod", "main")])
     assert found == {("no-pod", "main"): {"previous": None, "current": None}}
+
+
+def test_a_node_that_does_not_answer_does_not_hold_up_the_press():
+    class Slow:
+        def log(self, namespace: str, pod: str, container: str, *, previous: bool, tail: int) -> str:
+            if pod == "hangs":
+                time.sleep(5)
+            return f"{pod} {previous}"
+
+    started = time.monotonic()
+    found = read_logs(Slow(), "sre", [("hangs", "main"), ("fine", "main")], seconds=0.3)  # type: ignore[arg-type]
+    assert time.monotonic() - started < 2
+    assert found["hangs", "main"] == {"previous": None, "current": None}
+    assert found["fine", "main"] == {"previous": "fine True", "current": "fine False"}
