@@ -10,7 +10,7 @@ from include.restarts.cause.events import events_of
 from include.restarts.cause.finding import Finding
 from include.restarts.cause.kills import killed_by_kubelet
 from include.restarts.cause.kubelet import Verdict
-from include.restarts.cause.last_words import FAILURE, Words, last_words, usable
+from include.restarts.cause.last_words import FAILURE, WRAPPER, Words, last_words, usable
 from include.restarts.cause.rules import Rules
 from include.restarts.cause.rules import rules as read_rules
 from include.restarts.cause.showing import shown
@@ -79,7 +79,7 @@ def _by_code(death: Death, words: Words | None) -> Verdict:
             "clean_exit", "ended by itself with exit code 0", tuple(c for c in named if c == "network")
         )
     signal = kubelet.signal_name(death)
-    if signal and not (code == kubelet.ABORT and words):
+    if signal and not (code == kubelet.ABORT and words and words.what not in (FAILURE, WRAPPER)):
         crash: tuple[Cause, ...] = ("application",)
         return Verdict(
             "signal",
@@ -91,7 +91,7 @@ def _by_code(death: Death, words: Words | None) -> Verdict:
         return Verdict("config", f"exit code {code}, {_CONFIG_CODES[code]}{line}", ("application",))
     if words:
         also: tuple[Cause, ...] = (*words.alternatives, *_near(words))
-        return Verdict(words.cause, f"{words.what}: {words.line} (exit code {code})", also)
+        return Verdict(words.cause, f"exit code {code}, {words.what}: {words.line}", also)
     return Verdict("unknown", f"exit code {code}, and no last words that say why", ("application", "network"))
 
 
@@ -112,11 +112,22 @@ def _words(container: Container, logs: Mapping[str, Any], rules: Rules) -> Words
             return found
         if container.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return Words("application", "termination message", message.strip().splitlines()[-1])
-    previous, current = usable(logs.get("previous")), usable(logs.get("current"))
-    # The log of the death is the current one only while the container has not been started again.
-    order = (current, previous) if container.ended else (previous, current)
-    log = next((each for each in order if each), "")
+    log = _log_of_death(container, logs)
     return last_words(log, rules) if log else None
+
+
+def _log_of_death(container: Container, logs: Mapping[str, Any]) -> str:
+    """The log of the run that died; of another run of the container when that one is not to be had.
+
+    It is the current one only while the container has not been started again. A log that is there and empty is an
+    answer: the run died without a word.
+    """
+    order = ("current", "previous") if container.ended else ("previous", "current")
+    for which in order:
+        log = logs.get(which)
+        if usable(log) or (isinstance(log, str) and not log.strip()):
+            return usable(log)
+    return ""
 
 
 def _also_network(said: Verdict, container: Container, logs: Mapping[str, Any], rules: Rules) -> Verdict:

@@ -18,6 +18,8 @@ LOOK_BACK = 25
 """Statements from the end that are looked at: a retry loop with its talk, not the morning."""
 PASSED = 6
 """Printed lines without a level that may follow the exception that ended the program (buffers, hints)."""
+_CALL = re.compile(r"^\s*(at (?!/rustc/|\./)\S|File \"|from \S)")
+"""A frame that names a call of the program: not those of Rust, which are the runtime's own."""
 _ABSENT = re.compile(
     r"^(unable to retrieve container logs|failed to try resolving symlinks|failed to open log file|"
     r"container logs? (not found|is empty)|rpc error: code = NotFound)",
@@ -43,31 +45,40 @@ def usable(log: object) -> str:
 
 def last_words(log: str, rules: Rules) -> Words | None:
     """What the end of the log says; None when it says nothing."""
-    wrapped: Words | None = None
-    passed = 0
     statements = statements_of(lines_of(log))[-LOOK_BACK:]
+    ends: Words | None = None
+    passed: list[Statement] = []
     for index in range(len(statements) - 1, -1, -1):
         each = statements[index]
-        if not each.links or rules.noise.search(each.text):
+        if rules.noise.search(each.text) and not each.details:
             continue
-        words = judge(each, rules)
-        if words is not None and words.cause not in ("application",) and each.level == "info":
-            words = None if not rules.tells_failure(each.text) else _perhaps(words)
-        if words is not None and passed and not _reaches(each, words):
-            return wrapped
-        if words is not None and words.what == WRAPPER:
-            wrapped = wrapped or words
-            continue
-        if words is not None and words.what == FAILURE:
+        words = _weighed(each, rules)
+        if words is None:
+            if each.links and not _is_talk(each, rules):
+                passed.append(each)
+            if len(passed) > PASSED:
+                break
+        elif passed and not _reaches(each, words, passed):
+            break
+        elif words.what == WRAPPER:
+            ends = ends or words
+        elif words.what == FAILURE:
             return _with_reason(words, statements[:index], rules)
-        if words is not None:
-            return _survived(each, words, rules, under_wrapper=wrapped is not None)
-        if rules.retries.search(each.text) or rules.wrappers.search(each.text):
-            continue
-        if each.level != "none" or passed >= PASSED:
-            return wrapped
-        passed += 1
-    return wrapped
+        else:
+            return _survived(each, words, rules, under_wrapper=ends is not None)
+    return ends
+
+
+def _weighed(statement: Statement, rules: Rules) -> Words | None:
+    """What the statement says at its level: what a program tells in passing proves nothing."""
+    words = judge(statement, rules)
+    if words is None or statement.level != "info" or words.cause == "application":
+        return words
+    return _perhaps(words) if rules.tells_failure(statement.text) else None
+
+
+def _is_talk(statement: Statement, rules: Rules) -> bool:
+    return bool(rules.retries.search(statement.text) or rules.wrappers.search(statement.text))
 
 
 WRAPPER = "says that it ends"
@@ -131,11 +142,15 @@ def _network_in(links: list[Link], rules: Rules) -> tuple[Cause, ...]:
 
 def _vague(statement: Statement, rules: Rules) -> Words | None:
     """A failure without a known reason in its words."""
+    if not statement.links:
+        return None
     top = statement.links[-1]
     perhaps = next((each for link in statement.links if (each := rules.perhaps(link.text))), None)
-    if perhaps is not None and statement.frames:
+    if perhaps is not None and any(_CALL.match(each) for each in statement.frames):
         if any(rules.network_frames.search(each) for each in statement.frames):
             return Words("network", f"{perhaps.what}, in a network call", top.text)
+        if statement.cut:
+            return Words("unknown", perhaps.what, top.text, ("network", "application"))
         return Words("application", perhaps.what, top.text)
     if perhaps is not None and (
         statement.exception or rules.tells_failure(top.text) or statement.level in ("warn", "error")
@@ -187,6 +202,11 @@ def _survived(statement: Statement, words: Words, rules: Rules, under_wrapper: b
     return words
 
 
-def _reaches(statement: Statement, words: Words) -> bool:
-    """Whether a statement still counts when printed lines follow it: one that ended the program does."""
-    return statement.uncaught or words.cause in ("application", "config")
+def _reaches(statement: Statement, words: Words, passed: list[Statement]) -> bool:
+    """Whether a statement still counts when others follow it.
+
+    An exception that ended the program does: what is printed at exit, and what was still in a buffer, comes after it.
+    """
+    if statement.uncaught:
+        return True
+    return words.cause in ("application", "config") and all(each.level == "none" for each in passed)

@@ -16,7 +16,7 @@ _GROUP_NEXT = re.compile(r"^-*\+?-{3,}")
 _RUBY = re.compile(r"^\S+:\d+:in [`'].*?': .*\((?:[A-Z]\w*)(?:::\w+)*\)$")
 _PANICKED = re.compile(r"^thread '.*' (?:\(\d+\) )?panicked at .*:\d+:\d+:$")
 _BELONGS = re.compile(
-    r"^(\s|at |\.\.\. \d+ |--- End|Caused by:|Next |goroutine \d|created by |Stack trace:|#\d+ |from |note: "
+    r"^(\s|at |\.\.\. \d+ |--- End|Caused by:|Next |goroutine \d|created by |Stack trace:|stack backtrace:|Emitted 'error' event|#\d+ |from |note: "
     r"|\[signal SIG|runtime stack:|[}\])>]+[;,]?$)"
 )
 _GO_FRAME = re.compile(r"^(\S+\(.*\)|\s.*|)$")
@@ -27,10 +27,16 @@ _NEXT = re.compile(r"^Next (.*)")
 _FRAME = re.compile(
     r"^\s+(at |File \"|from |\.\.\. |#?\d+[: ]|--- |\^|~)|^(at |goroutine |created by |#\d+ |from )"
 )
+_DUMPED = re.compile(r"^\s+(\[Symbol|[\w'\[\]-]+: )")
+"""A property of an object that Node prints with an error; most say nothing."""
+_TELLING = re.compile(
+    r"^\s+'?(code|status|statusCode|errno|syscall|reason|error|message|details?|err|cause)'?: "
+)
 _FATAL = re.compile(
-    r"^(Exception in thread|Unhandled exception|Uncaught |PHP Fatal error|panic: |fatal error: |terminate called"
+    r"^(Exception in thread \"main\"|Unhandled exception|Uncaught |PHP Fatal error|panic: |fatal error: |curl: \(|terminate called"
     r"|thread '.*' (\(\d+\) )?panicked|Unhandled|\[UnhandledPromise)"
 )
+_NOT_FATAL = re.compile(r"^Exception in thread|^Exception ignored|never retrieved|^future: <")
 _EXCEPTION = re.compile(
     r"^(?:Exception in thread \"[^\"]*\" |Unhandled [eE]xception[.:]? |Uncaught |Caused by: "
     r"|PHP Fatal error:  Uncaught |Unhandled rejection )?"
@@ -42,6 +48,9 @@ _TYPE_NAME = re.compile(
 
 
 Relation = Literal["", "cause", "handling", "group"]
+
+MESSAGE_LINES = 8
+"""Lines that the message of an exception may have."""
 
 
 @dataclass
@@ -69,6 +78,8 @@ class Statement:
     exception: bool = False
     python: bool = False
     """Its links were seen root first, as Python prints them."""
+    cut: bool = False
+    """The log begins in it: its head is not there."""
     uncaught: bool = False
     """An exception that ended the program, as far as its form tells."""
 
@@ -95,15 +106,11 @@ class _Reader:
 
     def read(self, lines: list[Line]) -> list[Statement]:
         grouped = any("Exception Group Traceback" in each.text for each in lines)
-        if (
-            lines
-            and lines[0].text[:1].isspace()
-            and any(each.text.lstrip().startswith('File "') for each in lines)
-        ):
-            self._begin(
-                Statement("none", exception=True, python=True, uncaught=True)
-            )  # a traceback without its head
-            self.in_python = True
+        if lines and lines[0].text[:1].isspace():
+            # the head is cut off: the rest of a traceback, or of what another error was printed with
+            python = any(each.text.lstrip().startswith('File "') for each in lines)
+            self._begin(Statement("none", exception=python, python=python, uncaught=True, cut=True))
+            self.in_python = python
         for each in lines:
             self._take(Line(_GROUP_BAR.sub("", each.text), each.level) if grouped else each, grouped)
         return self.done
@@ -136,11 +143,19 @@ class _Reader:
 
     def _python_head(self, line: Line) -> None:
         # The exception that is continued by another is one statement with it.
-        chained = self.relation and self.now is not None and self.now.exception
-        if not chained:
-            logged = bool(self.done) and self.done[-1].level in ("warn", "error")
-            self._begin(Statement(line.level, exception=True, python=True, uncaught=not logged))
-        self.in_python = True
+        if self.relation and self.now is not None and self.now.exception:
+            self.now.cut = self.now.cut or not self.now.python
+        else:
+            uncaught, cut = not self._logged(), bool(self.relation)
+            self._begin(Statement(line.level, exception=True, python=True, uncaught=uncaught, cut=cut))
+        assert self.now is not None
+        self.now.python = self.in_python = True
+
+    def _logged(self) -> bool:
+        """Whether the line before announces an exception that did not end the program."""
+        if not self.done:
+            return False
+        return self.done[-1].level in ("warn", "error") or bool(_NOT_FATAL.search(self.done[-1].text))
 
     def _python_line(self, text: str) -> None:
         assert self.now is not None
@@ -173,6 +188,8 @@ class _Reader:
             self.in_go_dump, self.now.exception = True, True
         if self.in_go_dump:
             self.now.frames.append(text)
+        elif text.startswith("stack backtrace:"):
+            self.in_causes, self.now.exception = False, True
         elif text.startswith("Caused by:") and not text[10:].strip():
             self.in_causes = True
         elif (deeper := self._deeper(text)) is not None:
@@ -180,10 +197,23 @@ class _Reader:
         elif found := _NEXT.match(text):
             self.now.links.append(Link(found[1], _kind(found[1])))
         elif _FRAME.match(text):
-            self.now.exception = True
-            self.now.frames.append(text)
-        else:
+            self._frame(text)
+        elif not _DUMPED.match(text) or _TELLING.match(text):
             self.now.details.append(text.strip())
+
+    def _frame(self, text: str) -> None:
+        """A call: it makes an exception of what it stands under, which may be the end of a message of many lines."""
+        assert self.now is not None
+        if not self.now.frames and not self.now.exception:
+            for back in range(len(self.done) - 2, max(len(self.done) - 2 - MESSAGE_LINES, -1), -1):
+                head = self.done[back]
+                if head.exception and not head.frames and head.level == "none":
+                    head.details += [each.text for each in self.done[back + 1 :]]
+                    del self.done[back + 1 :]
+                    self.now = head
+                    break
+        self.now.exception = True
+        self.now.frames.append(text)
 
     def _deeper(self, text: str) -> str | None:
         """The cause that a line names for the exceptions before it."""
@@ -202,7 +232,7 @@ class _Reader:
         kind = _kind(line.text)
         fatal = bool(_FATAL.match(line.text))
         statement = Statement(line.level, [Link(line.text, kind)], exception=bool(kind) or fatal)
-        statement.uncaught = fatal or (bool(kind) and line.level == "none")
+        statement.uncaught = fatal or (bool(kind) and line.level == "none" and not self._logged())
         self._begin(statement)
         self.in_panic = bool(_PANICKED.match(line.text))
 

@@ -87,7 +87,10 @@ def culprits(pod: dict[str, Any]) -> list[Container]:
     troubled = [each for each in everyone if not each.at_work and not _done(each)]
     if not troubled:
         return [each for each in everyone if each.role == "main"] or everyone
-    return sorted(troubled, key=lambda each: (each.waiting == "ContainerCreating", -each.restarts))
+    # all of them end when the pod is evicted: its main container stands for it
+    return sorted(
+        troubled, key=lambda each: (each.waiting == "ContainerCreating", -each.restarts, each.role != "main")
+    )
 
 
 def when(value: Any) -> datetime | None:
