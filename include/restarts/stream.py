@@ -100,7 +100,7 @@ class Stream:
 
     async def follow(self, cluster: AsyncCluster) -> NoReturn:
         """Keep the sink up to date. Raises KubeError 401, SilentError: the client must be made anew."""
-        self._revision = ""
+        self._revision, self._listed = "", time.monotonic()
         while True:
             try:
                 if not self._revision or time.monotonic() >= self._relist_at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from include.restarts.watched import WatchSpec
 
 LOOK_AGAIN_SECONDS = 0.4
 """... while a cause may still be found."""
+BLIND_SECONDS = 60.0
+"""A look so long ago is too old to say at the end that nothing happened."""
 
 
 class Watcher:
@@ -41,18 +44,21 @@ class Watcher:
     async def follow(self) -> dict[str, Any]:
         """Wait until there is something to do: the decision as plain values, and ``decided_at``.
 
-        The action is ``press``, ``ask_upstream`` or ``alert``; ``quiet`` when the time is up.
+        The action is ``press``, ``ask_upstream`` or ``alert``; when the time is up ``quiet``, or ``blind`` when the
+        Deployment is not there or could not be seen.
         """
         place = f"{self.spec.namespace}/{self.spec.deployment}"
         self._saying.once(f"Watching {place} through the connection {self.spec.connection}.")
+        last, seen_at = None, 0.0
         while True:
             await self.seat.news(self._patience())
             decision = await self._look()
             if decision is not None and decision.action != "wait":
                 return self._found(decision)
+            if decision is not None:
+                last, seen_at = decision, time.monotonic()
             if self._until is not None and datetime.now(UTC) >= self._until:
-                said = decision.text if decision else f"{place} could not be seen: {self.seat.problem}"
-                return self._over(said, seen=decision is not None)
+                return self._over(last if time.monotonic() - seen_at < BLIND_SECONDS else None)
 
     async def _look(self) -> Decision | None:
         """Decide on what is known now; None while nothing is."""
@@ -127,13 +133,22 @@ class Watcher:
     def _found(self, decision: Decision) -> dict[str, Any]:
         return {**decision.model_dump(mode="json"), "decided_at": datetime.now(UTC).isoformat()}
 
-    def _over(self, said: str, *, seen: bool) -> dict[str, Any]:
-        text = f"Nothing to do until now: {said}" if seen else said
+    def _over(self, last: Decision | None) -> dict[str, Any]:
+        """The time is up. Nothing was found; or nobody could have found anything, which is no good news."""
+        place = f"{self.spec.namespace}/{self.spec.deployment}"
+        view = self.seat.view
+        if last is None or view is None:
+            action, text = "blind", f"{place} could not be seen: {self.seat.problem or 'no answer yet'}"
+        elif view.deployment is None:
+            action, text = "blind", last.text
+        else:
+            action, text = "quiet", f"Nothing to do until now: {last.text}"
+        self._saying.news(text)
         kept = self._kept.ledger.in_window(datetime.now(UTC)) if self._kept else []
         return {
-            "action": "quiet" if seen else "blind",
+            "action": action,
             "text": text,
-            "counts": {},
+            "counts": last.counts if last else {},
             "restarts": [each.model_dump(mode="json") for each in kept],
             "crossed_at": None,
             "decided_at": datetime.now(UTC).isoformat(),

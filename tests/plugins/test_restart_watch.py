@@ -17,7 +17,8 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from include.restarts.hub import hub_count
-from include.restarts.loading import Sources, read_guard
+from include.restarts.liveness import capacity_problem
+from include.restarts.loading import Sources, read_guard, read_guards
 from include.restarts.watched import WatchSpec
 from plugins.sensors.restart_watch import RestartWatchSensor, found_by
 from plugins.triggers import restarts
@@ -96,6 +97,13 @@ def test_a_guard_makes_a_watch_by_its_own_rules():
     spec = WatchSpec.of_guard(guard, place, guards)
     assert (spec.name, spec.namespace, spec.connection) == ("swype", place.namespace, place.connection)
     assert (spec.threshold, spec.window_minutes, list(spec.causes)) == (3, 15, ["network"])
+
+
+def test_the_triggerer_has_room_for_all_guards_and_what_releases_defer():
+    from airflow.configuration import conf
+
+    guards = read_guards(Sources.from_environment()).guards
+    assert capacity_problem(len(guards) + 100, conf.getint("triggerer", "capacity")) == ""
 
 
 def test_a_soak_begins_in_a_task_that_knows_when_it_must_end():

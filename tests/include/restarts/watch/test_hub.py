@@ -192,6 +192,19 @@ async def test_kopf_1276_a_stream_that_died_is_started_again_and_said_until_then
         assert len(server.requests("deployments", watch=False)) >= 1
 
 
+async def test_a_connection_that_failed_for_long_is_no_stream_that_stands_still(server):
+    fill(server, "a")
+    hub = Hub(server.connect, "shop", identity="me", pace=PACE, beat_seconds=0.05)
+    for stream in hub.streams:
+        stream._listed -= 10_000
+    task = asyncio.create_task(hub.run())
+    seat = hub.join("guard", "a")
+    await until(lambda: seat.view)
+    assert hub.problem == ""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_client_whose_token_ran_out_is_made_anew(server):
     unknown = Answer(status(401, "Unauthorized", "Unauthorized"), 401)
     server.lists["pods"] = [unknown, Answer(listed(thing("p", "1")))]

@@ -331,6 +331,12 @@ async def test_a_watch_with_an_end_that_saw_nothing_says_that_it_was_blind(
     assert "could not be seen" in found["text"]
 
 
+async def test_a_watch_with_an_end_of_a_deployment_that_is_not_there_is_blind(watch: Make):
+    found = await watch(until=datetime.now(UTC) + timedelta(seconds=0.5)).start().decided()
+    assert found["action"] == "blind"
+    assert "is not there" in found["text"]
+
+
 async def test_a_write_over_what_another_wrote_is_refused(shown: Shown, namespace: str, cluster: Standin):
     keeper = Keeper(shown.client, namespace, "guard", 15)
     first, second = keeper.read(), keeper.read()
