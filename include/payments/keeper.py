@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from include.payments.journal import Hold, Journal, JournalStore, Released, Settlement
@@ -23,11 +23,15 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step led to; ``text`` is for on-call. ``undecided``: payments that only the gateway can decide."""
+    """What a step led to. ``text`` is for the log of on-call, ``summary`` the same in a sentence or two for a message.
+
+    ``undecided``: payments that only the gateway can decide.
+    """
 
     result: Result
     text: str
     run: str = ""
+    summary: str = ""
     counts: dict[str, Any] = field(default_factory=dict)
     """Per state: payments and cents."""
     undecided: int = 0
@@ -53,13 +57,13 @@ class PaymentKeeper:
 
         journal = self.store.change(begin)
         if over := journal.release_of(run):
-            return Outcome("nothing", self._over(over), run)
+            return _outcome("nothing", run, self._over(over), {})
         hold = journal.hold(run) or begun
         answer = self.shop.hold(hold.reason, run)
         if answer.holding is False:
             over = Released(run=run, at=self.store.now(), reason="the shop had released it", by="the shop")
             self.store.change(lambda journal: journal.with_release(over))
-            return Outcome("nothing", self._over(over), run)
+            return _outcome("nothing", run, self._over(over), {})
         if not hold.confirmed:
             hold = hold.model_copy(update={"confirmed": True, "states": answer.states})
             self.store.change(lambda journal: journal.with_hold(hold))
@@ -137,16 +141,25 @@ class PaymentKeeper:
             text = f"The holds of {names} are ended, but the queue is still held by others: {words}."
         return _outcome("released", by, text, answer.states, self._latest(answer))
 
-    def wait_settled(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> Outcome:
+    def wait_settled(
+        self, seconds: float, released: Outcome, sleep: Callable[[float], None] = time.sleep
+    ) -> Outcome:
         """Wait until the gateway has said of every payment that is to be rolled back whether it was charged.
 
-        Returns what there is after ``seconds`` at the latest; the shop goes on by itself.
+        Returns what was released, with what there is after ``seconds`` at the latest; the shop goes on by itself.
         """
         deadline = time.monotonic() + seconds
         while True:
-            outcome = self.state()
-            if not outcome.undecided or time.monotonic() >= deadline:
-                return outcome
+            now = self.state()
+            if not now.undecided or time.monotonic() >= deadline:
+                first = released.text.splitlines()[0]
+                return replace(
+                    now,
+                    result=released.result,
+                    run=released.run,
+                    text=f"{first}\n{now.text}",
+                    summary=f"{first} {now.summary}",
+                )
             sleep(POLL_SECONDS)
 
     def state(self) -> Outcome:
@@ -188,7 +201,7 @@ class PaymentKeeper:
         return _outcome("settled", done.run, text, {}, done.states)
 
     def _not_any_more(self, over: Released) -> Outcome:
-        return Outcome("nothing", f"Nothing is settled. {self._over(over)}", over.run)
+        return _outcome("nothing", over.run, f"Nothing is settled. {self._over(over)}", {})
 
     def _latest(self, answer: Answer) -> States | None:
         """What has become of the latest settlements, all together, where the shop tells."""
@@ -229,10 +242,14 @@ def _what(how: str) -> str:
 
 def _outcome(result: Result, run: str, text: str, states: States, settled: States | None = None) -> Outcome:
     count = max(undecided(states), undecided(settled))
-    parts = [text]
-    if states:
-        parts.append(counted(states))
-    if note := undecided_text(states if undecided(states) else settled):
-        parts.append(note)
-    counts = {name: each.model_dump() for name, each in (states or settled or {}).items()}
-    return Outcome(result, "\n".join(parts), run, counts, count)
+    note = undecided_text(count)
+    parts = [text, *([counted(states)] if states else []), *([note] if note else [])]
+    words = f" There are: {in_words(states)}." if states else ""
+    return Outcome(
+        result,
+        "\n".join(parts),
+        run,
+        " ".join(f"{text}{words} {note}".split()),
+        {name: each.model_dump() for name, each in (states or settled or {}).items()},
+        count,
+    )

@@ -136,9 +136,8 @@ def undecided(states: States | None) -> int:
     return (states or {}).get(UNDECIDED, Count(payments=0)).payments
 
 
-def undecided_text(states: States | None) -> str:
-    """What on-call has to know of these; empty when there are none."""
-    count = undecided(states)
+def undecided_text(count: int) -> str:
+    """What on-call has to know of so many undecided payments; empty when there are none."""
     if not count:
         return ""
     return (

@@ -110,7 +110,7 @@ def payments_message(
 
     ``held`` and ``settled`` are what these tasks returned, ``failure`` says which of them failed and why.
     """
-    texts = [str(each["text"]) for each in (held, settled) if each and each.get("result") != "nothing"]
+    texts = [str(each["summary"]) for each in (held, settled) if each and each.get("result") != "nothing"]
     if not texts and not failure:
         return None
     if failure:

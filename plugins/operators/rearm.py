@@ -292,7 +292,7 @@ class TellRearmOperator(RearmOperator):
             "Scaled": said["restore"],
             "Upstream": said["probe_upstream"],
             "Pods": said["rollout_check"],
-            "Payments": str((released or {}).get("text") or "") if isinstance(released, dict) else "",
+            "Payments": str(released.get("summary") or "") if isinstance(released, dict) else "",
         }
         user, reason = user_of(context) or "nobody", str(context["params"]["reason"])
         message = rearm_message(
