@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,10 +18,13 @@ from include.release.frozen import (
     NOTE_RUN,
     Frozen,
 )
-from include.release.kube import Cluster, KubeError
+from include.release.kube import Answer, Cluster, KubeError
 from include.release.pressed import keep_pressed
 
 Outcome = Literal["created", "changed", "unchanged"]
+Object = dict[str, Any]
+TRIES = 20
+"""Each is lost to a change of the Deployment's status right between reading and applying."""
 OWN_NOTES = frozenset({NOTE_RELEASE, NOTE_DIGEST, NOTE_NUMBER, NOTE_RUN, NOTE_REQUESTED, CHANGE_CAUSE})
 """Annotations that a release leaves on its objects: what it is and who brought it, nothing that runs."""
 ONLY_NOTES = "(only the notes that a release leaves on its objects)"
@@ -65,11 +69,17 @@ def apply_object(
     """
     namespace = frozen.environment.namespace
     kind, name = manifest["kind"], manifest["metadata"]["name"]
-    live = cluster.get(kind, namespace, name)
-    wanted = noted(manifest, live, frozen, run, requested_at)
     if force is None:
         force = frozen.environment.take_over_fields
-    answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
+    live, answer = apply_over(
+        cluster,
+        kind,
+        namespace,
+        name,
+        lambda live: noted(manifest, live, frozen, run, requested_at),
+        dry_run=dry_run,
+        force=force,
+    )
     after = {"kind": kind, "apiVersion": manifest["apiVersion"], **answer.object}
     before = None if live is None else {"kind": kind, "apiVersion": manifest["apiVersion"], **live}
     outcome: Outcome = (
@@ -78,6 +88,51 @@ def apply_object(
     diff = difference(before, after, change=change, leave_out=OWN_NOTES)
     metadata = answer.object["metadata"]
     return Applied(kind, name, outcome, diff, metadata.get("generation", 0))
+
+
+def apply_over(
+    cluster: Cluster,
+    kind: str,
+    namespace: str,
+    name: str,
+    wanted_over: Callable[[Object | None], Object],
+    *,
+    dry_run: bool = False,
+    force: bool = False,
+) -> tuple[Object | None, Answer]:
+    """Apply what is wanted over what is there; returns both what was there and the answer. Raises KubeError.
+
+    A Deployment is applied over the very state that was read: a red button that is pressed in between is seen. What a
+    press or a re-arm wrote into it is ours as well, and no conflict.
+    """
+    for attempt in range(TRIES):
+        live = cluster.get(kind, namespace, name)
+        wanted = wanted_over(live)
+        if kind == "Deployment" and live is not None:
+            wanted["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        try:
+            try:
+                answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=force)
+            except KubeError as error:
+                if not _with_ourselves(error):
+                    raise
+                answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, dry_run=dry_run, force=True)
+            return live, answer
+        except KubeError as error:
+            moved = error.status == 409 and not error.causes and kind == "Deployment"
+            if not moved or attempt == TRIES - 1:
+                raise
+    raise AssertionError  # the loop has no other end
+
+
+def _with_ourselves(error: KubeError) -> bool:
+    """Whether all fields in conflict were written by us in another way than by applying."""
+    ours = f'conflict with "{FIELD_MANAGER}" '
+    return (
+        error.status == 409
+        and bool(error.causes)
+        and all(each.get("message", "").startswith(ours) for each in error.causes)
+    )
 
 
 def noted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from include.release.frozen import FIELD_MANAGER
@@ -22,3 +23,27 @@ def keep_pressed(manifest: dict[str, Any], live: dict[str, Any] | None) -> None:
     """Let ``manifest``, which is about to be applied, leave a pressed Deployment at zero."""
     if manifest["kind"] == "Deployment" and is_pressed(live):
         manifest["spec"]["replicas"] = 0
+
+
+def without_press(saved: dict[str, Any], live: dict[str, Any] | None) -> dict[str, Any]:
+    """A saved manifest without the press that it was saved with: whether the button is pressed is asked of ``live``.
+
+    It was saved at zero then. It gets the replicas that are there now, or those that the note of the press names.
+    """
+    text = saved["metadata"].get("annotations", {}).pop(NOTE_PRESSED, None)
+    if text is None or saved["kind"] != "Deployment":
+        return saved
+    replicas = (live.get("spec") or {}).get("replicas") if live is not None else _former(text)
+    if replicas is None:
+        saved["spec"].pop("replicas", None)
+    else:
+        saved["spec"]["replicas"] = replicas
+    return saved
+
+
+def _former(text: str) -> int | None:
+    try:
+        replicas = json.loads(text)["replicas"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return replicas if isinstance(replicas, int) else None

@@ -8,13 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from include.release.applying import OWN_NOTES, Applied, apply_object, ensure_immutable, stored_spec
+from include.release.applying import (
+    OWN_NOTES,
+    Applied,
+    apply_object,
+    apply_over,
+    ensure_immutable,
+    stored_spec,
+)
 from include.release.diff import difference
 from include.release.draining import wait_for_leaving_pods
-from include.release.frozen import FIELD_MANAGER, LABEL_APP, Frozen
+from include.release.frozen import LABEL_APP, Frozen
 from include.release.kube import Cluster
 from include.release.manifests import KINDS
-from include.release.pressed import NOTE_PRESSED, keep_pressed
+from include.release.pressed import keep_pressed, without_press
 from include.release.rollback_plan import RollbackPlan
 from include.release.saved import Key, SavedState, key_of, stored_release
 
@@ -75,12 +82,13 @@ def restore(
 def restore_saved(cluster: Cluster, saved: dict[str, Any], namespace: str) -> Restored:
     """Bring back an object that no release had brought. The release's own fields go, as they are applied no more."""
     kind, name = key_of(saved)
-    live = cluster.get(kind, namespace, name)
-    wanted = copy.deepcopy(saved)
-    # Whether the button is pressed is asked of the live object only.
-    wanted["metadata"].get("annotations", {}).pop(NOTE_PRESSED, None)
-    keep_pressed(wanted, live)
-    answer = cluster.apply(wanted, namespace, manager=FIELD_MANAGER, force=True)
+
+    def wanted_over(live: dict[str, Any] | None) -> dict[str, Any]:
+        wanted = without_press(copy.deepcopy(saved), live)
+        keep_pressed(wanted, live)
+        return wanted
+
+    live, answer = apply_over(cluster, kind, namespace, name, wanted_over, force=True)
     of_kind = {"kind": kind, "apiVersion": KINDS[kind][0]}
     before, after = None if live is None else {**of_kind, **live}, {**of_kind, **answer.object}
     changed = bool(difference(before, after))
