@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from include.restarts.view import Object, container_statuses, moment_of
+from include.restarts.facts import Restart
+from include.restarts.view import Object, View, container_statuses, moment_of
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,35 @@ def ends_of(status: Object) -> Ends:
     return Ends(count, last, None)
 
 
-def pod_at(pod: Object, container: str, *, pending: bool) -> Object:
-    """The pod as it was when the end that is asked about was its container's newest.
+def shown_in(view: View, restart: Restart) -> tuple[Object | None, bool]:
+    """The pod in the latest state in which the end behind a restart was its container's newest.
 
-    A container that has ended once more since shows two ends; for the older one, the newer is taken out of a copy, so
-    that whoever looks for the cause (and for the log, which is the ``previous`` one then) sees the right one.
+    Whoever looks for the cause there finds the right end. The second value says whether that state is the one of now,
+    so that the container's logs are those of this end. None when the pod is gone.
     """
-    if pending:
-        return pod
-    for _, status in container_statuses(pod):
-        ended_again = (status.get("state") or {}).get("terminated") is not None
-        if (
-            status.get("name") == container
-            and ended_again
-            and (status.get("lastState") or {}).get("terminated")
-        ):
-            shown = copy.deepcopy(pod)
-            for _, each in container_statuses(shown):
-                if each.get("name") == container:
-                    each["state"] = {"running": {"startedAt": each["state"]["terminated"].get("startedAt")}}
-            return shown
-    return pod
+    pod = view.pod(restart.pod_uid)
+    if pod is None:
+        return None, False
+    for state in (pod, *reversed(view.passed.get(restart.pod_uid, ()))):
+        for _, status in container_statuses(state):
+            ends = ends_of(status)
+            if status.get("name") != restart.container:
+                continue
+            if ends.pending is not None and ends.count + 1 == restart.number:
+                return state, state is pod
+            if ends.led is not None and ends.count == restart.number:
+                return _without_later_end(state, restart.container), state is pod
+    return pod, True
+
+
+def _without_later_end(pod: Object, container: str) -> Object:
+    """A container that has ended once more shows two ends; the later one is taken out of a copy.
+
+    The log of the older one is the ``previous`` one then.
+    """
+    shown = copy.deepcopy(pod)
+    for _, status in container_statuses(shown):
+        state = status.get("state") or {}
+        if status.get("name") == container and state.get("terminated") is not None:
+            status["state"] = {"running": {"startedAt": state["terminated"].get("startedAt")}}
+    return shown

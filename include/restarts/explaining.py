@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from include.release.kube_async import AsyncCluster
 from include.restarts.cause import classify
-from include.restarts.ended import pod_at
+from include.restarts.ended import shown_in
 from include.restarts.facts import Restart
 from include.restarts.redact import redact
 from include.restarts.tails import Tail, tails
@@ -31,11 +31,12 @@ async def explained(cluster: AsyncCluster, view: View, restarts: Iterable[Restar
 
 def explain(view: View, restart: Restart, logs: Tail) -> Restart:
     """One restart with its cause. A pod that cannot be understood gives an unknown cause, and says so."""
-    pod = view.pod(restart.pod_uid)
-    if pod is None:
+    shown, of_now = shown_in(view, restart)
+    if shown is None:
         return restart
     events = list(view.events_by_pod_uid.get(restart.pod_uid, ()))
-    shown = pod_at(pod, restart.container, pending=restart.pending)
+    # Logs are those of the newest ends: an older one has its termination message, exit code and events.
+    logs = logs if of_now else {}
     try:
         finding = classify(shown, restart.container, events, {restart.container: dict(logs)})
     except Exception as error:  # the watch must go on, whatever a pod looks like

@@ -9,10 +9,12 @@ from typing import Any
 
 from include.release.kube import Objects
 from include.release.kube_async import Change
-from include.restarts.view import View
+from include.restarts.view import View, container_statuses
 
 EVENTS_OF_A_POD = 40
 """So many of its latest events are kept; a pod that fails its probe all day writes the same few again and again."""
+STATES_OF_A_POD = 8
+"""So many states in which it was before a container's count rose are kept."""
 _EVENT_FIELDS = (
     "type",
     "reason",
@@ -53,6 +55,8 @@ class Index:
         """ReplicaSet uid to its pods."""
         self._events_of: dict[str, dict[str, Object]] = defaultdict(dict)
         """Pod uid to its events."""
+        self._passed: dict[str, list[Object]] = {}
+        """Pod uid to the states in which it was before a count rose: changes may come faster than they are looked at."""
         self._not_ready: set[str] = set()
 
     def view(self, deployment: str) -> View:
@@ -71,6 +75,7 @@ class Index:
             pods=pods,
             events_by_pod_uid={_uid(pod): self._events(_uid(pod)) for pod in pods},
             nodes_not_ready=sorted(self._not_ready),
+            passed={_uid(pod): tuple(self._passed[_uid(pod)]) for pod in pods if _uid(pod) in self._passed},
         )
 
     def replace(self, kind: str, items: Objects) -> None:
@@ -124,6 +129,9 @@ class Index:
                 self._sets_of[owner][uid] = each
             self._wake_for_set(uid)
         else:
+            before = self._pods.get(uid)
+            if before is not None and _counts(before) != _counts(each):
+                self._passed[uid] = [*self._passed.get(uid, ()), before][-STATES_OF_A_POD:]
             self._pods[uid] = each
             for owner in _owners(each, "ReplicaSet"):
                 self._pods_of[owner][uid] = each
@@ -145,6 +153,7 @@ class Index:
             self._forget(self._pods_of, _owners(each, "ReplicaSet"), uid)
             self._pods.pop(uid, None)
             self._events_of.pop(uid, None)
+            self._passed.pop(uid, None)
 
     @staticmethod
     def _forget(children: dict[str, dict[str, Object]], owners: Iterable[str], uid: str) -> None:
@@ -183,6 +192,12 @@ class Index:
         for owner in _owners(self._sets.get(uid) or {}, "Deployment"):
             if owner in self._names:
                 self._wake(self._names[owner])
+
+
+def _counts(pod: Object) -> list[tuple[str, int]]:
+    return [
+        (str(each.get("name")), int(each.get("restartCount") or 0)) for _, each in container_statuses(pod)
+    ]
 
 
 def _uid(each: Object | None) -> str:

@@ -112,14 +112,16 @@ class Ledger:
         found: dict[tuple[str, str, int], Restart] = {}
         for pod in view.pods:
             known = self._known(pod)
-            if known is not None and _older(pod, known, now):
-                continue
-            for role, status in container_statuses(pod):
-                for restart in self._shown(view, pod, known, role, status, now):
-                    kept = self._restarts.get(restart.key)
-                    happened = kept is not None and kept.pending and not restart.pending
-                    if kept is None or (happened and kept.cause == "unknown"):
-                        found.setdefault(restart.key, restart)
+            for state in _states(view, pod, known, now):
+                for role, status in container_statuses(state):
+                    for restart in self._shown(view, state, known, role, status, now):
+                        kept = found.get(restart.key) or self._restarts.get(restart.key)
+                        if kept is None:
+                            found[restart.key] = restart
+                        elif kept.pending and not restart.pending and kept.cause == "unknown":
+                            found[restart.key] = kept.model_copy(update={"pending": False})
+                if state is not pod:
+                    known = _after(state, known, known.at if known else now)
         return list(found.values())
 
     def record(self, restarts: Iterable[Restart], view: View, now: datetime) -> bool:
@@ -268,17 +270,8 @@ class Ledger:
         ]
 
     def _note(self, pod: Object, known: Known | None, now: datetime) -> bool:
-        uid = pod["metadata"].get("uid", "")
-        version = str(pod["metadata"].get("resourceVersion", ""))
-        after = Known(pod=pod["metadata"]["name"], at=now, version=version)
-        if known is not None:
-            after.counts, after.offsets = dict(known.counts), dict(known.offsets)
-        flipped = False
-        for _, status in container_statuses(pod):
-            container, count = str(status.get("name", "")), ends_of(status).count
-            if offset := known.offset(container, count) if known else 0:
-                after.offsets[container] = offset
-            after.counts[container] = count
+        uid, after, flipped = pod["metadata"].get("uid", ""), _after(pod, known, now), False
+        for container in after.counts:
             for each in self._happened(uid, container, after.last(container)):
                 self._restarts[each.key] = each
                 flipped = True
@@ -287,15 +280,38 @@ class Ledger:
         return flipped or before != (after.counts, after.offsets, after.gone_at)
 
 
+def _after(pod: Object, known: Known | None, now: datetime) -> Known:
+    """What is known of a pod after a look at it."""
+    version = str(pod["metadata"].get("resourceVersion", ""))
+    after = Known(pod=pod["metadata"]["name"], at=now, version=version)
+    if known is not None:
+        after.counts, after.offsets = dict(known.counts), dict(known.offsets)
+    for _, status in container_statuses(pod):
+        container, count = str(status.get("name", "")), ends_of(status).count
+        if offset := known.offset(container, count) if known else 0:
+            after.offsets[container] = offset
+        after.counts[container] = count
+    return after
+
+
+def _states(view: View, pod: Object, known: Known | None, now: datetime) -> list[Object]:
+    """The states of a pod that are new, oldest first. A pod that is not known yet has the one of now."""
+    if known is None:
+        return [pod]
+    passed = view.passed.get(pod["metadata"].get("uid", ""), ())
+    new = [each for each in passed if _version(each) > (_version(known) or _version(each))]
+    return new if _older(pod, known, now) else [*new, pod]
+
+
 def _older(pod: Object, known: Known, now: datetime) -> bool:
     """Whether this is an older state of the pod than the one that is known (an API server that lags behind)."""
-    version = str(pod["metadata"].get("resourceVersion", ""))
-    return (
-        now - known.at < LAGS
-        and version.isdigit()
-        and known.version.isdigit()
-        and int(version) < int(known.version)
-    )
+    return now - known.at < LAGS and 0 < _version(pod) < _version(known)
+
+
+def _version(of: Object | Known) -> int:
+    """A resourceVersion as a number, which rises within a cluster; 0 when it is none."""
+    text = of.version if isinstance(of, Known) else str(of["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdigit() else 0
 
 
 def _goes_on(pod: Object, role: Role, end: Object) -> bool:

@@ -32,6 +32,8 @@ class View:
     events_by_pod_uid: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     nodes_not_ready: Sequence[str] = ()
     problem: str = ""
+    passed: Mapping[str, Sequence[Object]] = field(default_factory=dict)
+    """By pod uid: states that the pod has been in lately, oldest first. A look that comes late sees their ends too."""
 
     def pod(self, uid: str) -> Object | None:
         """The pod of that uid."""

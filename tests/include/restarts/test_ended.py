@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from include.restarts.ended import ends_of, pod_at
-from include.restarts.view import container_statuses, moment_of
+from include.restarts.ended import ends_of, shown_in
+from include.restarts.facts import Restart
+from include.restarts.view import View, container_statuses, moment_of
+from tests.include.restarts.kubelet import START
 from tests.include.restarts.timelines import timeline
 
 
@@ -69,20 +71,45 @@ def test_a_container_that_could_not_start_has_no_start_but_an_end() -> None:
     assert found.led_at == moment_of("2026-11-21T09:00:30Z")
 
 
+def _pod(count: int, state: Any, last: Any) -> dict[str, Any]:
+    statuses = [{"name": "other"}, {"name": "app", "restartCount": count, "state": state, "lastState": last}]
+    return {"metadata": {"name": "p", "uid": "u"}, "status": {"containerStatuses": statuses}}
+
+
+def _view(*states: dict[str, Any]) -> View:
+    return View("sre", "swype-app", START, {}, [], [states[-1]], passed={"u": states[:-1]})
+
+
+def _restart(number: int, *, pending: bool = False, pod_uid: str = "u") -> Restart:
+    return Restart(pod="p", pod_uid=pod_uid, container="app", number=number, at=START, pending=pending)
+
+
 def test_the_pod_is_shown_as_it_was_when_the_restart_happened() -> None:
-    pod = {
-        "metadata": {"name": "p"},
-        "status": {
-            "containerStatuses": [{"name": "app", "restartCount": 1, "state": SECOND, "lastState": FIRST}]
-        },
-    }
+    pod = _pod(1, SECOND, FIRST)
     before = json.dumps(pod)
-    shown = pod_at(pod, "app", pending=False)
-    (status,) = [status for _, status in container_statuses(shown)]
+    shown, of_now = shown_in(_view(pod), _restart(1))
+    assert shown is not None
+    assert of_now
+    *_, (_, status) = container_statuses(shown)
     assert list(status["state"]) == ["running"]
     assert status["lastState"] == FIRST
-    assert pod_at(pod, "app", pending=True) is pod
     assert json.dumps(pod) == before
+    assert shown_in(_view(pod), _restart(2, pending=True)) == (pod, True)
+
+
+def test_an_end_that_is_over_is_shown_in_the_state_that_has_passed() -> None:
+    waited, runs = _pod(0, WAITS, FIRST), _pod(2, RUNS, SECOND)
+    assert shown_in(_view(waited, runs), _restart(1)) == (waited, False)
+    assert shown_in(_view(waited, runs), _restart(2)) == (runs, True)
+
+
+def test_an_end_that_no_state_shows_is_looked_for_in_the_one_of_now() -> None:
+    pod = _pod(2, WAITS, SECOND)
+    assert shown_in(_view(pod), _restart(2)) == (pod, True)
+
+
+def test_a_pod_that_is_gone_shows_nothing() -> None:
+    assert shown_in(_view(_pod(1, RUNS, FIRST)), _restart(1, pod_uid="gone")) == (None, False)
 
 
 def test_every_end_of_a_recorded_crash_loop_is_seen_once() -> None:

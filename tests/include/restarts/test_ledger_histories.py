@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from include.release.kube_async import Change
+from include.restarts.ended import shown_in
 from include.restarts.facts import CAUSES, Restart
+from include.restarts.index import Index
 from include.restarts.ledger import Ledger
-from tests.include.restarts.kubelet import Kubelet, Pod
+from include.restarts.view import container_statuses
+from tests.include.restarts.kubelet import Kubelet, Pod, stamp
 
 WINDOW = 15.0
 Key = tuple[str, str, int]
@@ -169,3 +174,54 @@ def test_our_clock_jumps_and_comes_back(seed: int, jump_minutes: int) -> None:
         watcher.look(kubelet.now)
         kept = watcher.kept(kubelet.now)
         assert _recent(before, kubelet.now) <= kept.keys() <= before.keys()
+
+
+def _through(index: Index, kubelet: Kubelet) -> None:
+    """What a watch would bring of the state of now."""
+    view = kubelet.view()
+    assert view.deployment is not None
+    index.change("Deployment", Change("MODIFIED", view.deployment))
+    for each in view.replica_sets:
+        index.change("ReplicaSet", Change("MODIFIED", each))
+    for each in view.pods:
+        index.change("Pod", Change("MODIFIED", each))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_changes_that_come_faster_than_they_are_looked_at_are_all_seen(seed: int) -> None:
+    """A watch that was cut brings them in one go. Each end is there, with its own time, and belongs to its own restart."""
+    dice = random.Random(seed)
+    kubelet, index, ledger = Kubelet(replicas=2), Index("sre", lambda _: None), Ledger(WINDOW)
+    _through(index, kubelet)
+    ledger.record([], index.view("swype-app"), kubelet.now)
+    for _ in range(12):
+        restarts = dice.randint(1, 6)
+        for _ in range(restarts):
+            process = dice.choice([pod.processes[0] for pod in kubelet.pods.values()])
+            kubelet.pass_time(seconds=dice.choice([1, 5, 30]))
+            for step in (process.end, process.start) if dice.random() < 0.5 else (process.end,):
+                step(kubelet.now)
+                _through(index, kubelet)
+            if dice.random() < 0.5:
+                process.back_off()
+                _through(index, kubelet)
+            process.start(kubelet.pass_time(seconds=3))
+            _through(index, kubelet)
+        view = index.view("swype-app")
+        new = ledger.new_restarts(view, kubelet.now)
+        happened = kubelet.happened()
+        for each in new:
+            shown, _ = shown_in(view, each)
+            assert shown is not None
+            assert _end_shown(shown, each) == stamp(happened[each.key])
+        ledger.record([each.model_copy(update={"cause": "network"}) for each in new], view, kubelet.now)
+        assert ledger.new_restarts(view, kubelet.now) == []
+        kept = {each.key: each for each in ledger.restarts}
+        assert kept.keys() == happened.keys()
+        assert all(each.seen and not each.pending and each.at == happened[key] for key, each in kept.items())
+
+
+def _end_shown(pod: dict[str, Any], restart: Restart) -> str:
+    (status,) = [status for _, status in container_statuses(pod) if status["name"] == restart.container]
+    ended = status["state"].get("terminated") or status["lastState"]["terminated"]
+    return str(ended["finishedAt"])
