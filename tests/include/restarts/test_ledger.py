@@ -297,6 +297,7 @@ def test_a_clock_that_went_back_is_told_for_a_window() -> None:
     kubelet.pass_time(hours=-1)
     assert ledger.record([], kubelet.view(), kubelet.now)
     assert "The clock went back by 3" in ledger.clock_text(kubelet.now)
+    assert not ledger.record([], kubelet.view(), kubelet.pass_time(seconds=1)), "it goes back once"
     assert numbers(ledger, kubelet) == [1]
     kubelet.pass_time(minutes=16)
     ledger.prune(kubelet.now)

@@ -98,6 +98,20 @@ def test_a_deadline_of_days_excuses_for_half_an_hour() -> None:
     assert _counted(ledger, kubelet) == [("uid-2", 1)]
 
 
+def test_what_happens_after_a_new_pods_deadline_counts_whatever_becomes_of_the_rollout() -> None:
+    kubelet, ledger = Kubelet(), Ledger(15)
+    kubelet.progress_deadline = 300
+    _rolling(kubelet, how=RELEASE)
+    new = kubelet.pods["uid-2"].processes[0]
+    kubelet.crash(new, after=10)
+    _look(ledger, kubelet)
+    kubelet.crash(new, after=400)
+    _look(ledger, kubelet)
+    kubelet.rollout_done_at = kubelet.pass_time(seconds=5)
+    _look(ledger, kubelet)
+    assert _counted(ledger, kubelet) == [("uid-2", 2)]
+
+
 def test_a_rollout_of_somebody_else_counts() -> None:
     kubelet, ledger = Kubelet(), Ledger(15)
     _rolling(kubelet, how="somebody else's")
@@ -215,7 +229,8 @@ def test_a_recorded_deployment_that_is_paused_excuses_nothing() -> None:
     assert late
     for view in late:
         rollout = rollout_of(view)
-        assert rollout is None or not any(rollout.excuses(pod, view.seen_at) for pod in view.pods)
+        assert rollout is not None
+        assert not any(rollout.excuses(pod, _born(pod) + timedelta(seconds=1)) for pod in view.pods)
 
 
 def test_a_recorded_rollout_that_exceeded_its_deadline_is_stuck() -> None:
