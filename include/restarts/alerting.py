@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from include.restarts.guards import Guard, Guards
 from include.restarts.liveness import Kept, Liveness, Look, State, judge
@@ -37,6 +38,14 @@ class Memory(BaseModel):
     """Since when there was a look every few minutes. Silence from before that is nobody's."""
     armed: list[str] = []
     others: dict[str, Known] = {}
+
+    @classmethod
+    def read(cls, value: Any) -> Memory | None:
+        """What was kept, as an object or its JSON; None when there is none, or it is of another version."""
+        try:
+            return cls.model_validate_json(value) if isinstance(value, str) else cls.model_validate(value)
+        except ValidationError:
+            return None
 
     def before(self, guard: str) -> Kept | None:
         """The judgement on a guard; None when it is new."""

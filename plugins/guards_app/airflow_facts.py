@@ -14,7 +14,6 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
-from pydantic import ValidationError
 from sqlalchemy import select
 
 from include.restarts.alerting import MEMORY, Memory
@@ -70,11 +69,6 @@ def ask_airflow(dag_ids: Sequence[str]) -> Facts:
     for dag_id, is_paused in paused.items():
         run, states = next(reversed(tasks[dag_id].items()), ("", {}))
         dags[dag_id] = Dag(paused=is_paused, run=run, tasks=states)
-    return Facts(dags, dags.get(ALIVE, UNKNOWN), _memory(kept))
-
-
-def _memory(row: Any) -> Memory | None:
-    try:
-        return Memory.model_validate_json(XComModel.deserialize_value(row)) if row else None
-    except (ValidationError, TypeError, ValueError):  # of another version
-        return None
+    return Facts(
+        dags, dags.get(ALIVE, UNKNOWN), Memory.read(XComModel.deserialize_value(kept)) if kept else None
+    )

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowRuntimeError
-from pydantic import ValidationError
 from typing_extensions import override
 
 from include.release.environments import Environment, Environments
@@ -56,11 +55,12 @@ class GuardsAliveOperator(BaseOperator):
             found, triggerers = self._judge(guards, places, memory, context, now)
             say(self, report(found))
             by_name = {each.name: each for each in guards.guards}
-            # A look by hand knows nothing of those before it, and the next one nothing of it.
-            by_hand = getattr(context["dag_run"], "logical_date", None) is None
-            due = [] if by_hand else alerts(found, memory, by_name, guards, now)
-            told = self._tell(due, guards, places, context) if due else []
-            context["ti"].xcom_push(MEMORY, remember(found, told, memory, now).model_dump_json())
+            if getattr(context["dag_run"], "logical_date", None) is not None:
+                due = alerts(found, memory, by_name, guards, now)
+                told = self._tell(due, guards, places, context) if due else []
+                kept = remember(found, told, memory, now)
+                context["ti"].xcom_push(MEMORY, kept.model_dump(mode="json"))
+            # Else it is a look by hand: it has no place in the order of looks, tells nobody and leaves nothing.
             crowded = capacity_problem(
                 len(guards.guards), conf.getint("triggerer", "capacity"), max(triggerers, 1)
             )
@@ -71,12 +71,11 @@ class GuardsAliveOperator(BaseOperator):
             return {each.guard: each.state for each in found}
 
     def _memory(self, context: Context) -> Memory | None:
-        text = context["ti"].xcom_pull(task_ids=self.task_id, key=MEMORY, include_prior_dates=True)
-        try:
-            return Memory.model_validate_json(text) if text else None
-        except ValidationError as error:  # (of another version)
-            self.log.warning("What the look before this one left cannot be read: %s", error)
-            return None
+        # With the index given this is the newest one; without, it would be those of all runs there ever were.
+        kept = context["ti"].xcom_pull(
+            task_ids=self.task_id, key=MEMORY, include_prior_dates=True, map_indexes=-1
+        )
+        return Memory.read(kept)
 
     def _judge(
         self, guards: Guards, places: Environments, memory: Memory | None, context: Context, now: datetime

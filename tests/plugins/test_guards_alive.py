@@ -29,7 +29,7 @@ class Airflow:
         self.paused: set[str] = set()
         self.unknown: set[str] = set()
         self.tasks: dict[str, Any] = {"run-1": {"watch": "deferred", "confirm": None}}
-        self.kept: dict[str, str] = {}
+        self.kept: dict[str, Any] = {}
         self.asked_for_tasks = 0
 
     def get_dag(self, dag_id: str) -> Any:
@@ -42,11 +42,11 @@ class Airflow:
         self.asked_for_tasks += 1
         return self.tasks
 
-    def xcom_push(self, key: str, value: str) -> None:
+    def xcom_push(self, key: str, value: Any) -> None:
         self.kept[key] = value
 
-    def xcom_pull(self, *, task_ids: str, key: str, include_prior_dates: bool) -> str | None:
-        assert include_prior_dates
+    def xcom_pull(self, *, task_ids: str, key: str, include_prior_dates: bool, map_indexes: int) -> Any:
+        assert (include_prior_dates, map_indexes) == (True, -1)
         return self.kept.get(key)
 
 
@@ -107,13 +107,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def look(airflow: Airflow, minutes: float = 0, *, by_hand: bool = False) -> Any:
     """One look; ``minutes`` moves what was kept into the past."""
     if minutes and MEMORY in airflow.kept:
-        kept = json.loads(airflow.kept[MEMORY])
+        kept = json.loads(json.dumps(airflow.kept[MEMORY]))
         shift = timedelta(minutes=minutes)
         for each in (kept, *kept["others"].values()):
             for field in ("begun", "since", "excused_at", "told_at"):
                 if each.get(field):
                     each[field] = (datetime.fromisoformat(each[field]) - shift).isoformat()
-        airflow.kept[MEMORY] = json.dumps(kept)
+        airflow.kept[MEMORY] = kept
     moment = None if by_hand else datetime.now(UTC)
     context: Any = {"ti": airflow, "dag_run": SimpleNamespace(logical_date=moment)}
     return GuardsAliveOperator(task_id="judge").execute(context)
@@ -161,6 +161,7 @@ def test_a_look_by_hand_tells_nobody(airflow: Airflow, told: list[str]):
     with pytest.raises(AirflowFailException):
         look(airflow, by_hand=True)
     assert told == []
+    assert airflow.kept == {}
 
 
 def test_a_channel_that_fails_is_tried_again(airflow: Airflow, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,7 @@ Progress and tables go to standard output; its last line is one JSON object.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -56,6 +57,9 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _on_signal)
+    # Every trigger has an open log file; what is started here inherits the limit.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         sizes, cut = run(read(os.environ), say)
     except (DemoError, KubeError) as error:

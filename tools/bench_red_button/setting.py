@@ -11,9 +11,13 @@ import yaml
 
 from include.release.loading import PROJECT
 from tools.bench_red_button.workload import THRESHOLD, name_of
+from tools.demo.airflow import shared_settings
 
 ENVIRONMENT = "bench"
 DAG_FILE = PROJECT / "dags" / "swype_guard.py"
+CAPACITY = "AIRFLOW__TRIGGERER__CAPACITY"
+ROOM = 100
+"""Triggers beside those of the guards."""
 NO_LIMIT = 1_000_000
 MOMENT = 0.001
 
@@ -77,8 +81,9 @@ def airflow_settings(count: int, dags: Path, config: Path, database: str | None)
         # The DAG file does not change here; reading it again every 30 s takes seconds for hundreds of guards.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "86400",
         "AIRFLOW__SCHEDULER__MAX_DAGRUNS_TO_CREATE_PER_LOOP": str(max(10, count)),
-        "AIRFLOW__TRIGGERER__CAPACITY": str(max(1000, count + 100)),
     }
+    if count + ROOM > int(shared_settings()[CAPACITY]):
+        settings[CAPACITY] = str(count + ROOM)
     if database:
         settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
     return settings
