@@ -21,6 +21,7 @@ from include.restarts.evidence import read_logs
 from include.restarts.explaining import explain
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard, Guards
+from include.restarts.press import PressNote, read_note
 from include.restarts.probe import ask_upstream
 from include.restarts.state import Conflict, Keeper, Kept
 from include.restarts.storm import braked, note_trip, read_trips
@@ -115,6 +116,9 @@ def confirm(
     """
     moment = now()
     view, notes = look(cluster, place.namespace, guard.deployment, moment)
+    note = read_note(view.deployment)
+    if note is not None and note.run == run:
+        return Confirmed(_pressed_before(note, view, moment), view)
     decision = _decide(cluster, guard, place.namespace, view, moment)
     verdict = _verdict(decision, view, moment, notes)
     if decision.action == "ask_upstream":
@@ -168,7 +172,8 @@ def _decide(cluster: Cluster, guard: Guard, namespace: str, view: View, now: dat
 
 
 def _count(cluster: Cluster, namespace: str, view: View, kept: Kept, now: datetime) -> bool:
-    found = kept.ledger.new_restarts(view, now)
+    # What is no restart yet decides nothing, and holds nothing up: the watch looks for its cause.
+    found = [each for each in kept.ledger.new_restarts(view, now) if not each.pending]
     seen = [each for each in found if each.seen]
     logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in seen])
     explained = [
@@ -193,6 +198,13 @@ def _verdict(decision: Decision, view: View, now: datetime, notes: list[str]) ->
         decided_at=now,
         notes=notes,
     )
+
+
+def _pressed_before(note: PressNote, view: View, now: datetime) -> Verdict:
+    """What a run that has pressed finds when it is cleared: it goes on with what comes after the press."""
+    uid = str(((view.deployment or {}).get("metadata") or {}).get("uid", ""))
+    text = note.reason or "pressed by an earlier try of this run"
+    return Verdict(action="press", text=text, uid=uid, cause=note.cause, decided_at=now)
 
 
 def _ask(

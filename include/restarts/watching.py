@@ -11,6 +11,7 @@ from include.release.kube_async import AsyncCluster
 from include.restarts.decision import Decision, decide
 from include.restarts.doubts import Doubts
 from include.restarts.explaining import explained
+from include.restarts.facts import Restart
 from include.restarts.hub import QUIET_SECONDS, Seat
 from include.restarts.ledger import Ledger
 from include.restarts.saying import Say, Saying
@@ -93,12 +94,23 @@ class Watcher:
         now = datetime.now(UTC)
         found = ledger.new_restarts(view, now)
         found += self._doubts.among(ledger.restarts, view, {each.key for each in found})
+        happened = [each for each in found if not each.pending]
+        await self._explain(view, cluster, ledger, happened, now)
+        self._unsaved |= ledger.prune(now)
+        decision = decide(self.spec, ledger, view, now)
+        if decision.action == "wait" and len(found) > len(happened):
+            # What is no restart yet decides nothing: its cause is found while the kubelet waits.
+            await self._explain(view, cluster, ledger, [each for each in found if each.pending], now)
+        return decision
+
+    async def _explain(
+        self, view: View, cluster: AsyncCluster, ledger: Ledger, found: list[Restart], now: datetime
+    ) -> None:
+        """Find the causes of these, and keep them."""
         if found:
             found = await explained(cluster, view, found)
             self._doubts.note(found, view)
         self._unsaved |= ledger.record(found, view, now)
-        self._unsaved |= ledger.prune(now)
-        return decide(self.spec, ledger, view, now)
 
     async def _read(self, keeper: AsyncKeeper) -> Kept:
         try:
