@@ -196,7 +196,7 @@ def _presses(rule: Rule, restart: Restart, now: datetime) -> bool:
     if rule.causes != ANY:
         return restart.cause in rule.causes
     since = restart.not_before
-    return restart.seen or since is None or now - since <= timedelta(minutes=rule.window_minutes)
+    return restart.seen or (since is not None and now - since <= timedelta(minutes=rule.window_minutes))
 
 
 def _cooled(decision: Decision, rule: Rule, ledger: Ledger, now: datetime) -> Decision:

@@ -12,7 +12,7 @@ import pytest
 
 from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
 from include.restarts.decision import HELD, Decision, decide
-from include.restarts.facts import CAUSES
+from include.restarts.facts import CAUSES, Restart
 from include.restarts.guards import Guard
 from include.restarts.ledger import Ledger
 from include.restarts.view import View
@@ -112,7 +112,10 @@ def test_the_upstream_is_asked_again_when_there_is_another_restart_and_not_befor
     case.ledger.note_asked(case.kubelet.pass_time(seconds=2))
     found = case.look()
     assert found.action == "wait"
-    assert "The upstream was asked at 2026-11-21 09:00:42 UTC, and since then there was no such restart" in found.text
+    assert (
+        "The upstream was asked at 2026-11-21 09:00:42 UTC, and since then there was no such restart"
+        in found.text
+    )
     assert case.restart("unknown").action == "ask_upstream"
 
 
@@ -135,6 +138,16 @@ def test_any_counts_unseen_restarts_unless_they_may_be_from_before_the_window() 
     case.kubelet.pass_time(hours=10)
     for _ in range(4):
         case.kubelet.crash(case.kubelet.only())
+    assert case.look().action == "ask_upstream"
+
+
+def test_any_does_not_press_on_restarts_of_which_nothing_is_known() -> None:
+    case = Case(guard(causes="any"))
+    unknown = [
+        Restart(pod="p", pod_uid="uid-1", container="app", number=number, at=START, seen=False)
+        for number in range(1, 5)
+    ]
+    case.ledger.record(unknown, case.kubelet.view(), START)
     assert case.look().action == "ask_upstream"
 
 

@@ -80,7 +80,7 @@ def test_a_rollout_that_is_stuck_is_no_blind_spot(how: str, failed: bool) -> Non
         kubelet.crash(new, after=30)
         _look(ledger, kubelet)
     assert _counted(ledger, kubelet) == []
-    kubelet.pass_time(minutes=4)
+    kubelet.pass_time(minutes=1 if failed else 4)
     kubelet.failed = failed
     _look(ledger, kubelet)
     assert _counted(ledger, kubelet) == [("uid-2", number) for number in (1, 2, 3, 4)]
