@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from include.restarts import explaining
+from include.restarts.cause import Finding
 from include.restarts.hub import hub_count
 from include.restarts.state import AsyncKeeper, Conflict, Keeper, ledger_name
 from include.restarts.stream import Pace
@@ -264,6 +265,26 @@ async def test_an_event_of_a_pod_explains_its_restart(shown: Shown, watch: Make)
     await asyncio.sleep(1)
     kept = Keeper(shown.client, shown.namespace, "guard", 15).read().ledger.restarts
     assert kept[0].cause != "unknown", it.said
+
+
+async def test_what_explains_a_restart_a_moment_later_is_waited_for(
+    shown: Shown, watch: Make, monkeypatch: pytest.MonkeyPatch
+):
+    """Else a person would be asked about what the next Event says."""
+
+    def by_events(pod: Any, container: str, events: Any, logs: Any) -> Finding:
+        return Finding("network" if events else "unknown", "main", "said by an event")
+
+    monkeypatch.setattr(explaining, "classify", by_events)
+    shown.create()
+    it = watch(threshold=1).start()
+    await it.says("no restart")
+    await restarts(shown, 2)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(shown.event, shown.pods()[0], "Unhealthy", "connection refused")
+    found = await it.decided()
+    assert found["action"] in ("press", "ask_upstream")
+    assert found["restarts"][-1]["cause"] == "network"
 
 
 async def test_two_triggerers_with_the_same_watch_do_not_count_twice(
