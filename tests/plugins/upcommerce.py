@@ -83,6 +83,11 @@ class UpCommerce:
         """Of one."""
         return self.states()[name]
 
+    def reason(self, name: str) -> str:
+        """Why one is in its state."""
+        found = {each["order_name"]: each["reason"] for each in self.call("GET", "/payments")["payments"]}
+        return str(found[name])
+
     def counts(self) -> dict[str, int]:
         """Payments per state."""
         states = read_answer(self.call("GET", "/queue")).states
