@@ -87,14 +87,14 @@ def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
     if verdict.action == "alert":
         return "alert", verdict.text
     if verdict.action == "braked":
-        return "braked", f"{verdict.text} {by_hand(guard, place)}"
+        return "braked", f"{_why(verdict)} {by_hand(guard, place)}"
     if told.refused:
-        return "refused", f"{verdict.text} Not pressed: {told.refused}. {by_hand(guard, place)}"
+        return "refused", f"{_why(verdict)} Not pressed: {told.refused}. {by_hand(guard, place)}"
     if press is None:
         return "", ""
     if press["outcome"] == "braked":
-        return "braked", f"{verdict.text} Not pressed: {press['text']}. {by_hand(guard, place)}"
-    return "alert", f"{verdict.text} Not pressed: {press['text']}."
+        return "braked", f"{_why(verdict)} Not pressed: {press['text']}. {by_hand(guard, place)}"
+    return "alert", f"{_why(verdict)} Not pressed: {press['text']}."
 
 
 def payments_message(
@@ -181,4 +181,9 @@ def evidence_text(restarts: Sequence[Restart]) -> str:
 
 
 def _why(verdict: Verdict | None) -> str:
-    return verdict.text if verdict else ""
+    return _sentence(verdict.text) if verdict else ""
+
+
+def _sentence(text: str) -> str:
+    """With an end mark: others follow."""
+    return text if text.rstrip().endswith((".", "!", "?", ":")) else f"{text.rstrip()}."
