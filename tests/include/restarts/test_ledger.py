@@ -294,6 +294,8 @@ def test_a_clock_that_went_back_is_told_for_a_window() -> None:
     look(ledger, kubelet)
     kubelet.crash(kubelet.only())
     look(ledger, kubelet)
+    kubelet.replace("uid-1")
+    look(ledger, kubelet)
     kubelet.pass_time(hours=-1)
     assert ledger.record([], kubelet.view(), kubelet.now)
     assert "The clock went back by 3" in ledger.clock_text(kubelet.now)
@@ -337,6 +339,32 @@ def test_what_two_writers_kept_is_put_together() -> None:
     assert [(each.number, each.cause) for each in mine.restarts] == [(1, "network"), (2, "network")]
     assert mine.alerted_at("other causes") == kubelet.now
     assert look(mine, kubelet) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rolling-update",
+        "rollout-undo",
+        "recreate",
+        "paused",
+        "scale-zero-and-back",
+        "pod-deleted-under-deployment",
+    ],
+)
+def test_recorded_pods_that_come_and_go_have_no_restart(name: str) -> None:
+    """Their containers end because they are told to: nothing is counted, and nothing is expected to start again."""
+    ledger, objects = Ledger(WINDOW), {}
+    for step in timeline(name):
+        now = START.replace(hour=1, minute=36, second=23) + timedelta(seconds=step["t"])
+        if step["kind"] not in ("Deployment", "ReplicaSet", "Pod"):
+            continue
+        objects[step["kind"], step["object"]["metadata"]["name"]] = step["object"]
+        if step["type"] == "DELETED":
+            del objects[step["kind"], step["object"]["metadata"]["name"]]
+        view = _of(objects, now)
+        ledger.record(ledger.new_restarts(view, now), view, now)
+    assert ledger.restarts == []
 
 
 def test_a_recorded_crash_loop_is_counted_as_the_kubelet_counted_it() -> None:
