@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
+import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,11 +22,18 @@ class Payments:
 
     def __init__(self, shop: Any) -> None:
         self.shop = shop
-        ledger = str(shop.folder / "charges.jsonl")
-        self.gateway = shop.start("gateway:1.0.0", "shop.gateway", GATEWAY_LEDGER=ledger).serving()
+        self.start_gateway()
+
+    def start_gateway(self) -> None:
+        ledger = str(self.shop.folder / "charges.jsonl")
+        self.gateway = self.shop.start("gateway:1.0.0", "shop.gateway", GATEWAY_LEDGER=ledger).serving()
         place = re.search(r"charging on (\S+)", self.gateway.output())
         assert place
         self.gateway_url = f"http://{place[1]}"
+
+    def restart_gateway(self) -> None:
+        self.gateway.end(signal.SIGKILL)
+        self.start_gateway()
 
     def mode(self, mode: str, seconds: float = 0) -> None:
         assert self.gateway.call("POST", "/mode", {"mode": mode, "seconds": seconds})[0] == 200
@@ -55,6 +66,13 @@ class Payments:
 @pytest.fixture
 def payments(shop: Any) -> Payments:
     return Payments(shop)
+
+
+def read_payments(shop: Any, order: str) -> dict[str, Any]:
+    """A payment, read while no program runs."""
+    with closing(sqlite3.connect(shop.folder / "upcommerce.db")) as database:
+        database.row_factory = sqlite3.Row
+        return dict(database.execute("SELECT * FROM payments WHERE order_name = ?", (order,)).fetchone())
 
 
 def states(upcommerce: Any) -> dict[str, int]:
@@ -181,6 +199,75 @@ def test_a_payment_that_was_charged_is_not_rolled_back(payments: Payments, until
     answer = upcommerce.call("POST", "/queue/rollback", {"reason": "gateway is down"})[1]
     assert answer["rolled_back"] == 0
     assert states(upcommerce) == {"rolling_back": 1}
+
+
+def test_a_hold_outlives_the_shop_and_unknown_outcomes_are_asked_for(
+    payments: Payments, until: Callable[..., Any]
+) -> None:
+    swype = payments.swype().serving()
+    upcommerce = payments.upcommerce(swype.url)
+    payments.mode("500")
+    for number in range(2):
+        upcommerce.call("POST", "/payments", {"order": f"o-{number}", "amount_cents": 100})
+    until(lambda: states(upcommerce) == {"in_flight": 2}, "their outcome is unknown")
+    hold = {"reason": "gateway is down", "by": "swype", "run": "swype_guard/run-1"}
+    assert upcommerce.call("POST", "/queue/hold", hold)[1]["holding"] is True
+    upcommerce.call("POST", "/payments", {"order": "held", "amount_cents": 100})
+    upcommerce.end(signal.SIGKILL)
+    # One of them was charged after all, as somebody finds out while the queue is held.
+    first = read_payments(payments.shop, "o-0")
+    payments.mode("ok")
+    assert swype.call("POST", "/charge", {"key": first["charge_key"], "amount_cents": 100})[0] == 200
+    upcommerce = payments.upcommerce(swype.url)
+    until(lambda: states(upcommerce) == {"paid": 1, "in_flight": 1, "held": 1}, "it is asked for")
+    until(
+        lambda: "ask): in_flight: payment service answered 200: unknown" in upcommerce.output(),
+        "so is the other",
+    )
+    assert len(payments.charges()) == 1
+    assert upcommerce.get("/queue")[1]["hold"] == "gateway is down"
+    late = upcommerce.call("POST", "/queue/rollback", {"reason": "too late", "run": "swype_guard/run-0"})[1]
+    assert (late["rolled_back"], late["settlements"][0]["states"]) == (
+        1,
+        {"rolled_back": {"payments": 1, "cents": 100}, "rolling_back": {"payments": 1, "cents": 100}},
+    )
+    until(lambda: states(upcommerce) == {"paid": 1, "rolled_back": 2}, "all have ended")
+    assert len(payments.charges()) == 1
+
+
+def test_a_payment_service_at_zero_is_not_called_in_a_hot_loop(
+    payments: Payments, until: Callable[..., Any]
+) -> None:
+    upcommerce = payments.upcommerce("http://127.0.0.61:9")
+    for number in range(40):
+        upcommerce.call("POST", "/payments", {"order": f"o-{number}", "amount_cents": 100})
+    until(lambda: "refused" in upcommerce.output(), "it is tried")
+    time.sleep(2)
+    # With a pause that grows after each: about 5 in the time in which 40 payments could be sent 40 times.
+    tries = upcommerce.output().count("Connection refused")
+    assert 2 <= tries <= 10, upcommerce.output()
+    # Somebody who releases the queue does not wait for the end of the pause.
+    upcommerce.call("POST", "/queue/hold", {"reason": "a test"})
+    upcommerce.call("POST", "/queue/release", {})
+    until(lambda: upcommerce.output().count("Connection refused") > tries, "it is tried at once", 1)
+
+
+def test_a_cancelled_key_is_never_charged_also_after_a_restart(payments: Payments) -> None:
+    swype = payments.swype().serving()
+    assert swype.get("/charges/key-1")[1]["state"] == "unknown"
+    assert swype.call("POST", "/cancel", {"key": "key-1"})[1]["state"] == "cancelled"
+    charge = {"key": "key-1", "amount_cents": 5}
+    assert swype.call("POST", "/charge", charge)[0] == 409
+    assert swype.call("POST", "/charge", {"key": "key-2", "amount_cents": 5})[1]["charge"] == "ch-1"
+    assert swype.call("POST", "/cancel", {"key": "key-2"})[1]["charge"] == "ch-1"
+    assert [swype.call("POST", path, {})[0] for path in ("/charge", "/cancel")] == [422, 422]
+    swype.end()
+    payments.restart_gateway()
+    swype = payments.swype().serving()
+    assert swype.call("POST", "/charge", charge)[0] == 409
+    assert swype.get("/charges/key-1")[1]["state"] == "cancelled"
+    assert swype.get("/charges/key-2")[1]["charge"] == "ch-1"
+    assert [each["key"] for each in payments.charges()] == ["key-2"]
 
 
 def test_a_break_ends_by_itself(payments: Payments, until: Callable[..., Any]) -> None:

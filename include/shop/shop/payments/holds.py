@@ -20,7 +20,15 @@ EVERYBODY = "*"
 def holds(connection: Connection) -> list[Row]:
     """Return the holds there are, oldest first: by, run, reason, since."""
     rows = connection.rows("SELECT holder, run, reason, since FROM queue_hold ORDER BY since")
-    return [{**row, "by": row.pop("holder") or BY_HAND, "run": row["run"] or ""} for row in rows]
+    return [
+        {
+            "by": row["holder"] or BY_HAND,
+            "run": row["run"] or "",
+            "reason": row["reason"],
+            "since": row["since"],
+        }
+        for row in rows
+    ]
 
 
 def why_held(connection: Connection) -> Optional[str]:
