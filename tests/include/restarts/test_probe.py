@@ -1,0 +1,162 @@
+"""Asking the upstream from inside the cluster: through a Service, or by a command in a Job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from include.release.kube import Cluster, KubeError, Reply
+from include.restarts.guards import Guard, Probe
+from include.restarts.probe import ask_upstream, probe_job
+from tests.include.restarts.pressing import deployment
+
+SERVER = (
+    "import http.server,os\n"
+    "class H(http.server.BaseHTTPRequestHandler):\n"
+    "  def do_GET(self):\n"
+    "    self.send_response(500 if 'bad' in self.path else 200); self.end_headers(); self.wfile.write(b'token=s3cr3t')\n"
+    "http.server.ThreadingHTTPServer((os.environ['POD_IP'], 8000), H).serve_forever()\n"
+)
+
+
+def guard(**probe: Any) -> Guard:
+    return Guard(name="web", title="t", environment="payments", deployment="web", upstream=Probe(**probe))
+
+
+def via_service(path: str = "/", service: str = "gateway", port: int = 8000) -> Guard:
+    return guard(kind="service", service=service, port=port, path=path)
+
+
+@pytest.fixture(scope="module")
+def town(cluster: Any) -> Iterator[tuple[Cluster, str]]:
+    """A namespace with an upstream that answers, and a Service with nobody behind it."""
+    from tests.standin import make_namespace
+
+    client, name = cluster.connect(), "probe-tests"
+    make_namespace(client, name)
+    for service, app in (("gateway", "gateway"), ("deserted", "nobody")):
+        spec = {"selector": {"app": app}, "ports": [{"port": 8000}]}
+        client.create(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": service}, "spec": spec}, name
+        )
+    made = deployment("gateway", 1)
+    pod = made["spec"]["template"]["spec"]
+    del pod["schedulingGates"]
+    address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    pod["containers"][0] |= {
+        "image": "standin.local/python:3",
+        "command": ["python3", "-c", SERVER],
+        "env": [address, {"name": "WORD", "value": "of the guarded container"}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8000}, "periodSeconds": 1},
+    }
+    pod["terminationGracePeriodSeconds"] = 1
+    client.create(made, name)
+    deadline = time.monotonic() + 60
+    while not ((client.get("Deployment", name, "gateway") or {}).get("status") or {}).get(
+        "availableReplicas"
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield client, name
+    client.delete("Namespace", "", name)
+
+
+def ask(town: tuple[Cluster, str], asked: Guard, by: str = "run-1") -> Any:
+    client, namespace = town
+    return ask_upstream(client, namespace, asked, client.get("Deployment", namespace, "gateway"), by)
+
+
+def test_an_upstream_that_answers_is_up(town):
+    found = ask(town, via_service("/ping"))
+    assert (found.state, found.text) == ("up", "gateway:8000/ping answers (200)")
+
+
+def test_an_upstream_that_answers_with_an_error_is_down_and_its_words_are_shown_without_secrets(town):
+    found = ask(town, via_service("/bad"))
+    assert found.state == "down"
+    assert found.text == "gateway:8000/bad answers with an error (500): token=***"
+
+
+def test_a_service_with_nobody_behind_it_is_down(town):
+    found = ask(town, via_service(service="deserted"))
+    assert found.state == "down"
+    assert "no endpoints available" in found.text
+
+
+def test_a_service_that_there_is_not_proves_nothing(town):
+    found = ask(town, via_service(service="no-such"))
+    assert found.state == "unknown"
+    assert "could not be asked" in found.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        (Reply(403, "forbidden", by_server=True), "unknown"),
+        (Reply(504, "no answer within 10 s", by_server=True), "down"),
+        (Reply(503, "connect: connection refused", by_server=True), "down"),
+        (Reply(403, "log in first"), "down"),
+        (Reply(302, ""), "up"),
+    ],
+)
+def test_what_comes_from_the_api_server_is_told_from_what_the_upstream_says(reply, state):
+    class Cluster:
+        def ask_service(self, *_: Any, **__: Any) -> Reply:
+            return reply
+
+    assert ask_upstream(Cluster(), "sre", via_service(), None, "run-1").state == state  # type: ignore[arg-type]
+
+
+def test_an_api_server_that_does_not_answer_is_an_error():
+    class Down:
+        def ask_service(self, *_: Any, **__: Any) -> Reply:
+            raise KubeError(0, "refused", "GET")
+
+    with pytest.raises(KubeError):
+        ask_upstream(Down(), "sre", via_service(), None, "run-1")  # type: ignore[arg-type]
+
+
+def command(*words: str) -> Guard:
+    return guard(kind="job", command=["python3", "-c", *words], timeout_seconds=20)
+
+
+def test_a_job_asks_in_the_environment_of_the_guarded_container(town):
+    asked = command("import os; assert os.environ['WORD'] == 'of the guarded container'")
+    assert ask(town, asked).state == "up"
+    again = ask(town, asked)  # the same run: its Job is taken up, not a second one started
+    client, namespace = town
+    assert again.state == "up"
+    assert len(client.list("Job", namespace, labels="plan-reduce-repeat/probe=web")) == 1
+
+
+def test_a_job_that_fails_says_its_last_words(town):
+    found = ask(town, command("import sys; print('password=s3cr3t refused'); sys.exit(3)"), by="run-2")
+    assert found.state == "down"
+    assert "exit code 3" in found.text
+    assert found.text.endswith(": password=*** refused")
+
+
+def test_the_job_has_nothing_of_the_service_but_what_it_needs():
+    source = deployment("web")
+    pod = source["spec"]["template"]["spec"]
+    pod["containers"][0] |= {"livenessProbe": {}, "ports": [{"containerPort": 1}], "env": [{"name": "A"}]}
+    pod["volumes"] = [{"name": "v"}]
+    asked = command("pass")
+    assert asked.upstream is not None
+    job = probe_job("sre", asked, asked.upstream, source, "run-1")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert set(container) == {"name", "image", "env", "command"}
+    assert "schedulingGates" not in job["spec"]["template"]["spec"]
+    assert "app" not in job["spec"]["template"]["metadata"]["labels"]  # no Service may find it
+    assert job["spec"]["backoffLimit"] == 0
+
+
+def test_no_probe_and_a_dry_run_start_nothing():
+    plain = Guard(name="web", title="t", environment="payments", deployment="web")
+    found = ask_upstream(None, "sre", plain, None, "run-1")  # type: ignore[arg-type]
+    assert found.state == "unknown"
+    dry = ask_upstream(None, "sre", command("x"), None, "run-1", dry_run=True)  # type: ignore[arg-type]
+    assert dry.text == "A Job would ask: python3 -c x"
