@@ -10,6 +10,8 @@ from include.release.environments import Environment
 from include.restarts.guards import Causes, Guard, Guards, Minutes, Threshold
 
 Filled = Annotated[str, Field(min_length=1)]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=240)]
+"""A name that an object of the cluster can have, with a prefix of ours."""
 
 
 class WatchSpec(BaseModel):
@@ -20,10 +22,10 @@ class WatchSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Filled = Field(description="Name of the watch; its counts are kept under it")
+    name: ObjectName = Field(description="Name of the watch; its counts are kept under it")
     connection: Filled = Field(description="Airflow connection of the cluster")
-    namespace: Filled = Field(description="Namespace of the Deployment")
-    deployment: Filled = Field(description="Deployment that is watched")
+    namespace: ObjectName = Field(description="Namespace of the Deployment")
+    deployment: ObjectName = Field(description="Deployment that is watched")
     threshold: Threshold = Field(default=3, description="It trips at more restarts than this")
     window_minutes: Minutes = Field(default=15, description="... in so many minutes")
     causes: Causes = Field(default=["network"], description="Causes that count")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from airflow.sdk import BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import StartTriggerArgs
+from pydantic import ValidationError
 
 from include.restarts.facts import Cause
 from include.restarts.watched import WatchSpec
@@ -68,21 +69,24 @@ class RestartWatchSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        spec = WatchSpec(
-            name=watch,
-            connection=connection,
-            namespace=namespace,
-            deployment=deployment,
-            threshold=threshold,
-            window_minutes=window_minutes,
-            causes=causes,
-            init_containers=init_containers,
-            sidecars=sidecars,
-            containers=containers or [],
-            cooldown_minutes=cooldown_minutes,
-            relist_seconds=relist_seconds,
+        self.watch: dict[str, Any] = {
+            "name": watch,
+            "connection": connection,
+            "namespace": namespace,
+            "deployment": deployment,
+            "threshold": threshold,
+            "window_minutes": window_minutes,
+            "causes": causes,
+            "init_containers": init_containers,
+            "sidecars": sidecars,
+            "containers": containers or [],
+            "cooldown_minutes": cooldown_minutes,
+            "relist_seconds": relist_seconds,
+        }
+        # What a run fills in is checked when it has.
+        WatchSpec.model_validate(
+            {key: "x" if "{{" in str(each) else each for key, each in self.watch.items()}
         )
-        self.watch = spec.model_dump(mode="json")
         self.soak_minutes = soak_minutes
         # A soak needs to know when it began, which only a task that has started does.
         self.start_from_trigger = soak_minutes is None
@@ -95,6 +99,10 @@ class RestartWatchSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Defer; comes here only where the watch did not begin in the triggerer."""
         del context
+        try:
+            WatchSpec.model_validate(self.watch)
+        except ValidationError as error:
+            raise AirflowFailException(str(error)) from None
         until = None
         if self.soak_minutes is not None:
             until = (datetime.now(UTC) + timedelta(minutes=self.soak_minutes)).isoformat()

@@ -85,6 +85,7 @@ def test_the_trigger_survives_being_stored():
         ({"window_minutes": 0}, "window_minutes"),
         ({"causes": ["netwrok"]}, "causes"),
         ({"namespace": ""}, "namespace"),
+        ({"watch": "Not A Name"}, "name"),
     ],
 )
 def test_bad_arguments_are_refused_when_the_dag_is_read(options, text):
@@ -133,9 +134,14 @@ def test_a_soak_in_which_nothing_came_is_good():
 
 
 def test_a_soak_may_take_its_deployment_from_the_run():
-    task = sensor(soak_minutes=10, deployment="{{ params.app }}", watch="soak-{{ run_id }}")
-    task.render_template_fields({"params": {"app": "shop"}, "run_id": "r1"})
-    assert (task.watch["deployment"], task.watch["name"]) == ("shop", "soak-r1")
+    task = sensor(soak_minutes=10, deployment="{{ params.app }}", watch="soak-{{ params.app }}")
+    task.render_template_fields({"params": {"app": "shop"}})
+    assert (task.watch["deployment"], task.watch["name"]) == ("shop", "soak-shop")
+    with pytest.raises(TaskDeferred):
+        task.execute({})
+    task.watch["name"] = "scheduled__2026-11-21T09:00"
+    with pytest.raises(AirflowFailException, match="name"):
+        task.execute({})
 
 
 def test_what_a_watch_returned_is_read_as_airflow_gives_it_back():
