@@ -34,9 +34,20 @@ def _causes(value: Any) -> Any:
     return value
 
 
+def _step(value: Any) -> Any:
+    """One finding instead of two, one as a path and one as a command."""
+    words = value if isinstance(value, list) else [value]
+    if value is not None and not (words and all(isinstance(each, str) and each.strip() for each in words)):
+        raise ValueError(
+            "a path such as /queue/hold (http), or a command such as [python3, -m, queue] (command)"
+        )
+    return value
+
+
 Threshold = Annotated[
     int, BeforeValidator(_threshold), Field(json_schema_extra={"minimum": 1, "maximum": 100})
 ]
+Step = Annotated[Text | list[Text] | None, BeforeValidator(_step)]
 Causes = Annotated[Literal["any"] | list[Cause], BeforeValidator(_causes)]
 
 
@@ -79,12 +90,10 @@ class Payments(Strict):
     settle: Literal["roll_back", "keep"] = Field(
         title="Payments that wait: roll_back tells the customers no, keep leaves them for replay after the re-arm"
     )
-    hold: Text | list[Text] | None = Field(
-        default=None, title="http: path; command: command that holds new ones"
-    )
-    roll_back: Text | list[Text] | None = Field(default=None, title="... that rolls back what waits")
-    release: Text | list[Text] | None = Field(default=None, title="... that releases what is held")
-    state: Text | list[Text] | None = Field(default=None, title="... that answers the counts as JSON")
+    hold: Step = Field(default=None, title="http: path; command: command that holds new ones")
+    roll_back: Step = Field(default=None, title="... that rolls back what waits")
+    release: Step = Field(default=None, title="... that releases what is held")
+    state: Step = Field(default=None, title="... that answers the counts as JSON")
     deployment: Name | None = Field(
         default=None, title="command: Deployment whose image and environment it runs in"
     )
