@@ -135,6 +135,10 @@ class Cluster:
     def __init__(self, client: ApiClient, *, attempts: int = 4) -> None:
         self._client = client
         self._attempts = attempts
+        # Requests are tried again here, or not at all: urllib3's own three tries would make a time limit four times as long.
+        pools = getattr(getattr(client, "rest_client", None), "pool_manager", None)
+        if pools is not None:
+            pools.connection_pool_kw["retries"] = urllib3.Retry(None, connect=0, read=0, status=0, other=0)
 
     @property
     def address(self) -> str:

@@ -160,3 +160,20 @@ def test_no_probe_and_a_dry_run_start_nothing():
     assert found.state == "unknown"
     dry = ask_upstream(None, "sre", command("x"), None, "run-1", dry_run=True)  # type: ignore[arg-type]
     assert dry.text == "A Job would ask: python3 -c x"
+
+
+def test_an_upstream_that_never_answers_is_down_after_its_time_and_is_asked_once():
+    import socket
+
+    from kubernetes.client import ApiClient, Configuration
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        settings = Configuration()
+        settings.host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        asked = guard(kind="service", service="gateway", port=8000, timeout_seconds=1)
+        started = time.monotonic()
+        found = ask_upstream(Cluster(ApiClient(settings)), "sre", asked, None, "run-1")
+        assert time.monotonic() - started < 1.8
+    assert (found.state, found.text) == ("down", "gateway:8000/ does not answer: no answer within 1 s")
