@@ -1,13 +1,14 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
-# APPROVE=me (you approve in the demo), ROUNDS (how often the benchmark measures, and chaos kills each process),
+# APPROVE=me (you approve in the demo), MODE (what the demo's payment gateway does),
+# ROUNDS (how often the benchmark measures, and chaos kills each process),
 # GUARDS, PRESSES, CUT_PRESSES and IDLE_SECONDS (the red button's benchmark),
 # SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these), WORKERS (at once),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test test-all lint types imports unit conformance e2e releases chaos images deps requirements clean venv venv-dev
+.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
@@ -21,6 +22,9 @@ help: ## list the targets
 
 demo: venv ## cluster, Airflow, two releases through qa to production; up until Ctrl-C (PORT=, ONCE=1, KEEP=1, APPROVE=me)
 	@$(BIN)/python -m tools.demo
+
+gateway: venv ## break the demo's payment gateway, or put it right (MODE=refuse, reset, timeout, 500, tls, ok)
+	@$(BIN)/python -m tools.demo.gateway $(or $(MODE),refuse)
 
 test: venv-dev ## lint, types, import rules, unit, conformance and end-to-end tests
 	@$(MAKE) lint types imports

@@ -138,4 +138,7 @@ def print_access(console: Console, options: Options, airflow: Airflow, made: dic
         f"  kubectl --kubeconfig {kubeconfig} -n {ENVIRONMENTS[PRODUCTION]} get deployments,pods,jobs",
         highlight=False,
     )
+    console.print(
+        "[bold]Break the payment gateway[/]   make gateway   (mend it: make gateway MODE=ok)", highlight=False
+    )
     console.print(f"[bold]Logs[/]   {shown(options.logs)}/", highlight=False)
