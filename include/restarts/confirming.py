@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from include.release.environments import Environment
 from include.release.kube import Cluster, KubeError
 from include.restarts.decision import HELD, Decision, decide
-from include.restarts.evidence import read_logs
+from include.restarts.evidence import evidence_name, read_logs
 from include.restarts.explaining import explain
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard, Guards
@@ -118,7 +118,8 @@ def confirm(
     view, notes = look(cluster, place.namespace, guard.deployment, moment)
     note = read_note(view.deployment)
     if note is not None and note.run == run:
-        return Confirmed(_pressed_before(note, view, moment), view)
+        saved = cluster.get("ConfigMap", place.namespace, evidence_name(guard.name, run))
+        return Confirmed(_pressed_before(note, saved, view, moment), view)
     decision = _decide(cluster, guard, place.namespace, view, moment)
     verdict = _verdict(decision, view, moment, notes)
     if decision.action == "ask_upstream":
@@ -200,11 +201,14 @@ def _verdict(decision: Decision, view: View, now: datetime, notes: list[str]) ->
     )
 
 
-def _pressed_before(note: PressNote, view: View, now: datetime) -> Verdict:
-    """What a run that has pressed finds when it is cleared: it goes on with what comes after the press."""
-    uid = str(((view.deployment or {}).get("metadata") or {}).get("uid", ""))
-    text = note.reason or "pressed by an earlier try of this run"
-    return Verdict(action="press", text=text, uid=uid, cause=note.cause, decided_at=now)
+def _pressed_before(note: PressNote, saved: dict[str, Any] | None, view: View, now: datetime) -> Verdict:
+    """What a run finds that has pressed: the verdict in its evidence. It goes on with what comes after the press."""
+    try:
+        return Verdict.model_validate_json(((saved or {}).get("data") or {}).get("decision.json") or "")
+    except ValidationError:  # it could not be saved, or was too long
+        uid = str(((view.deployment or {}).get("metadata") or {}).get("uid", ""))
+        text = note.reason or "pressed by an earlier try of this run"
+        return Verdict(action="press", text=text, uid=uid, cause=note.cause, decided_at=now)
 
 
 def _ask(

@@ -136,9 +136,8 @@ def _nothing_to_press(
     note = read_note(live)
     if note is not None:
         again = bool(note.run) and note.run == run
-        text = (
-            f"{where} was {note.text}" if not again else f"{where} was pressed by an earlier try of this run"
-        )
+        done = f"{where} is scaled from {note.replicas} to 0, by this run at {moment(note.at)}"
+        text = done if again else f"{where} was {note.text}"
         return Pressed("pressed" if again else "already", text, note, again, live)
     if live["spec"].get("replicas", 1) == 0:
         text = f"{where} is at zero, and no button was pressed: somebody scaled it down; left alone"

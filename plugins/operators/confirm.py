@@ -81,6 +81,7 @@ class SaveEvidenceOperator(GuardOperator):
         saved = evidence_name(name, post.run)
         if cluster.get("ConfigMap", namespace, saved) is not None:
             say(self, f"ConfigMap {saved} in namespace {namespace} has the evidence already")
+            self._prune(post, cluster.get("Deployment", namespace, post.guard.deployment), saved)
             return saved
         view, _ = look(cluster, namespace, post.guard.deployment, datetime.now(UTC))
         newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)

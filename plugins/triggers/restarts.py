@@ -8,7 +8,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from include.release.kube import KubeError
+from include.restarts.decision import Decision
 from include.restarts.hub import seat_at
+from include.restarts.press import read_note
 from include.restarts.stream import Pace
 from include.restarts.watched import WatchSpec
 from include.restarts.watching import Watcher
@@ -52,12 +55,30 @@ class RestartTrigger(BaseTrigger):
     async def _follow(self) -> dict[str, Any]:
         spec = WatchSpec.model_validate(self.watch)
         hook = ClusterHook(spec.connection)
+        if found := await self._pressed_before(spec, hook):
+            return found
         pace = Pace(relist_seconds=spec.relist_seconds)
         until = datetime.fromisoformat(self.until) if self.until else None
         async with seat_at(
             spec.connection, hook.get_async_conn, spec.namespace, spec.name, spec.deployment, pace
         ) as seat:
             return await Watcher(spec, seat, self._say, until=until).follow()
+
+    async def _pressed_before(self, spec: WatchSpec, hook: ClusterHook) -> dict[str, Any] | None:
+        """What to hand on when an earlier try of this task was cut off after it had pressed: there is no more to watch."""
+        ti: Any = self.task_instance
+        if ti is None or int(getattr(ti, "try_number", None) or 0) <= 1:
+            return None
+        try:
+            async with hook.get_async_conn() as cluster:
+                note = read_note(await cluster.get("Deployment", spec.namespace, spec.deployment))
+        except KubeError:
+            return None  # the watch says what is wrong
+        if note is None or note.run != f"{ti.dag_id}/{ti.run_id}":
+            return None
+        text = f"{spec.deployment} is {note.text}. An earlier try of this task was cut off after that."
+        decision = Decision(action="press", text=text)
+        return {**decision.model_dump(mode="json"), "decided_at": note.at or None}
 
     def _say(self, line: str) -> None:
         self.log.info("%s", line)
