@@ -49,7 +49,8 @@ class Gateway:
             status, answer = call(method, f"{self.url}{path}", body, self._timeout)
         except NetworkError as failure:
             self._fail(failure)
-            return Response(502, {"error": f"network failure: {failure}"})
+            # Whether it may have arrived decides what the caller may do with the payment.
+            return Response(502, {"error": f"network failure: {failure}", "sent": failure.sent})
         # The gateway's own errors are no network failure: the caller asks again with the same key.
         known = status in (200, 402, 409, 422)
         return Response(status if known else 502, answer or {"error": f"gateway answered {status}"})

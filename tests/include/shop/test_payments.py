@@ -201,6 +201,19 @@ def test_a_payment_that_was_charged_is_not_rolled_back(payments: Payments, until
     assert states(upcommerce) == {"rolling_back": 1}
 
 
+def test_a_payment_that_the_gateway_refused_to_take_was_surely_not_sent(
+    payments: Payments, until: Callable[..., Any]
+) -> None:
+    upcommerce = payments.upcommerce(payments.swype(check_seconds=60).serving().url)
+    payments.mode("refuse")
+    upcommerce.call("POST", "/payments", {"order": "o-1", "amount_cents": 100})
+    until(lambda: "payment service answered 502: network failure" in upcommerce.output(), "swype dies of it")
+    assert states(upcommerce) == {"queued": 1}
+    upcommerce.call("POST", "/queue/hold", {"reason": "gateway is down"})
+    # Swype is gone: nobody could be asked, and nobody has to be.
+    assert upcommerce.call("POST", "/queue/rollback", {"reason": "gateway is down"})[1]["rolled_back"] == 1
+
+
 def test_a_hold_outlives_the_shop_and_unknown_outcomes_are_asked_for(
     payments: Payments, until: Callable[..., Any]
 ) -> None:

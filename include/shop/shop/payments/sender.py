@@ -78,7 +78,8 @@ class Sender(threading.Thread):
         if said is not None:
             return said
         error = answer.get("error") or answer.get("state", "")
-        return UNKNOWN, f"payment service answered {status}: {error}".rstrip(": ")
+        outcome = NOT_SENT if status == 502 and answer.get("sent") is False else UNKNOWN
+        return outcome, f"payment service answered {status}: {error}".rstrip(": ")
 
     def _ask(self, one: Try) -> tuple[int, dict[str, object]]:
         payment = one.payment
