@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,3 +101,30 @@ class Handover:
         if run_id:
             return self.of_others.get((f"{dag_id}/{run_id}", task_ids, key))
         return self.values.get((task_ids, key))
+
+
+@pytest.fixture
+def guards(
+    cluster: Any, namespace: str, project: Path, connection: Callable[[Path], None], records: Records
+) -> Any:
+    """The guards of a namespace: none yet."""
+    from tests.plugins.guarded import Guards
+
+    connection(cluster.kubeconfig)
+    return Guards(cluster.connect(), namespace, project)
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch, guards: Any) -> Iterator[Any]:
+    """Whom the guards tell."""
+    from tests.plugins.guarded import Chat
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    value = {"conn_type": "slackwebhook", "password": f"http://127.0.0.1:{server.server_port}/sre"}
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps(value))
+    guards.place(tell=[{"kind": "webhook", "connection": "chat"}])
+    Chat.told.clear()
+    Chat.status[:] = [200]
+    yield Chat
+    server.shutdown()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from airflow.sdk import DAG
@@ -106,7 +107,9 @@ class Guards:
         self.path = project / "config" / "guards.yaml"
         value = {"storm": {"guards": 3, "minutes": 10, "nodes": True}, "guards": []}
         self.path.write_text(yaml.safe_dump(value))
-        self.place(namespace=namespace, tell=[{"kind": "log"}], may_trigger=["oncall"], may_approve=["boss"])
+        self.place(
+            namespace=namespace, tell=[{"kind": "log"}], may_trigger=["oncall", "boss"], may_approve=["boss"]
+        )
         self.shown: dict[str, Shown] = {}
 
     def place(self, **changes: Any) -> None:
@@ -200,3 +203,31 @@ class Guards:
             self.press(run)
         self.tell(run)
         return run
+
+
+class Chat(http.server.BaseHTTPRequestHandler):
+    """An incoming webhook, which can be broken."""
+
+    told: ClassVar[list[str]] = []
+    status: ClassVar[list[int]] = [200]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.status[0] == 200:
+            self.told.append(json.loads(body)["text"])
+        self.send_response(self.status[0])
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+UPSTREAM = {"kind": "service", "service": "gateway-service", "port": 5010, "path": "/ping"}
+
+
+def service(guards: Guards) -> None:
+    """A Service with nobody behind it."""
+    spec = {"selector": {"app": "nobody"}, "ports": [{"port": 5010}]}
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "gateway-service"}, "spec": spec}
+    guards.client.create(body, guards.namespace)

@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import socket
-import threading
-from collections.abc import Iterator
+import time
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from include.release.kube import Cluster
 from include.restarts.press import read_note
-from tests.plugins.guarded import Guards
-
-
-@pytest.fixture
-def guards(cluster, namespace, project, connection, records) -> Guards:
-    """No guard yet."""
-    connection(cluster.kubeconfig)
-    return Guards(cluster.connect(), namespace, project)
-
-
-class Chat(http.server.BaseHTTPRequestHandler):
-    """An incoming webhook, which can be broken."""
-
-    told: ClassVar[list[str]] = []
-    status: ClassVar[list[int]] = [200]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.status[0] == 200:
-            self.told.append(json.loads(body)["text"])
-        self.send_response(self.status[0])
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch, guards: Guards) -> Iterator[type[Chat]]:
-    """Whom the guards tell."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chat)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    value = {"conn_type": "slackwebhook", "password": f"http://127.0.0.1:{server.server_port}/sre"}
-    monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps(value))
-    guards.place(tell=[{"kind": "webhook", "connection": "chat"}])
-    Chat.told.clear()
-    Chat.status[:] = [200]
-    yield Chat
-    server.shutdown()
+from tests.plugins.guarded import UPSTREAM, Guards, service
 
 
 def test_four_restarts_by_the_network_press_and_the_note_and_the_evidence_say_why(guards, chat, capsys):
@@ -132,16 +90,6 @@ def test_any_cause_presses_where_configured_so(guards):
     guards.trip(message="panic: nil pointer dereference")
     assert guards.whole().states["press"] == "success"
     assert guards.replicas() == 0
-
-
-UPSTREAM = {"kind": "service", "service": "gateway-service", "port": 5010, "path": "/ping"}
-
-
-def service(guards: Guards) -> None:
-    """A Service with nobody behind it."""
-    spec = {"selector": {"app": "nobody"}, "ports": [{"port": 5010}]}
-    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "gateway-service"}, "spec": spec}
-    guards.client.create(body, guards.namespace)
 
 
 def test_unknown_causes_press_when_the_upstream_does_not_answer(guards, chat):
@@ -227,6 +175,7 @@ def test_a_deployment_that_is_replaced_between_the_watch_and_the_press_is_left_a
     run = guards.begin()
     guards.confirm(run)
     guards.client.delete("Deployment", guards.namespace, "web-app")
+    time.sleep(1.1)  # ends and creations have whole seconds
     guards.shown["web"].create()
     guards.press(run)
     guards.tell(run)
