@@ -86,7 +86,7 @@ def _by_code(death: Death, words: Words | None) -> Verdict:
             f"ended by {signal} (exit code {code})",
             tuple(c for c in named if c == "network") + crash,
         )
-    if code in _CONFIG_CODES and (words is None or words.what == FAILURE):
+    if code in _CONFIG_CODES and (words is None or words.what == FAILURE or words.cause == "unknown"):
         line = f": {words.line}" if words else ""
         return Verdict("config", f"exit code {code}, {_CONFIG_CODES[code]}{line}", ("application",))
     if words:

@@ -79,9 +79,11 @@ _NODE = re.compile(
     r"input/output error|failed to create shim task: .*(timed out|deadline)",
     re.IGNORECASE,
 )
-_CONFIG_SCHEDULING = re.compile(
-    r"persistentvolumeclaim|not found|didn't (match|satisfy)|unbound immediate|volume node affinity|had no ready"
+_NODE_SCHEDULING = re.compile(
+    r"untolerated taint \{node\.kubernetes\.io/(not-ready|unreachable|unschedulable|disk-pressure|memory-pressure)|"
+    r"were unschedulable"
 )
+"""Nodes that take no pods just now; else it is the pod that asks for what no node has."""
 _CONFIG_MOUNT = re.compile(
     r"not found|references non-existent|forbidden|invalid|is not a directory|no such file"
 )
@@ -151,7 +153,7 @@ def _still_waiting(events: list[Event]) -> Verdict | None:
     for each in reversed(events):
         evidence = f"{each.reason}: {each.message}"
         if each.reason == "FailedScheduling":
-            return Verdict("config" if _CONFIG_SCHEDULING.search(each.message) else "node", evidence)
+            return Verdict("node" if _NODE_SCHEDULING.search(each.message) else "config", evidence)
         if each.reason in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
             cause: Cause = "config" if _CONFIG_MOUNT.search(each.message) else "node"
             return Verdict(cause, evidence, ("node",) if cause == "config" else ("config",))

@@ -50,7 +50,7 @@ def last_words(log: str, rules: Rules) -> Words | None:
     passed: list[Statement] = []
     for index in range(len(statements) - 1, -1, -1):
         each = statements[index]
-        if rules.noise.search(each.text) and not each.details:
+        if _is_noise(each, rules):
             continue
         words = _weighed(each, rules)
         if words is None:
@@ -75,6 +75,11 @@ def _weighed(statement: Statement, rules: Rules) -> Words | None:
     if words is None or statement.level != "info" or words.cause == "application":
         return words
     return _perhaps(words) if rules.tells_failure(statement.text) else None
+
+
+def _is_noise(statement: Statement, rules: Rules) -> bool:
+    said = [each.text for each in statement.links]
+    return any(rules.noise.search(each) for each in said) if said else not statement.details
 
 
 def _is_talk(statement: Statement, rules: Rules) -> bool:
@@ -116,7 +121,7 @@ def _of_python(links: list[Link], rules: Rules) -> Words | None:
         found = _of_link(link, rules)
         if found is not None and found.cause == "network":
             return found
-        faulty = link.kind in rules.bugs or not link.raised
+        faulty = rules.is_bug(link.kind, link.text) or not link.raised
         if link.relation == "handling" and faulty:
             # a fault in the code that handles another failure
             return Words("application", link.kind, link.text, _network_in(links[:index], rules))
@@ -127,7 +132,7 @@ def _of_python(links: list[Link], rules: Rules) -> Words | None:
 
 
 def _of_link(link: Link, rules: Rules) -> Words | None:
-    if link.kind in rules.bugs:
+    if rules.is_bug(link.kind, link.text):
         return Words("application", link.kind, link.text)
     pattern = rules.first(link.text)
     if pattern is not None:
@@ -149,7 +154,7 @@ def _vague(statement: Statement, rules: Rules) -> Words | None:
     if perhaps is not None and any(_CALL.match(each) for each in statement.frames):
         if any(rules.network_frames.search(each) for each in statement.frames):
             return Words("network", f"{perhaps.what}, in a network call", top.text)
-        if statement.cut:
+        if statement.cut or perhaps.untraced:
             return Words("unknown", perhaps.what, top.text, ("network", "application"))
         return Words("application", perhaps.what, top.text)
     if perhaps is not None and (
@@ -160,7 +165,7 @@ def _vague(statement: Statement, rules: Rules) -> Words | None:
         return Words("application", top.kind or "exception", top.text)
     if not rules.tells_failure(" ".join((top.text, *statement.details))) and statement.level != "error":
         return None
-    if rules.wrappers.search(top.text):
+    if rules.only_wraps(top.text):
         return Words("application", WRAPPER, top.text)
     if statement.level == "info":
         return None
@@ -172,17 +177,19 @@ def _with_reason(words: Words, before: list[Statement], rules: Rules) -> Words:
 
     An error of the network right before it is perhaps its reason, perhaps another matter.
     """
+    right_before = True
     for each in reversed(before[-NEAR:]):
-        if not each.links or rules.noise.search(each.text):
+        if _is_noise(each, rules):
             continue
         found = judge(each, rules)
         if found is None and each.level == "none":
+            right_before = False
             continue
         if found is None or each.level in ("info", "warn") or found.what in (FAILURE, WRAPPER):
             break
         if found.cause == "config":
             return found
-        if found.cause == "network" and not rules.recovered.search(found.line):
+        if found.cause == "network" and right_before and not rules.recovered.search(found.line):
             return Words("unknown", found.what, found.line, ("network", "application"))
         break
     return words
@@ -194,12 +201,10 @@ def _perhaps(words: Words) -> Words:
 
 def _survived(statement: Statement, words: Words, rules: Rules, under_wrapper: bool) -> Words:
     """Only perhaps the reason, when the line itself says that the program went on."""
-    if words.cause != "network" or statement.exception or under_wrapper:
+    if words.cause != "network" or statement.exception or not rules.recovered.search(words.line):
         return words
-    went_on = rules.recovered.search(words.line)
-    if went_on and not (statement.level == "error" and rules.retries.search(words.line)):
-        return _perhaps(words)
-    return words
+    tried_again = rules.retries.search(words.line) and (under_wrapper or statement.level == "error")
+    return words if tried_again else _perhaps(words)
 
 
 def _reaches(statement: Statement, words: Words, passed: list[Statement]) -> bool:

@@ -34,7 +34,9 @@ _LEVELS: dict[str, Level] = {
     ),
 }
 _NAMES = "|".join(_LEVELS)
-_FIELD = re.compile(rf'\b(?:level|lvl|severity)"?\s*[=:]\s*"?({_NAMES})\b', re.IGNORECASE)
+_FIELD = re.compile(
+    rf'(?:\b(?:level|lvl|severity)=|"(?:level|lvl|severity)"\s*:\s*)"?({_NAMES})\b', re.IGNORECASE
+)
 _BRACKETS = re.compile(rf"^.{{0,60}}?[\[<(|]\s*({_NAMES})\s*[\]>)|/]", re.IGNORECASE)
 _CAPITALS = re.compile(rf"^.{{0,60}}?(?<![\w'\"])({_NAMES.upper()})(?![\w'\"])")
 _DOTNET = re.compile(r"^(trce|dbug|info|warn|fail|crit): ")

@@ -17,6 +17,7 @@ from include.release.yamlfile import Document
 from include.restarts.facts import Cause
 
 FILE = "causes.yaml"
+_LEVEL_WORDS = re.compile(r"\b(error|critical|fatal|severe|alert|level=\w+)\b", re.IGNORECASE)
 
 
 class Pattern(Strict):
@@ -25,6 +26,9 @@ class Pattern(Strict):
     what: Text = Field(title="What it is called in a message")
     says: Text = Field(title="Regular expression that finds it in a line; case does not matter")
     not_when: Text | None = Field(default=None, title="Regular expression that takes it back")
+    untraced: bool = Field(
+        default=False, title="maybe_network: perhaps the network even if the stack trace has no call of it"
+    )
     such_as: Annotated[list[Text], Field(min_length=1)] = Field(title="Lines that it must find")
 
 
@@ -36,6 +40,7 @@ class Causes(Strict):
     network: list[Pattern] = Field(title="The network, or somebody at the other end of it")
     maybe_network: list[Pattern] = Field(title="Perhaps the network: the cause stays unknown")
     bugs: dict[str, list[Text]] = Field(title="Exceptions that are faults of the program, by language")
+    not_bugs: Text = Field(title="Exceptions of these names that are no fault of the program")
     network_frames: Text = Field(title="Calls that make a nameless time-out one of the network")
     failures: Text = Field(title="Words that say that something went wrong")
     harmless: Text = Field(title="Words that look like failures and are none")
@@ -53,6 +58,7 @@ class Compiled:
     what: str
     says: re.Pattern[str]
     not_when: re.Pattern[str] | None
+    untraced: bool = False
 
     def finds(self, line: str) -> bool:
         """Whether the line says it."""
@@ -66,6 +72,7 @@ class Rules:
     sure: tuple[Compiled, ...]
     maybe: tuple[Compiled, ...]
     bugs: frozenset[str]
+    not_bugs: re.Pattern[str]
     network_frames: re.Pattern[str]
     failures: re.Pattern[str]
     harmless: re.Pattern[str]
@@ -78,9 +85,19 @@ class Rules:
         """The first pattern that is sure of the line."""
         return next((each for each in self.sure if each.finds(line)), None)
 
+    def is_bug(self, kind: str, text: str) -> bool:
+        """Whether an exception of that type is a fault of the program, whatever its message says."""
+        return kind in self.bugs and not self.not_bugs.search(text)
+
     def tells_failure(self, text: str) -> bool:
         """Whether its words say that something went wrong."""
         return bool(self.failures.search(self.harmless.sub("", text)))
+
+    def only_wraps(self, text: str) -> bool:
+        """Whether its words say that something ends, and nothing of why."""
+        if not self.wrappers.search(text):
+            return False
+        return not self.tells_failure(_LEVEL_WORDS.sub("", self.wrappers.sub("", text)))
 
     def perhaps(self, line: str) -> Compiled | None:
         """The first pattern that thinks of the network at this line."""
@@ -107,6 +124,7 @@ def compiled(causes: Causes) -> Rules:
         ),
         maybe=tuple(_compiled("unknown", each) for each in causes.maybe_network),
         bugs=frozenset(name for names in causes.bugs.values() for name in names),
+        not_bugs=re.compile(causes.not_bugs),
         network_frames=re.compile(causes.network_frames),
         failures=_regex(causes.failures),
         harmless=_regex(causes.harmless),
@@ -123,12 +141,21 @@ def _regex(text: str) -> re.Pattern[str]:
 
 def _compiled(cause: Cause, pattern: Pattern) -> Compiled:
     not_when = _regex(pattern.not_when) if pattern.not_when else None
-    return Compiled(cause, pattern.what, _regex(pattern.says), not_when)
+    return Compiled(cause, pattern.what, _regex(pattern.says), not_when, pattern.untraced)
 
 
 def _check(value: Causes, document: Document) -> list[Problem]:
     problems = []
-    for name in ("network_frames", "failures", "harmless", "wrappers", "retries", "recovered", "noise"):
+    for name in (
+        "not_bugs",
+        "network_frames",
+        "failures",
+        "harmless",
+        "wrappers",
+        "retries",
+        "recovered",
+        "noise",
+    ):
         problems += _broken(getattr(value, name), document.where((name,)), name)
     for group in ("application", "config", "network", "maybe_network"):
         for index, pattern in enumerate(getattr(value, group)):

@@ -9,8 +9,6 @@ from typing import Literal
 from include.restarts.cause.lines import Level, Line
 
 _PYTHON = re.compile(r"^(Exception Group )?Traceback \(most recent call last\):")
-_HANDLING = re.compile(r"^During handling of the above exception")
-_DIRECT = re.compile(r"^The above exception was the direct cause")
 _GROUP_BAR = re.compile(r"^\s*(?:[|+] ?)+")
 _GROUP_NEXT = re.compile(r"^-*\+?-{3,}")
 _RUBY = re.compile(r"^\S+:\d+:in [`'].*?': .*\((?:[A-Z]\w*)(?:::\w+)*\)$")
@@ -48,7 +46,10 @@ _TYPE_NAME = re.compile(
 
 
 Relation = Literal["", "cause", "handling", "group"]
-
+_RELATIONS: tuple[tuple[re.Pattern[str], Relation], ...] = (
+    (re.compile(r"^During handling of the above exception"), "handling"),
+    (re.compile(r"^The above exception was the direct cause"), "cause"),
+)
 MESSAGE_LINES = 8
 """Lines that the message of an exception may have."""
 
@@ -102,6 +103,7 @@ class _Reader:
         self.in_panic = False
         self.in_go_dump = False
         self.in_causes = False
+        self.message_lines = 0
         self.relation: Relation = ""
 
     def read(self, lines: list[Line]) -> list[Statement]:
@@ -117,28 +119,44 @@ class _Reader:
 
     def _take(self, line: Line, grouped: bool) -> None:
         text = line.text
+        blank = not text.strip()
         if grouped and _GROUP_NEXT.match(text):
             self.relation = "group"
         elif _PYTHON.match(text):
             self._python_head(line)
-        elif _HANDLING.match(text):
-            self.relation = "handling"
-        elif _DIRECT.match(text):
-            self.relation = "cause"
+        elif relation := next((name for form, name in _RELATIONS if form.match(text)), None):
+            self.relation = relation
         elif self.in_python:
             self._python_line(text)
-        elif self.in_panic and self.now and text.strip():
-            self.now.links.insert(0, Link(text.strip(), _kind(text)))
-            self.in_panic = False
+        elif blank or self._message_goes_on(line):
+            pass
         elif self.now and self._continues(text):
             self._continue(text)
-        elif text.strip():
+        else:
             self._new(line)
+        if blank:
+            self.message_lines = 0
+
+    def _message_goes_on(self, line: Line) -> bool:
+        """Whether it is one more line of an exception's message; it is then taken."""
+        if self.now is None:
+            return False
+        text = line.text.strip()
+        if self.in_panic:
+            self.now.links.insert(0, Link(text, _kind(text)))
+            self.in_panic = False
+            return True
+        if self.message_lines and line.level == "none" and not _kind(line.text):
+            self.message_lines -= 1
+            self.now.details.append(text)
+            return True
+        return False
 
     def _begin(self, statement: Statement) -> Statement:
         self.done.append(statement)
         self.now = statement
         self.in_go_dump = self.in_causes = self.in_panic = False
+        self.message_lines = 0
         return statement
 
     def _python_head(self, line: Line) -> None:
@@ -172,18 +190,18 @@ class _Reader:
         else:
             self.now.links.append(link)
         self.in_python, self.relation = False, ""
+        # the rest of a message of many lines follows at once; what a program goes on to say comes after a logged one
+        self.message_lines = MESSAGE_LINES if self.now.uncaught else 0
 
     def _continues(self, text: str) -> bool:
         if self.in_go_dump:
             return bool(_GO_FRAME.match(text)) or bool(_BELONGS.match(text))
         if self.now and self.now.links and _RUBY.match(self.now.text) and _RUBY.match(text):
             return bool(self.now.frames)
-        return not text.strip() or bool(_BELONGS.match(text))
+        return bool(_BELONGS.match(text))
 
     def _continue(self, text: str) -> None:
         assert self.now is not None
-        if not text.strip():
-            return
         if text.startswith("goroutine "):
             self.in_go_dump, self.now.exception = True, True
         if self.in_go_dump:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ DIED = datetime(2026, 11, 21, 9, 0, 30, tzinfo=UTC)
 
 def look_alikes(name: str) -> list[Case]:
     """The cases of one file."""
-    return [build(each) for each in yaml.safe_load((DATA / "restarts" / name).read_text())]
+    text = (DATA / "restarts" / name).read_text()
+    raw = yaml.safe_load(text) if name.endswith(".yaml") else map(json.loads, text.splitlines())
+    return [build(each) for each in raw]
 
 
 def build(raw: dict[str, Any]) -> Case:
