@@ -11,7 +11,7 @@ disarms the guard (after the run of now); `guards_alive` says so.
 
 | task | what it does | when it fails |
 |---|---|---|
-| `watch` | waits in the triggerer, without a worker, until containers restart too often | it is tried again; nothing is missed, as counts are kept in the cluster |
+| `watch` | waits in the triggerer, without a worker, until containers restart too often; then does the next three tasks' work at once, where nobody is asked first | what it could not do at once, the next tasks do; nothing is missed, as counts are kept in the cluster |
 | `confirm` | lists afresh and decides again; asks the upstream when only unknown causes decide; looks at the storm brake | it is tried again for minutes; then people are told that nothing was decided |
 | `save_evidence` | an immutable ConfigMap `evidence-...`: decision, restarts, statuses, events, log ends without secrets | what cannot be saved is in its log; it holds up nothing |
 | `approve` | only where the guard wants it: asks who may approve; silence does not press | not approved: nothing is pressed, and people are told |
