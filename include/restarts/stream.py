@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol
 from include.release.kube import KubeError, Objects, group_and_plural
 from include.release.kube_async import AsyncCluster, Change
 
-SILENT_SECONDS = 3.0
+SILENT_SECONDS = 10.0
 """So much longer than agreed a watch may take to end before it counts as dead."""
 STUCK_SECONDS = 90.0
 """A list may come so late before a stream counts as dead."""
