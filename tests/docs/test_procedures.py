@@ -22,11 +22,10 @@ def cells() -> dict[tuple[str, str, str], str]:
         for line in text.splitlines()
         if line.startswith("|")
     ]
-    columns = [tuple(part.strip(" `") for part in name.split(",")) for name in header[1:]]
     return {
-        (row[0].strip("`"), started, place): cell
+        (row[0].strip("`"), row[1].strip("`"), place): cell
         for row in rows
-        for (started, place), cell in zip(columns, row[1:], strict=True)
+        for place, cell in zip(header[2:], row[2:], strict=True)
     }
 
 

@@ -51,8 +51,8 @@ def test_a_release_after_a_re_arm_sets_its_own_replicas(cluster, small, namespac
     assert NOTE_REARMED in after["metadata"]["annotations"]
 
 
-@pytest.mark.parametrize("force", [None, True], ids=["release", "rollback"])
-def test_a_release_over_a_press_keeps_zero_and_the_note(cluster, small, namespace, force):
+@pytest.mark.parametrize("force", [None, True], ids=["swype_guard-release", "swype_guard-rollback"])
+def test_a_change_over_a_press_keeps_zero_and_the_note(cluster, small, namespace, force):
     client = cluster.connect()
     deploy(client, small(TWO))
     press_it(client, namespace)
