@@ -15,7 +15,11 @@ def test_airflow_walks_only_plugin_entries():
     from airflow._shared.module_loading import find_path_from_directory
 
     found = {Path(path).name for path in find_path_from_directory(str(PLUGINS), ".airflowignore", "glob")}
-    assert {name for name in found if name.endswith(".py")} == {"preload.py", "releases_page.py"}
+    assert {name for name in found if name.endswith(".py")} == {
+        "guards_page.py",
+        "preload.py",
+        "releases_page.py",
+    }
 
 
 class Job:
