@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from include.release.loading import Sources
-from plugins.params import release_params
+from plugins.params import rearm_params, release_params
 from tests.dagtasks import bag, tasks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,8 +79,86 @@ def test_the_steps_of_a_rollback_are_in_order():
     assert tasks("rollback") == order
 
 
+def test_the_steps_of_a_guard_are_in_order():
+    """The press is told at once: the payments may take minutes."""
+    dag = bag().dags["swype_guard"]
+    order = [
+        "watch",
+        "confirm",
+        "save_evidence",
+        "press",
+        "hold_payments",
+        "settle_payments",
+        "tell_payments",
+    ]
+    assert [name for name in tasks("swype_guard") if name != "tell"] == order
+    assert dag.get_task("tell").upstream_task_ids == {"press"}
+    for name in ("tell", "tell_payments"):
+        assert dag.get_task(name).is_teardown
+        assert dag.get_task(name).on_failure_fail_dagrun
+    assert dag.get_task("watch").start_from_trigger
+
+
+def test_the_steps_of_a_re_arm_are_in_order():
+    order = [
+        "check",
+        "lock",
+        "probe_upstream",
+        "restore",
+        "rollout_check",
+        "release_payments",
+        "tell",
+        "unlock",
+    ]
+    assert tasks("swype_rearm") == order
+
+
+def test_each_guard_has_its_dags_and_asks_where_it_is_configured_to(configured):
+    dags = configured(
+        {"name": "one", "title": "t", "environment": "payments", "deployment": "one-app", "approval": True},
+        {"name": "two", "title": "t", "environment": "qa", "deployment": "two-app"},
+    )
+    assert set(dags.dags) == {"one_guard", "one_rearm", "two_guard", "two_rearm"}
+    one, two = dags.dags["one_guard"], dags.dags["two_guard"]
+    assert one.get_task("approve").downstream_task_ids == {"press"}
+    assert one.get_task("press").approved_by == "approve"
+    assert "approve" not in two.task_ids
+    assert "hold_payments" not in two.task_ids
+    assert one.get_task("watch").watch["name"] == "one"
+
+
+def test_guards_that_cannot_be_read_are_an_import_error_that_names_file_and_field(configured):
+    dags = configured(
+        {"name": "one", "title": "t", "environment": "nowhere", "deployment": "x", "threshold": 0}
+    )
+    assert dags.dags == {}
+    assert len(dags.import_errors) == 2
+    for text in dags.import_errors.values():
+        assert "guards.yaml:" in text
+        assert "threshold" in text
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The DAGs of the red button with these guards."""
+
+    def load(*guards: dict[str, Any]) -> Any:
+        from airflow.dag_processing.dagbag import DagBag
+
+        shutil.copytree(ROOT / "include" / "config", tmp_path / "config")
+        (tmp_path / "config" / "guards.yaml").write_text(yaml.safe_dump({"guards": list(guards)}))
+        monkeypatch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(tmp_path / "config"))
+        (tmp_path / "dags").mkdir()
+        for name in ("swype_guard.py", "swype_rearm.py"):
+            shutil.copy(ROOT / "dags" / name, tmp_path / "dags")
+        return DagBag(str(tmp_path / "dags"))
+
+    return load
+
+
 def test_the_params_are_those_of_the_shared_form():
     assert list(bag().dags["release"].params) == list(release_params(Sources.from_environment()))
+    assert list(bag().dags["swype_rearm"].params) == list(rearm_params())
 
 
 def test_the_doc_says_what_clearing_does_and_who_may():
