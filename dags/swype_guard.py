@@ -17,7 +17,7 @@ disarms the guard (after the run of now); `guards_alive` says so.
 | `approve` | only where the guard wants it: asks who may approve; silence does not press | not approved: nothing is pressed, and people are told |
 | `press` | one patch: zero replicas, and the note that says why, when, which run and how many there were | it is tried again for minutes; then people are told that it is NOT pressed, and the next run tries again |
 | `tell` | tells the guard's list: pressed, alert, braked, refused, failed, dry run | the task and the run are red: somebody was not told; the press stays |
-| `hold_payments` | the shop takes no new payments in, and sends none | clear it: a run holds once |
+| `hold_payments` | the shop sends no more payments; new ones wait | clear it: a run holds once |
 | `settle_payments` | rolls back what waits, or keeps it for replay, as configured; each payment once | clear it: a run settles once |
 | `tell_payments` | tells the same list what became of the payments | as `tell` |
 

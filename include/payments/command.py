@@ -18,6 +18,7 @@ from include.release.jobs import exit_text, job_state, pod_problem
 from include.release.kube import Cluster, KubeError
 from include.release.problems import Problem
 from include.release.texts import last_lines
+from include.restarts.redact import redact
 
 POLL_SECONDS = 0.3
 STARTS_WITHIN = 60.0
@@ -82,7 +83,7 @@ class CommandShop:
         state = job_state(self.cluster.get("Job", self.namespace, name) or {})
         if state.phase != "complete":
             ended = next(filter(None, map(exit_text, pods)), "") or state.reason
-            found = f"Job {name} failed ({ended}): {last_lines(log, 5) or 'it wrote nothing'}"
+            found = f"Job {name} failed ({ended}): {redact(last_lines(log, 5)) or 'it wrote nothing'}"
             raise self._error(
                 step, found, "exit code 0", "put the cause right; the next try runs it again", True
             )
@@ -154,7 +155,7 @@ class CommandShop:
         except ValueError as error:
             if step != "state":
                 return Answer()
-            found = f"its last line is {last[:200]!r}: {error}"
+            found = f"its last line is {redact(last)[:200]!r}: {error}"
             wanted = 'JSON such as {"states": {"held": {"payments": 3, "cents": 4500}}}'
             raise self._error(step, found, wanted, "let the command end with such a line") from None
 

@@ -10,6 +10,7 @@ import tenacity
 from include.payments.shop import Answer, ShopError, Step, read_answer
 from include.release.kube import Cluster, KubeError, Reply
 from include.release.problems import Problem
+from include.restarts.redact import redact
 
 ATTEMPTS = 3
 UPCOMMERCE: dict[Step, str] = {
@@ -149,4 +150,4 @@ def _said(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:200] or "nothing"
+    return redact(" ".join(text.split()))[:200] or "nothing"
