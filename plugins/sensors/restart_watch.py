@@ -88,7 +88,9 @@ class RestartWatchSensor(BaseSensorOperator):
             {key: "x" if "{{" in str(each) else each for key, each in self.watch.items()}
         )
         self.soak_minutes = soak_minutes
-        # A soak needs to know when it began, which only a task that has started does.
+        # A soak needs to know when it began, which only a task that has started does. (There is no attribute
+        # end_from_trigger: with one Airflow refuses the DAG wherever a plugin listens to anything, as one here does to
+        # the start of components.)
         self.start_from_trigger = soak_minutes is None
         if self.start_from_trigger:
             # Replaced, not changed: the arguments of the class are those of every other watch.
