@@ -20,6 +20,10 @@ AT_ONCE: tuple[State, ...] = ("not alive",)
 """Judged slowly already. The rest must have lasted for as long, so that a hiccup tells nobody."""
 
 
+GAP = timedelta(minutes=5)
+"""Looks come every minute. After a gap of so many nothing is known of the time between."""
+
+
 class Known(Kept):
     """One guard that is not simply armed, and what people were told of it."""
 
@@ -69,12 +73,12 @@ def judged(guard: Guard, look: Look, guards: Guards, memory: Memory | None, now:
     return judge(guard, look, guards, now, memory.before(guard.name) if memory else None)
 
 
-def usable(memory: Memory | None, guards: Guards, now: datetime) -> Memory | None:
+def usable(memory: Memory | None, now: datetime) -> Memory | None:
     """A memory, when it is of a look a few minutes ago: after a longer pause everything gets time to start.
 
     What people were told is kept over a pause, so that they are not told again.
     """
-    if memory is None or now - memory.at <= timedelta(minutes=guards.liveness_minutes):
+    if memory is None or now - memory.at <= GAP:
         return memory
     others = {name: each.model_copy(update={"excused_at": now}) for name, each in memory.others.items()}
     return memory.model_copy(update={"at": now, "begun": now, "others": others})

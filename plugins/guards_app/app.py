@@ -106,7 +106,7 @@ def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
     configured, places = read_guards(sources), sources.environments()
     seen = survey(configured, places, connect, counts=True)
     facts = ask_airflow([f"{each.name}_guard" for each in configured.guards])
-    memory = usable(facts.memory, configured, now)
+    memory = usable(facts.memory, now)
     rows = []
     for guard in configured.guards:
         place = places.find(guard.environment)

@@ -51,7 +51,7 @@ class GuardsAliveOperator(BaseOperator):
         with readable_errors(self):
             sources = Sources.from_environment()
             guards, places = read_guards(sources), sources.environments()
-            memory = usable(self._memory(context), guards, now)
+            memory = usable(self._memory(context), now)
             found, triggerers = self._judge(guards, places, memory, context, now)
             say(self, report(found))
             by_name = {each.name: each for each in guards.guards}

@@ -28,7 +28,7 @@ class Looks:
             self.state, self.since[state] = state, self.now
         kept = Kept(state=state, since=self.since[state], excused_at=self.now)
         found = [Liveness("swype", state, f"is {state}", kept)]
-        memory = usable(self.memory, GUARDS, self.now)
+        memory = usable(self.memory, self.now)
         due = alerts(found, memory, {"swype": GUARD}, GUARDS, self.now)
         reread = remember(found, due if reaches else [], memory, self.now)
         self.memory = Memory.model_validate_json(reread.model_dump_json())
@@ -72,10 +72,18 @@ def test_after_a_pause_everything_gets_time_but_nobody_is_told_twice():
     looks.see("not alive")
     assert looks.memory
     later = START + timedelta(minutes=20)
-    memory = usable(looks.memory, GUARDS, later)
+    memory = usable(looks.memory, later)
     assert memory
     assert memory.begun == later == memory.before("swype").excused_at
     assert looks.see("not alive", minutes=20) == []
+
+
+def test_looks_that_come_a_little_late_are_no_gap():
+    """However short a silence makes a guard dead."""
+    looks = Looks()
+    looks.see("waiting")
+    assert looks.memory
+    assert usable(looks.memory, looks.now + timedelta(seconds=90)) == looks.memory
 
 
 def test_the_memory_is_small_while_all_is_well():
