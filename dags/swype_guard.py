@@ -42,12 +42,10 @@ from datetime import UTC, datetime
 from airflow.sdk import chain, dag, get_parsing_context
 
 from include.release.environments import Environment
-from include.release.loading import Sources
 from include.restarts.guards import Guard, Guards
-from include.restarts.loading import placed_guards
 from plugins.operators.approve_press import ApprovePressOperator
 from plugins.operators.confirm import ConfirmOperator, SaveEvidenceOperator
-from plugins.operators.guarding import PATIENCE
+from plugins.operators.guarding import PATIENCE, guards_here
 from plugins.operators.payments import HoldPaymentsOperator, SettlePaymentsOperator
 from plugins.operators.press import PressOperator
 from plugins.operators.tell_guard import TellGuardOperator, TellPaymentsOperator
@@ -93,6 +91,6 @@ def guard_dag(guard: Guard, place: Environment, guards: Guards) -> None:
 
 # A task's process builds its own DAG only: with 100 guards the others take 0.3 s, each time.
 _wanted = get_parsing_context().dag_id
-for _guard, _place, _guards in placed_guards(Sources.from_environment()):
+for _guard, _place, _guards in guards_here("guard"):
     if _wanted in (None, f"{_guard.name}_guard"):
         guard_dag(_guard, _place, _guards)

@@ -31,9 +31,8 @@ from __future__ import annotations
 
 from airflow.sdk import chain, dag
 
-from include.release.loading import Sources
 from include.restarts.guards import Guard
-from include.restarts.loading import placed_guards
+from plugins.operators.guarding import guards_here
 from plugins.operators.payments import ReleasePaymentsOperator
 from plugins.operators.rearm import (
     CheckRearmOperator,
@@ -76,5 +75,5 @@ def rearm_dag(guard: Guard) -> None:
     procedure()
 
 
-for _guard, _, _ in placed_guards(Sources.from_environment()):
+for _guard, _, _ in guards_here("rearm"):
     rearm_dag(_guard)

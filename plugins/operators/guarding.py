@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, get_parsing_context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from include.release.environments import Environment, Environments
@@ -16,7 +16,7 @@ from include.release.kube import Cluster
 from include.release.loading import Sources
 from include.restarts.confirming import Verdict
 from include.restarts.guards import Guard, Guards
-from include.restarts.loading import read_guard
+from include.restarts.loading import placed_guards, read_guard
 from include.restarts.storm import meeting_place
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import readable_errors
@@ -77,6 +77,16 @@ class GuardOperator(BaseOperator):
     def step(self, post: Post, context: Context) -> Any:
         """What the task does."""
         raise NotImplementedError
+
+
+def guards_here(kind: str) -> list[tuple[Guard, Environment, Guards]]:
+    """The guards whose DAGs ``<guard>_<kind>`` a DAG file has to make. Raises RejectedError.
+
+    All of them; only the one whose task is about to run when a worker reads the file, as a hundred DAGs cost seconds.
+    """
+    asked = get_parsing_context().dag_id
+    found = placed_guards(Sources.from_environment())
+    return [each for each in found if asked in (None, f"{each[0].name}_{kind}")]
 
 
 def post_of(name: str, context: Context) -> Post:

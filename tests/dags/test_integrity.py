@@ -127,6 +127,17 @@ def test_each_guard_has_its_dags_and_asks_where_it_is_configured_to(configured):
     assert one.get_task("watch").watch["name"] == "one"
 
 
+def test_a_worker_makes_only_the_dag_whose_task_it_runs(configured):
+    from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
+
+    guards = [
+        {"name": name, "title": "t", "environment": "payments", "deployment": name}
+        for name in ("a", "b", "c")
+    ]
+    with _airflow_parsing_context_manager(dag_id="b_guard", task_id="press"):
+        assert set(configured(*guards).dags) == {"b_guard"}
+
+
 def test_guards_that_cannot_be_read_are_an_import_error_that_names_file_and_field(configured):
     dags = configured(
         {"name": "one", "title": "t", "environment": "nowhere", "deployment": "x", "threshold": 0}
