@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from include.release.kube import Cluster, KubeError
 from include.release.pressed import NOTE_PRESSED, is_pressed
 from include.release.texts import moment, plural
+from include.restarts.rearm_note import read_rearm
+from include.restarts.view import moment_of
 
 TRIES = 10
 """Each is lost to a change between reading and writing; so many in a row means that something else is wrong."""
 
-Outcome = Literal["pressed", "already", "replaced", "at zero", "absent"]
+Outcome = Literal["pressed", "already", "replaced", "at zero", "absent", "re-armed"]
 
 
 class PressNote(BaseModel):
@@ -86,6 +88,7 @@ def press(
     uid: str,
     note: PressNote,
     *,
+    decided_at: datetime | None = None,
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Pressed:
@@ -97,6 +100,7 @@ def press(
         name: its name.
         uid: the Deployment whose restarts were counted; another one of that name is left alone.
         note: what is written on it; time and former replicas are filled in.
+        decided_at: when the restarts were counted. A re-arm since then is the newer word.
         dry_run: let the API server check the patch, and change nothing.
         now: the clock.
 
@@ -105,7 +109,7 @@ def press(
     """
     for attempt in range(TRIES):
         live = cluster.get("Deployment", namespace, name)
-        if found := _nothing_to_press(live, namespace, name, uid, note.run):
+        if found := _nothing_to_press(live, namespace, name, uid, note.run, decided_at):
             return found
         assert live is not None
         former = int(live["spec"].get("replicas", 1))
@@ -124,7 +128,7 @@ def press(
 
 
 def _nothing_to_press(
-    live: dict[str, Any] | None, namespace: str, name: str, uid: str, run: str
+    live: dict[str, Any] | None, namespace: str, name: str, uid: str, run: str, decided_at: datetime | None
 ) -> Pressed | None:
     """What keeps a Deployment from being pressed; None when it can be."""
     where = f"Deployment {name} in {namespace}"
@@ -139,10 +143,26 @@ def _nothing_to_press(
         done = f"{where} is scaled from {note.replicas} to 0, by this run at {moment(note.at)}"
         text = done if again else f"{where} was {note.text}"
         return Pressed("pressed" if again else "already", text, note, again, live)
+    if why := _taken_back(live, run, decided_at):
+        return Pressed("re-armed", f"{where} {why}", deployment=live)
     if live["spec"].get("replicas", 1) == 0:
         text = f"{where} is at zero, and no button was pressed: somebody scaled it down; left alone"
         return Pressed("at zero", text, deployment=live)
     return None
+
+
+def _taken_back(live: dict[str, Any], run: str, decided_at: datetime | None) -> str:
+    """Which re-arm keeps this run from pressing; empty when none does. A run presses once, whatever is cleared or retried."""
+    rearm = read_rearm(live)
+    if rearm is None:
+        return ""
+    who = f"was re-armed by {rearm.by or 'somebody'} at {moment(rearm.at)}"
+    if run and rearm.pressed_by == run:
+        return f"{who}, after this run had pressed it: a run presses once"
+    at = moment_of(rearm.at)
+    if at is not None and decided_at is not None and at > decided_at:
+        return f"{who}, after its restarts were counted: they are a reason no more"
+    return ""
 
 
 def _patch(live: dict[str, Any], note: PressNote) -> list[dict[str, Any]]:

@@ -8,30 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from include.release.kube import Cluster, KubeError
 from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
 from include.release.problems import Problem
 from include.restarts.press import TRIES, PressNote, note_patch, read_note
+from include.restarts.rearm_note import RearmNote, read_rearm
 
 Outcome = Literal["re-armed", "not pressed", "absent"]
-
-
-class RearmNote(BaseModel):
-    """What a re-arm leaves on the Deployment."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    run: str = ""
-    at: str = ""
-    by: str = ""
-    reason: str = ""
-    replicas: int | None = None
-    forced: str = ""
-    """Why it was re-armed although the upstream was down."""
-    pressed_by: str = ""
-    """The run whose press it took back."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +26,6 @@ class Restored:
     note: RearmNote | None = None
     again: bool = False
     deployment: dict[str, Any] = field(default_factory=dict, repr=False)
-
-
-def read_rearm(deployment: dict[str, Any] | None) -> RearmNote | None:
-    """The note of the last re-arm; None when there is none, or none that can be read."""
-    text = (((deployment or {}).get("metadata") or {}).get("annotations") or {}).get(NOTE_REARMED)
-    if text is None:
-        return None
-    try:
-        return RearmNote.model_validate_json(text)
-    except ValidationError:
-        return None
 
 
 def former_replicas(note: PressNote, asked: int | None, where: str) -> int | Problem:

@@ -66,4 +66,5 @@ def _press(operator: BaseOperator, post: Post, context: Context) -> None:
         evidence=evidence_name(post.guard.name, post.run),
         reason=verdict.text,
     )
-    say(operator, press(cluster, namespace, name, verdict.uid, note).text)
+    done = press(cluster, namespace, name, verdict.uid, note, decided_at=verdict.decided_at)
+    say(operator, done.text)

@@ -18,7 +18,8 @@ from include.release.texts import moment
 from include.restarts.messages import rearm_message
 from include.restarts.press import read_note
 from include.restarts.probe import ask_upstream
-from include.restarts.rearm import RearmNote, former_replicas, read_rearm, restore
+from include.restarts.rearm import former_replicas, restore
+from include.restarts.rearm_note import RearmNote, read_rearm
 from include.restarts.undoers import name_undoers, resume_keda
 from plugins.operators.base import asked_by, give_up, is_dry_run, readable_errors, say
 from plugins.operators.guarding import GuardOperator, Post, post_of

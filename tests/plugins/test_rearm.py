@@ -13,7 +13,7 @@ from include.release.frozen import LABEL_APP
 from include.release.lock import Holder, Lock, RunFate
 from include.release.pressed import NOTE_PRESSED
 from include.restarts.press import read_note
-from include.restarts.rearm import read_rearm
+from include.restarts.rearm_note import read_rearm
 from plugins.operators.rearm import (
     CheckRearmOperator,
     LockRearmOperator,

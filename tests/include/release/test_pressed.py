@@ -12,7 +12,8 @@ from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
 from include.release.restoring import restore_saved
 from include.release.saved import live_objects, state_of
 from include.restarts.press import PressNote, press
-from include.restarts.rearm import RearmNote, restore
+from include.restarts.rearm import restore
+from include.restarts.rearm_note import RearmNote
 
 TWO, FOUR = ("replicas: 2", "replicas: 2"), ("replicas: 2", "replicas: 4")
 

@@ -1,4 +1,4 @@
-"""The press and the way back, against the stand-in's API server."""
+"""The press, against the stand-in's API server."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 import pytest
 
 from include.release.kube import KubeError
-from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
+from include.release.pressed import NOTE_PRESSED
 from include.restarts.press import Pressed, PressNote, note_patch, press, read_note
-from include.restarts.rearm import RearmNote, former_replicas, restore
 from tests.include.restarts.pressing import Between, deployment, make
 
 NOTE = PressNote(
     run="web_guard/run-1", by="web", cause="network", restarts=4, evidence="evidence-web-1", reason="r"
 )
-BACK = RearmNote(run="web_rearm/run-1", by="oncall", reason="it answers", replicas=3)
 
 
 @pytest.fixture
@@ -213,60 +211,3 @@ def test_annotations_are_made_only_where_nobody_else_makes_them():
         {"op": "add", "path": "/metadata/annotations/a~1b~0", "value": "x"},
         {"op": "remove", "path": "/metadata/annotations/c"},
     ]
-
-
-def test_a_re_arm_brings_the_former_replicas_and_takes_the_press_off(client, namespace):
-    uid = make(client, namespace)
-    press(client, namespace, "web", uid, NOTE)
-    done = restore(client, namespace, "web", BACK)
-    after = live(client, namespace)
-    assert done.outcome == "re-armed"
-    assert done.text == f"Deployment web in {namespace} is scaled from 0 to 3"
-    assert after["spec"]["replicas"] == 3
-    assert read_note(after) is None
-    assert json.loads(after["metadata"]["annotations"][NOTE_REARMED])["pressed_by"] == "web_guard/run-1"
-    assert done.note is not None
-    assert done.note.at.startswith("20")
-    again = restore(client, namespace, "web", BACK)
-    assert (again.outcome, again.again) == ("re-armed", True)
-    other = restore(client, namespace, "web", BACK.model_copy(update={"run": "web_rearm/run-2"}))
-    assert other.outcome == "not pressed"
-
-
-def test_a_press_between_reading_and_re_arming_is_not_taken_off_unseen(client, namespace):
-    uid = make(client, namespace)
-    press(client, namespace, "web", uid, NOTE)
-
-    def press_anew() -> None:
-        restore(client, namespace, "web", BACK.model_copy(update={"run": "web_rearm/other"}))
-        press(client, namespace, "web", uid, NOTE.model_copy(update={"run": "web_guard/run-2"}))
-
-    done = restore(Between(client, before=press_anew), namespace, "web", BACK)
-    assert done.note is not None
-    assert done.note.pressed_by == "web_guard/run-2"  # read again, and noted as what it was
-
-
-def test_what_was_scaled_up_in_spite_of_the_press_keeps_its_replicas(client, namespace):
-    uid = make(client, namespace)
-    press(client, namespace, "web", uid, NOTE)
-    client.patch("Deployment", namespace, "web", {"spec": {"replicas": 2}})
-    done = restore(client, namespace, "web", BACK)
-    assert live(client, namespace)["spec"]["replicas"] == 2
-    assert "in spite of the press" in done.text
-
-
-def test_a_dry_re_arm_changes_nothing(client, namespace):
-    uid = make(client, namespace)
-    press(client, namespace, "web", uid, NOTE)
-    done = restore(client, namespace, "web", BACK, dry_run=True)
-    assert "would be scaled from 0 to 3" in done.text
-    assert live(client, namespace)["spec"]["replicas"] == 0
-    assert read_note(live(client, namespace)) is not None
-
-
-def test_a_note_without_replicas_asks_for_them():
-    problem = former_replicas(PressNote(reason="by hand"), None, "Deployment web in sre")
-    assert not isinstance(problem, int)
-    assert "param replicas" in problem.fix
-    assert former_replicas(PressNote(reason="by hand"), 2, "x") == 2
-    assert former_replicas(NOTE.model_copy(update={"replicas": 4}), None, "x") == 4
