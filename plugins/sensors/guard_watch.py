@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context
@@ -34,8 +35,9 @@ class GuardWatchSensor(RestartWatchSensor):
 
     @override
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Press, and hand on what was decided."""
-        found = super().execute_complete(context, event)
+        """Press, and hand on what was decided, and when this task woke up."""
+        woke = datetime.now(UTC)
+        found = {**super().execute_complete(context, event), "woke_at": woke.isoformat()}
         if self.at_once and found["action"] == "press":
             press_at_once(self, self.guard, context)
         return found

@@ -62,22 +62,21 @@ def test_where_the_time_of_a_press_goes():
         return f"2026-11-21T03:00:{second:06.3f}+00:00"
 
     start = 1795230000.0
-    tasks = [
-        {"task_id": "watch", "start_date": None, "end_date": at(0.2)},
-        {"task_id": "confirm", "start_date": at(0.6), "end_date": at(0.9)},
-        {"task_id": "press", "start_date": at(1.2), "end_date": at(1.9)},
-        {"task_id": "tell", "start_date": at(2.2), "end_date": at(2.5)},
-    ]
-    parts = parts_of(start, start + 1.5, {"at": at(1.4)}, {"decided_at": at(0.1)}, tasks)
+    watch = {"task_id": "watch", "scheduled_when": at(0.2), "queued_when": at(0.5), "start_date": at(0)}
+    found = {"decided_at": at(0.1), "woke_at": at(0.9)}
+    tasks = [{"task_id": "tell"}, watch]
+    parts = parts_of(start, start + 1.5, {"at": at(1.4)}, found, tasks)
     assert {name: round(value, 3) for name, value in parts.items()} == {
         "watch and decision": 0.1,
         "trigger to Airflow": 0.1,
-        "scheduler and task starts": 0.7,
-        "tasks": 0.5,
+        "scheduler": 0.3,
+        "task starts": 0.4,
+        "confirm and evidence": 0.5,
         "call": 0.1,
     }
     assert sum(parts.values()) == pytest.approx(1.5)
-    assert parts_of(start, start + 1.5, {}, None, tasks) == {}
+    assert parts_of(start, start + 1.5, {}, found, tasks) == {}
+    assert parts_of(start, start + 1.5, {"at": at(0.7)}, found, tasks) == {}
 
 
 def test_options_from_outside(tmp_path: Path):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from tools.bench_red_button.timeline import PARTS
+
 AIM_P95 = 2.0
 """Seconds, with 100 guards."""
-PARTS = ("watch and decision", "trigger to Airflow", "scheduler and task starts", "tasks", "call")
 
 
 @dataclass(frozen=True)

@@ -4,55 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 WATCH = "watch"
+PARTS = (
+    "watch and decision",
+    "trigger to Airflow",
+    "scheduler",
+    "task starts",
+    "confirm and evidence",
+    "call",
+)
 
 
 def parts_of(
     crossed: float,
     zero: float,
     note: Mapping[str, Any],
-    found: Mapping[str, Any] | None,
+    found: Mapping[str, Any],
     tasks: Sequence[Mapping[str, Any]],
 ) -> dict[str, float]:
-    """Seconds by part; those that are not known are left out.
+    """Seconds by part; nothing when a moment is not known, or the press was not made by the task that was woken up.
 
     Args:
         crossed: when the status write was sent that crosses the threshold.
         zero: when zero replicas were seen.
-        note: what the press wrote on the Deployment, ``at`` is right before its patch.
-        found: what the watch handed on, ``decided_at``.
+        note: what the press wrote on the Deployment; ``at`` is right before its patch.
+        found: what the watch handed on: ``decided_at`` in the trigger, ``woke_at`` in the task.
         tasks: the task instances of the run, as Airflow's REST API tells them.
     """
-    parts: dict[str, float] = {}
-    decided = _epoch((found or {}).get("decided_at"))
-    pressed = _epoch(note.get("at"))
-    if decided is not None:
-        parts["watch and decision"] = decided - crossed
-    if pressed is not None:
-        parts["call"] = zero - pressed
-    between = [each for each in tasks if each["task_id"] != WATCH and _epoch(each.get("start_date"))]
-    between.sort(key=lambda each: _epoch(each["start_date"]) or 0.0)
-    if decided is None or pressed is None:
-        return parts
-    free = decided
-    waits = runs = 0.0
     watch = next((each for each in tasks if each["task_id"] == WATCH), {})
-    handed = _epoch(watch.get("end_date"))
-    if handed is not None and decided <= handed <= pressed:
-        parts["trigger to Airflow"] = handed - decided
-        free = handed
-    for each in between:
-        start, end = _epoch(each["start_date"]) or 0.0, _epoch(each.get("end_date")) or pressed
-        if start > pressed:
-            break
-        waits += max(start - free, 0.0)
-        runs += min(end, pressed) - start
-        free = min(end, pressed)
-    parts["scheduler and task starts"] = waits
-    parts["tasks"] = runs
-    return parts
+    moments = [
+        crossed,
+        _epoch(found.get("decided_at")),
+        _epoch(watch.get("scheduled_when")),
+        _epoch(watch.get("queued_when")),
+        _epoch(found.get("woke_at")),
+        _epoch(note.get("at")),
+        zero,
+    ]
+    known = [each for each in moments if each is not None]
+    if len(known) < len(moments) or known != sorted(known):
+        return {}
+    return {part: later - earlier for part, (earlier, later) in zip(PARTS, pairwise(known), strict=True)}
 
 
 def _epoch(text: Any) -> float | None:
