@@ -60,8 +60,10 @@ class Confirmed:
     view: View
 
 
-def look(cluster: Cluster, namespace: str, name: str, now: datetime) -> tuple[View, list[str]]:
-    """One Deployment as it is now, and what could not be looked at. Raises KubeError."""
+def look(
+    cluster: Cluster, namespace: str, name: str, now: datetime, *, nodes: bool = True
+) -> tuple[View, list[str]]:
+    """One Deployment as it is now (with the ``nodes``), and what could not be looked at. Raises KubeError."""
     notes: list[str] = []
 
     def optional(kind: str, where: str, fields: str = "") -> list[dict[str, object]]:
@@ -81,7 +83,7 @@ def look(cluster: Cluster, namespace: str, name: str, now: datetime) -> tuple[Vi
         replica_sets=cluster.list("ReplicaSet", namespace),
         pods=cluster.list("Pod", namespace),
         events=optional("Event", namespace, POD_EVENTS),
-        nodes=optional("Node", ""),
+        nodes=optional("Node", "") if nodes else [],
     )
     return view, notes
 

@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from include.release.kube import KubeError
 from include.restarts.confirming import confirm, look, note_alert, note_kind
-from include.restarts.evidence import evidence, evidence_name, prune, read_logs, save
-from include.restarts.press import read_note
+from include.restarts.evidence import evidence, evidence_name, read_logs, save
 from plugins.operators.base import asked_by, say
 from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
 from plugins.sensors.restart_watch import found_by
@@ -81,9 +80,8 @@ class SaveEvidenceOperator(GuardOperator):
         saved = evidence_name(name, post.run)
         if cluster.get("ConfigMap", namespace, saved) is not None:
             say(self, f"ConfigMap {saved} in namespace {namespace} has the evidence already")
-            self._prune(post, cluster.get("Deployment", namespace, post.guard.deployment), saved)
             return saved
-        view, _ = look(cluster, namespace, post.guard.deployment, datetime.now(UTC))
+        view, _ = look(cluster, namespace, post.guard.deployment, datetime.now(UTC), nodes=False)
         newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
         logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in newest if each.seen])
         manifest = evidence(name, namespace, post.run, verdict.model_dump(mode="json"), view, logs)
@@ -99,15 +97,4 @@ class SaveEvidenceOperator(GuardOperator):
                 say(self, f"--- {key}\n{text}")
             return ""
         say(self, f"Saved as ConfigMap {saved} in namespace {namespace}: {', '.join(manifest['data'])}")
-        self._prune(post, view.deployment, saved)
         return saved
-
-    def _prune(self, post: Post, deployment: dict[str, Any] | None, saved: str) -> None:
-        """Only the newest few are kept. That an old one cannot be deleted holds up nothing."""
-        note = read_note(deployment)
-        keep = [saved, note.evidence] if note else [saved]
-        try:
-            for each in prune(post.cluster, post.namespace, post.guard.name, keep=keep):
-                say(self, f"Deleted the old ConfigMap {each}")
-        except KubeError as error:
-            self.log.warning("Old evidence cannot be deleted: %s", error)

@@ -14,9 +14,10 @@ from typing_extensions import override
 from include.release.environments import Environment
 from include.release.kube import KubeError
 from include.release.telling import Message
+from include.restarts.evidence import prune
 from include.restarts.guards import Guard
 from include.restarts.messages import Told, guard_message, payments_message
-from include.restarts.press import undone
+from include.restarts.press import read_note, undone
 from plugins.notifiers.telling import tell_all
 from plugins.operators.approve_press import APPROVED, REFUSED
 from plugins.operators.base import run_name, say
@@ -40,6 +41,7 @@ class TellGuardOperator(GuardOperator):
     def step(self, post: Post, context: Context) -> dict[str, Any]:
         """Returns the outcome, and which channels were told now, which before."""
         told = self._told(post, context)
+        self._prune(post, told.evidence)
         message = guard_message(post.guard, post.place, post.run, told)
         if message is None:
             say(self, "Nothing to tell")
@@ -47,6 +49,18 @@ class TellGuardOperator(GuardOperator):
         say(self, message.plain())
         record_press(self, post, told, message, context)
         return {"outcome": message.outcome, **tell_list(self, post.guard, post.place, message, context)}
+
+    def _prune(self, post: Post, saved: str) -> None:
+        """Keep only the newest evidence: here, where nothing waits for it. An old one that stays does no harm."""
+        if not saved:
+            return
+        try:
+            note = read_note(post.cluster.get("Deployment", post.namespace, post.guard.deployment))
+            keep = [saved, note.evidence] if note else [saved]
+            for each in prune(post.cluster, post.namespace, post.guard.name, keep=keep):
+                say(self, f"Deleted the old evidence {each}")
+        except KubeError as error:
+            self.log.warning("Old evidence cannot be deleted: %s", error)
 
     def _told(self, post: Post, context: Context) -> Told:
         ti: Any = context["ti"]
