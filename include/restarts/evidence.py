@@ -102,7 +102,9 @@ def save(cluster: Cluster, namespace: str, manifest: dict[str, Any]) -> bool:
 
 def prune(cluster: Cluster, namespace: str, guard: str, *, keep: Sequence[str]) -> list[str]:
     """Delete the oldest ones of a guard; those named in ``keep`` stay. Returns what was deleted. Raises KubeError."""
-    found = cluster.list("ConfigMap", namespace, labels=f"{LABEL_GUARD}={guard}")
+    listed = cluster.list("ConfigMap", namespace, labels=f"{LABEL_GUARD}={guard}")
+    # The journal of the guard's payments has the label too.
+    found = [each for each in listed if each["metadata"]["name"].startswith(f"evidence-{guard}-")]
     found.sort(key=lambda each: (each["metadata"].get("creationTimestamp", ""), each["metadata"]["name"]))
     names = [str(each["metadata"]["name"]) for each in found]
     old = [name for name in names[: max(0, len(names) - KEEP)] if name not in keep]

@@ -99,7 +99,10 @@ def test_it_is_saved_once_and_cannot_be_changed(cluster, namespace):
 
 
 def test_the_newest_few_of_a_guard_are_kept_and_the_one_of_the_press(cluster, namespace):
+    from include.payments.journal import Hold, JournalStore
+
     client = cluster.connect()
+    JournalStore(client, namespace, "web").change(lambda journal: journal.with_hold(Hold(run="run-0")))
     names = []
     for number in range(KEEP + 2):
         manifest = made(run=f"web_guard/run-{number}")
@@ -113,6 +116,7 @@ def test_the_newest_few_of_a_guard_are_kept_and_the_one_of_the_press(cluster, na
     assert prune(client, namespace, "other", keep=[]) == []
     left = {each["metadata"]["name"] for each in client.list("ConfigMap", namespace)}
     assert set(names) - left == {names[1]}
+    assert "payments-web" in left  # has the guard's label too, and is the oldest
 
 
 def test_a_log_that_there_is_not_is_none(cluster, namespace):
