@@ -75,16 +75,26 @@ class Decision(BaseModel):
     """When its threshold was crossed."""
 
 
-def decide(rule: Rule, ledger: Ledger, view: View, now: datetime) -> Decision:
+def decide(
+    rule: Rule, ledger: Ledger, view: View, now: datetime, *, begun_at: datetime | None = None
+) -> Decision:
     """Wait, press, ask the upstream first, or tell people.
 
     Counted are the restarts of one container (by its name) over all pods of the Deployment that were or are there,
-    within the window and after the last re-arm; without those of rollouts and of pods that were told to end.
+    within the window and after the last re-arm; without those of rollouts and of pods that were told to end, and
+    without those of another Deployment that the watch was at before.
+
+    Args:
+        rule: what is asked.
+        ledger: what was counted.
+        view: what is there.
+        now: the time of the look.
+        begun_at: what was before that is not this watch's (a soak); None: everything in the window is.
     """
     waiting = _not_armed(view)
     if waiting is not None:
         return _cooled(waiting, rule, ledger, now)
-    counted = _counted(rule, ledger, view, now)
+    counted = restarts_that_count(rule, ledger, view, now, begun_at=begun_at)
     by_container: dict[str, dict[str, int]] = {
         name: dict(Counter(str(each.cause) for each in some)) for name, some in sorted(counted.items())
     }
@@ -124,16 +134,21 @@ def _not_armed(view: View) -> Decision | None:
     return None
 
 
-def _counted(rule: Rule, ledger: Ledger, view: View, now: datetime) -> dict[str, list[Restart]]:
+def restarts_that_count(
+    rule: Rule, ledger: Ledger, view: View, now: datetime, *, begun_at: datetime | None = None
+) -> dict[str, list[Restart]]:
+    """The restarts that count now, by container and oldest first; arguments as those of ``decide``."""
     found: dict[str, list[Restart]] = {}
     # What a Deployment of that name did before this one was made, or before it was re-armed, is history.
     made = moment_of(((view.deployment or {}).get("metadata") or {}).get("creationTimestamp"))
-    starts = [each for each in (_past(view.rearmed_at, now), _past(made, now)) if each is not None]
+    noted = (_past(view.rearmed_at, now), _past(made, now), begun_at)
+    starts = [each for each in noted if each is not None]
     since = max(starts, default=datetime.min.replace(tzinfo=UTC)).replace(microsecond=0)  # nodes know no less
     for each in ledger.in_window(now):
         configured = {"init": rule.init_containers, "sidecar": rule.sidecars, "main": True}[each.role]
         named = not rule.containers or each.container in rule.containers
-        if configured and named and each.at >= since and counts(view, each, now):
+        its_own = each.deployment_uid == view.uid
+        if its_own and configured and named and each.at >= since and counts(view, each, now):
             found.setdefault(each.container, []).append(each)
     return found
 

@@ -38,6 +38,8 @@ class Restart(BaseModel):
 
     pod: str
     pod_uid: str
+    deployment_uid: str = ""
+    """Of the Deployment that the pod belonged to: a watch may be given another one, or one of the same name be made."""
     container: str
     role: Role = "main"
     number: int = Field(ge=1)

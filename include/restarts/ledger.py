@@ -50,6 +50,8 @@ class _Kept(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pods: dict[str, Known] = {}
+    deployment: str = ""
+    """Uid of the Deployment that was looked at last; what people know and what the upstream said is about that one."""
     restarts: list[Restart] = []
     alerts: dict[str, AwareDatetime] = {}
     asked_at: AwareDatetime | None = None
@@ -126,7 +128,7 @@ class Ledger:
 
     def record(self, restarts: Iterable[Restart], view: View, now: datetime) -> bool:
         """Keep these restarts and the counts of this look. Returns whether there is something new to be written."""
-        changed = self._watch_clock(now)
+        changed = self._watch_clock(now) | self._turn_to(view.uid)
         for restart in restarts:
             changed |= self._restarts.get(restart.key) != restart
             self._restarts[restart.key] = restart
@@ -199,6 +201,15 @@ class Ledger:
         at = self._kept.clock_at
         return self._kept.clock if at and now - at <= timedelta(minutes=self.window_minutes) else ""
 
+    def _turn_to(self, deployment: str) -> bool:
+        """Another Deployment than before: what was said of the one before says nothing of it."""
+        if not deployment or deployment == self._kept.deployment:
+            return False
+        if self._kept.deployment:
+            self._kept.alerts, self._kept.asked_at = {}, None
+        self._kept.deployment = deployment
+        return True
+
     def _watch_clock(self, now: datetime) -> bool:
         latest = max((known.at for known in self._kept.pods.values()), default=now)
         if latest <= now + CLOCKS_DIFFER:
@@ -243,6 +254,7 @@ class Ledger:
             return Restart(
                 pod=pod["metadata"]["name"],
                 pod_uid=uid,
+                deployment_uid=view.uid,
                 container=container,
                 role=role,
                 number=number,

@@ -40,6 +40,11 @@ class View:
         return next((each for each in self.pods if each["metadata"].get("uid") == uid), None)
 
     @property
+    def uid(self) -> str:
+        """Of the Deployment; empty when there is none."""
+        return str(((self.deployment or {}).get("metadata") or {}).get("uid", ""))
+
+    @property
     def replicas(self) -> int:
         """What the Deployment asks for; 0 when there is none."""
         if self.deployment is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from include.release.environments import Environment
 from include.restarts.guards import Causes, Guard, Guards, Minutes, Threshold
@@ -34,6 +34,9 @@ class WatchSpec(BaseModel):
     containers: list[str] = Field(default=[], description="Only these containers; none: all")
     cooldown_minutes: Minutes = Field(default=30, description="Between two alerts of one kind")
     relist_seconds: float = Field(default=60, gt=0, description="Seconds between two full lists")
+    begun_at: AwareDatetime | None = Field(
+        default=None, description="A soak: what was before that does not count"
+    )
 
     @classmethod
     def of_guard(cls, guard: Guard, place: Environment, guards: Guards) -> WatchSpec:

@@ -8,7 +8,7 @@ from typing import Any
 
 from include.release.kube import KubeError
 from include.release.kube_async import AsyncCluster
-from include.restarts.decision import Decision, decide
+from include.restarts.decision import Decision, decide, restarts_that_count
 from include.restarts.doubts import Doubts
 from include.restarts.explaining import explained
 from include.restarts.facts import Restart
@@ -97,7 +97,7 @@ class Watcher:
         happened = [each for each in found if not each.pending]
         await self._explain(view, cluster, ledger, happened, now)
         self._unsaved |= ledger.prune(now)
-        decision = decide(self.spec, ledger, view, now)
+        decision = decide(self.spec, ledger, view, now, begun_at=self.spec.begun_at)
         if decision.action == "wait" and len(found) > len(happened):
             # What is no restart yet decides nothing: its cause is found while the kubelet waits.
             await self._explain(view, cluster, ledger, [each for each in found if each.pending], now)
@@ -145,6 +145,13 @@ class Watcher:
     def _found(self, decision: Decision) -> dict[str, Any]:
         return {**decision.model_dump(mode="json"), "decided_at": datetime.now(UTC).isoformat()}
 
+    def _counted(self, view: View | None) -> list[Restart]:
+        if self._kept is None or view is None:
+            return []
+        ledger, begun_at = self._kept.ledger, self.spec.begun_at
+        found = restarts_that_count(self.spec, ledger, view, datetime.now(UTC), begun_at=begun_at)
+        return sorted((each for some in found.values() for each in some), key=lambda each: each.at)
+
     def _over(self, last: Decision | None) -> dict[str, Any]:
         """The time is up. Nothing was found; or nobody could have found anything, which is no good news."""
         place = f"{self.spec.namespace}/{self.spec.deployment}"
@@ -156,7 +163,7 @@ class Watcher:
         else:
             action, text = "quiet", f"Nothing to do until now: {last.text}"
         self._saying.news(text)
-        kept = self._kept.ledger.in_window(datetime.now(UTC)) if self._kept else []
+        kept = self._counted(view)
         return {
             "action": action,
             "text": text,

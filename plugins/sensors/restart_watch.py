@@ -105,10 +105,13 @@ class RestartWatchSensor(BaseSensorOperator):
             WatchSpec.model_validate(self.watch)
         except ValidationError as error:
             raise AirflowFailException(str(error)) from None
-        until = None
+        watch, until = self.watch, None
         if self.soak_minutes is not None:
-            until = (datetime.now(UTC) + timedelta(minutes=self.soak_minutes)).isoformat()
-        self.defer(trigger=RestartTrigger(watch=self.watch, until=until), method_name="execute_complete")
+            begun = datetime.now(UTC)
+            # What died before it, under the release before this one, is no reason to fail.
+            watch = {**self.watch, "begun_at": begun.isoformat()}
+            until = (begun + timedelta(minutes=self.soak_minutes)).isoformat()
+        self.defer(trigger=RestartTrigger(watch=watch, until=until), method_name="execute_complete")
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Hand on what was decided; a soak fails when anything was."""

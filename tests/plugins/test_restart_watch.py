@@ -118,6 +118,8 @@ def test_a_soak_begins_in_a_task_that_knows_when_it_must_end():
     left = datetime.fromisoformat(trigger.until) - datetime.now(UTC)
     assert timedelta(minutes=9) < left <= timedelta(minutes=10)
     assert trigger.end_task is False
+    spec = WatchSpec.model_validate(json.loads(json.dumps(trigger.watch)))
+    assert spec.begun_at == datetime.fromisoformat(trigger.until) - timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("action", ["press", "ask_upstream", "alert", "blind"])

@@ -94,6 +94,7 @@ class Kubelet:
         containers: name and role of each container of a pod.
         replicas: pods to begin with.
         skew: how far the nodes' clocks are ahead.
+        uid: the Deployment's; the names of its pods and ReplicaSets are made of it too.
     """
 
     def __init__(
@@ -101,8 +102,11 @@ class Kubelet:
         containers: tuple[tuple[str, Role], ...] = (("app", "main"),),
         replicas: int = 1,
         skew: timedelta = timedelta(0),
+        uid: str = "d",
     ) -> None:
         self.now = START
+        self.uid = uid
+        self._prefix = "" if uid == "d" else f"{uid}-"
         self.skew = skew
         self.pods: dict[str, Pod] = {}
         self.gone: list[Pod] = []
@@ -128,7 +132,7 @@ class Kubelet:
         """A new pod of the newest ReplicaSet."""
         number = next(self._numbers)
         processes = [Process(name, role, started=self.now) for name, role in self._containers]
-        pod = Pod(f"uid-{number}", self.now, f"rs-{self.revision}", processes)
+        pod = Pod(f"{self._prefix}uid-{number}", self.now, f"{self._prefix}rs-{self.revision}", processes)
         self.pods[pod.uid] = pod
         return pod
 
@@ -187,7 +191,7 @@ class Kubelet:
             progressing |= {"status": "False", "reason": "ProgressDeadlineExceeded"}
         notes = {"deployment.kubernetes.io/revision": str(self.revision), **self.annotations}
         return {
-            "metadata": {"name": "swype-app", "uid": "d", "labels": self.labels, "annotations": notes},
+            "metadata": {"name": "swype-app", "uid": self.uid, "labels": self.labels, "annotations": notes},
             "spec": {"replicas": self.replicas, "progressDeadlineSeconds": self.progress_deadline},
             "status": {"conditions": [progressing]},
         }
@@ -198,9 +202,9 @@ class Kubelet:
         return {
             "metadata": {
                 "name": f"rs-{number}",
-                "uid": f"rs-{number}",
+                "uid": f"{self._prefix}rs-{number}",
                 "annotations": {"deployment.kubernetes.io/revision": str(number)},
-                "ownerReferences": [{"kind": "Deployment", "uid": "d", "controller": True}],
+                "ownerReferences": [{"kind": "Deployment", "uid": self.uid, "controller": True}],
             },
             "spec": {"template": {"metadata": {"annotations": notes}}},
         }

@@ -144,7 +144,9 @@ def test_any_counts_unseen_restarts_unless_they_may_be_from_before_the_window() 
 def test_any_does_not_press_on_restarts_of_which_nothing_is_known() -> None:
     case = Case(guard(causes="any"))
     unknown = [
-        Restart(pod="p", pod_uid="uid-1", container="app", number=number, at=START, seen=False)
+        Restart(
+            pod="p", pod_uid="uid-1", deployment_uid="d", container="app", number=number, at=START, seen=False
+        )
         for number in range(1, 5)
     ]
     case.ledger.record(unknown, case.kubelet.view(), START)

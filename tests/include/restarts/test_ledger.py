@@ -236,7 +236,7 @@ def test_only_news_has_to_be_written() -> None:
     assert ledger.record([], kubelet.view(), kubelet.now)
     assert not ledger.record([], kubelet.view(), kubelet.now)
     assert ledger.prune(kubelet.pass_time(hours=2))
-    assert json.loads(ledger.to_json()) == {}
+    assert json.loads(ledger.to_json()) == {"deployment": "d"}
 
 
 def test_a_cluster_that_does_not_answer_changes_nothing() -> None:

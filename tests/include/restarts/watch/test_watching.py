@@ -376,3 +376,16 @@ async def test_a_write_over_what_another_wrote_is_refused(shown: Shown, namespac
         shown.client.delete("ConfigMap", namespace, ledger_name("guard"))
         with pytest.raises(Conflict):
             await asynchronous.write(fifth)
+
+
+async def test_a_soak_does_not_fail_on_what_died_before_it(shown: Shown, watch: Make):
+    shown.create()
+    first = watch(causes="any").start()
+    await first.says("no restart")
+    await restarts(shown, 4)
+    assert (await first.decided())["action"] == "press"
+    await asyncio.sleep(1.1)  # nodes tell times to the second
+    now = datetime.now(UTC)
+    soak = watch(causes="any", begun_at=now.isoformat(), until=now + timedelta(seconds=0.8)).start()
+    found = await soak.decided()
+    assert (found["action"], found["restarts"]) == ("quiet", [])
