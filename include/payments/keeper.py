@@ -1,4 +1,4 @@
-"""Payments while the button is pressed: held, settled and released, each once per run, and written down.
+"""Payments while the button is pressed: held, settled and released, each once per press, and written down.
 
 The press comes first and holding second. A shop may be unwell when its payment service is, and scaling to zero must
 not wait for it. What the shop sends in between is refused at once, as nothing listens, and stays queued under its key.
@@ -19,6 +19,7 @@ from include.release.texts import moment
 How = Literal["roll_back", "keep"]
 Result = Literal["held", "settled", "released", "nothing"]
 POLL_SECONDS = 1.0
+LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,18 @@ class Outcome:
 
 
 class PaymentKeeper:
-    """The payments of one guard. Methods raise ShopError, RejectedError and KubeError."""
+    """The payments of one guard. Methods raise ShopError, RejectedError and KubeError.
+
+    ``run`` names what they are held for: a press, by its run and time. It is the key by which the shop and the journal
+    know a repeated call.
+    """
 
     def __init__(self, shop: Shop, store: JournalStore, guard: str) -> None:
         self.shop, self.store, self.guard = shop, store, guard
 
     def hold(self, reason: str, run: str) -> Outcome:
-        """Hold payments for a run. Again for the same run: nothing new; after its release: nothing at all."""
-        begun = Hold(run=run, at=self.store.now(), reason=reason)
+        """Hold payments for a press. Again for the same: nothing new; after its release: nothing at all."""
+        begun = Hold(run=run, at=self.store.now(), reason=_short(reason))
 
         def begin(journal: Journal) -> Journal:
             known = journal.release_of(run) or journal.hold(run)
@@ -61,25 +66,28 @@ class PaymentKeeper:
         hold = journal.hold(run) or begun
         answer = self.shop.hold(hold.reason, run)
         if answer.holding is False:
-            over = Released(run=run, at=self.store.now(), reason="the shop had released it", by="the shop")
-            self.store.change(lambda journal: journal.with_release(over))
-            return _outcome("nothing", run, self._over(over), {})
+            ended = Released(run=run, at=self.store.now(), reason="the shop had released it", by="the shop")
+            self.store.change(lambda journal: journal.with_release(ended))
+            return _outcome("nothing", run, self._over(ended), {})
         if not hold.confirmed:
             hold = hold.model_copy(update={"confirmed": True, "states": answer.states})
-            self.store.change(lambda journal: journal.with_hold(hold))
-        text = f"Payments are held since {moment(hold.at)} by run {run} ({self.shop.where}): those that wait, and new ones."
+            # Released by somebody else since it was held, it stays released.
+            journal = self.store.change(lambda now: now if now.release_of(run) else now.with_hold(hold))
+            if over := journal.release_of(run):
+                return _outcome("nothing", run, self._over(over), {})
+        text = f"Payments are held since {moment(hold.at)} for press {run} ({self.shop.where}): those that wait, and new ones."
         return _outcome("held", run, text, answer.states)
 
     def settle(self, how: How, run: str, reason: str = "") -> Outcome:
-        """Settle what waits, once for a run that holds.
+        """Settle what waits, once for a press that payments are held for.
 
         Args:
             how: roll_back, or keep for replay after the release.
-            run: the run that holds.
+            run: the press.
             reason: what customers are told; by default the reason of the hold.
 
         Raises:
-            RejectedError: the run does not hold.
+            RejectedError: nothing is held for it.
         """
         journal = self.store.read()
         done = journal.settlement(run)
@@ -91,7 +99,7 @@ class PaymentKeeper:
         if hold is None or not hold.confirmed:
             raise self._not_held(run, journal)
         if done is None:
-            done = Settlement(run=run, at=self.store.now(), how=how, reason=reason or hold.reason)
+            done = Settlement(run=run, at=self.store.now(), how=how, reason=_short(reason or hold.reason))
             begun = done
             # Decided again on what is there: the hold may have been released since it was read.
             journal = self.store.change(
@@ -107,11 +115,9 @@ class PaymentKeeper:
             update={"confirmed": True, "states": answer.states if states is None else states}
         )
         self.store.change(lambda journal: journal.with_settlement(after))
-        text = f"Settled by run {run} ({self.shop.where}): {_what(after.how)}."
+        text = f"Settled for press {run} ({self.shop.where}): {_what(after.how)}."
         if after.how != how:
-            text += (
-                f"\nThe configuration says {how} now; this run had begun to settle before, and that stands."
-            )
+            text += f"\nThe configuration says {how} now; it had begun to be settled before, and that stands."
         if after.how == "roll_back" and states is not None:
             text += f"\nOf these payments: {in_words(states)}."
         return _outcome("settled", run, text, answer.states, states)
@@ -175,12 +181,14 @@ class PaymentKeeper:
         }
         if changed:
             journal = self.store.change(lambda now: _updated(now, changed))
-        lines = [f"Held by run {each.run} since {moment(each.at)}: {each.reason}" for each in journal.holds]
+        lines = [
+            f"Held for press {each.run} since {moment(each.at)}: {each.reason}" for each in journal.holds
+        ]
         lines = lines or ["Nothing is held."]
         if journal.settlements:
             last = journal.settlements[-1]
             lines.append(
-                f"Settled by run {last.run} at {moment(last.at)}, {_what(last.how)}: {in_words(last.states)}"
+                f"Settled for press {last.run} at {moment(last.at)}, {_what(last.how)}: {in_words(last.states)}"
             )
         latest = self._latest(answer)
         return _outcome("held" if journal.holds else "nothing", "", "\n".join(lines), answer.states, latest)
@@ -210,17 +218,17 @@ class PaymentKeeper:
 
     def _over(self, over: Released) -> str:
         return (
-            f"The hold of run {over.run} was released at {moment(over.at)} by {over.by}; a run holds once, and payments "
-            "flow again. Nothing has been changed."
+            f"The hold for press {over.run} was released at {moment(over.at)} by {over.by}; payments flow again, and "
+            "are held once for a press. Nothing has been changed."
         )
 
     def _not_held(self, run: str, journal: Journal) -> RejectedError:
-        held = ", ".join(each.run for each in journal.holds if each.confirmed) or "nobody"
+        held = ", ".join(each.run for each in journal.holds if each.confirmed) or "no press"
         problem = Problem(
             f"ConfigMap {self.store.name} in namespace {self.store.namespace}",
             "holds",
-            f"held by {held}",
-            f"a hold of run {run}",
+            f"held for {held}",
+            f"a hold for press {run}",
             "clear the task that holds payments, then this one",
             why="payments that are not held would come in while they are settled",
         )
@@ -232,6 +240,12 @@ def _updated(journal: Journal, changed: dict[str, Settlement]) -> Journal:
         if journal.settlement(each.run):
             journal = journal.with_settlement(each)
     return journal
+
+
+def _short(reason: str) -> str:
+    """A reason as customers are told it: in one line that a shop will take."""
+    line = " ".join(reason.split())
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def _what(how: str) -> str:

@@ -20,7 +20,7 @@ from include.payments.opening import open_payments
 from include.payments.shop import ShopError
 from include.release.pressed import is_pressed
 from include.restarts.guards import Payments
-from include.restarts.press import read_note
+from include.restarts.press import PressNote, read_note
 from plugins.operators.base import readable_errors, say
 from plugins.operators.failure import rejection, remember
 from plugins.operators.guarding import GuardOperator, Post, post_of
@@ -29,7 +29,7 @@ from plugins.operators.guarding import GuardOperator, Post, post_of
 class PaymentsOperator(GuardOperator):
     """One step with the payments of a guard; skipped, with a text, when the guard has none.
 
-    Every step may be run again at any time: a run holds, settles and releases once. A shop that does not answer is
+    Every step may be run again at any time: payments are held, settled and released once per press. A shop that does not answer is
     asked again by itself, for about ten minutes.
 
     Args:
@@ -84,7 +84,8 @@ class HoldPaymentsOperator(PaymentsOperator):
         note = read_note(_deployment(post))
         if note is None:
             return _left_alone(post, "is not pressed (any more)")
-        held = keeper.hold(self.reason or note.reason or f"{post.guard.title}: scaled to zero", post.run)
+        reason = self.reason or note.reason or f"{post.guard.title}: scaled to zero"
+        held = keeper.hold(reason, press_of(note, post))
         if held.result == "held" and not is_pressed(_deployment(post)):
             # Re-armed in between; that run may have found nothing to release.
             keeper.release("the button was re-armed while payments were being held", post.run)
@@ -104,9 +105,10 @@ class SettlePaymentsOperator(PaymentsOperator):
     def act(self, keeper: PaymentKeeper, post: Post, context: Context) -> Outcome:
         """Settle, once per run."""
         assert post.guard.payments is not None
-        if not is_pressed(_deployment(post)):
+        note = read_note(_deployment(post))
+        if note is None:
             return _left_alone(post, "is not pressed (any more)")
-        return keeper.settle(post.guard.payments.settle, post.run, self.reason)
+        return keeper.settle(post.guard.payments.settle, press_of(note, post), self.reason)
 
     @override
     def would(self, keeper: PaymentKeeper, payments: Payments) -> Outcome:
@@ -117,7 +119,8 @@ class SettlePaymentsOperator(PaymentsOperator):
 class ReleasePaymentsOperator(PaymentsOperator):
     """Ends the guard's hold, whichever run began it, and looks on while the gateway decides what may have arrived.
 
-    Nothing is released while the button is pressed. What is refused fails at once: somebody watches a re-arm.
+    Nothing is released while the button is pressed. What is refused fails at once: somebody watches a re-arm. A dry
+    run skips the wait before this task, which says what it would do all the same.
 
     Args:
         settle_within_seconds: how long to look on; the shop goes on by itself after that.
@@ -128,7 +131,7 @@ class ReleasePaymentsOperator(PaymentsOperator):
     def __init__(
         self, *, guard: str, reason: str = "", settle_within_seconds: float = 20, **kwargs: Any
     ) -> None:
-        super().__init__(guard=guard, reason=reason, **kwargs)
+        super().__init__(guard=guard, reason=reason, **{"trigger_rule": "none_failed", **kwargs})
         self.settle_within_seconds = settle_within_seconds
 
     @override
@@ -153,6 +156,15 @@ class ReleasePaymentsOperator(PaymentsOperator):
     def would(self, keeper: PaymentKeeper, payments: Payments) -> Outcome:
         """Say what it would do."""
         return keeper.plan("release")
+
+
+def press_of(note: PressNote, post: Post) -> str:
+    """What payments are held and settled for: one press.
+
+    Not the run of now: a run that is cleared after a re-arm may press again, and payments are held again then.
+    """
+    run = note.run or post.run
+    return f"{run}@{note.at}" if note.at else run
 
 
 def _deployment(post: Post) -> dict[str, Any] | None:

@@ -187,7 +187,7 @@ def test_nothing_is_held_or_released_against_the_button(shop: UpCommerce, guard:
     )
     assert run(SettlePaymentsOperator, run_id="run-2")["result"] == "nothing"
     assert shop.call("GET", "/queue")["hold"] is None
-    note = '{"run": "swype_guard/run-2", "reason": "Swype restarted 4 times by network failure"}'
+    note = '{"run": "swype_guard/run-2", "at": "2026-11-21T09:00:00", "reason": "Swype restarted 4 times"}'
     shop.cluster.patch(
         "Deployment", shop.namespace, "swype-app", {"metadata": {"annotations": {NOTE_PRESSED: note}}}
     )
@@ -196,7 +196,14 @@ def test_nothing_is_held_or_released_against_the_button(shop: UpCommerce, guard:
     assert released["text"] == (
         "The button of swype-app is pressed (again); its next re-arm releases them: payments are left as they are."
     )
-    assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times by network failure"
+    assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times"
+    assert shop.call("GET", "/queue")["holds"][0]["run"] == "swype_guard/run-2@2026-11-21T09:00:00"
+    shop.rearm()
+    assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
+    # The same run is cleared as a whole, watches and presses again: that is another press.
+    shop.press(note.replace("09:00", "09:30"))
+    assert run(HoldPaymentsOperator, run_id="run-2")["result"] == "held"
+    assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times"
     shop.rearm()
     assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
 

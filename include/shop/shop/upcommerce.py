@@ -25,7 +25,7 @@ def why(request: Request) -> str:
     return word(request, "reason", None, "expected why, in a sentence", 500)
 
 
-def word(request: Request, name: str, default: Optional[str], expected: str, longest: int = 300) -> str:
+def word(request: Request, name: str, default: Optional[str], expected: str, longest: int = 600) -> str:
     """Return a text of the request's body, or the default when it has none.
 
     Raises:

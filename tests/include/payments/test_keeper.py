@@ -158,7 +158,7 @@ def test_an_old_task_that_is_cleared_after_the_release_changes_nothing(
     assert keeper.hold(WHY, RUN).result == "nothing"
     again = keeper.settle("roll_back", RUN)
     assert again.text.startswith("Settled at ")
-    assert "a run holds once, and payments flow again. Nothing has been changed." in again.text
+    assert "payments flow again, and are held once for a press. Nothing has been changed." in again.text
     assert states(world) == before
     assert world.queue.summary()["hold"] is None
     # Also when the journal is lost: the shop knows the run.
@@ -180,8 +180,29 @@ def test_a_settlement_that_did_not_happen_before_the_release_does_not_happen_aft
     assert "rolled_back" not in states(world).values()
 
 
+def test_a_release_while_a_hold_is_on_its_way_wins(near: NearCluster, world: World) -> None:
+    # The shop has held, and is released before the task that asked for it has written that down.
+    keeper, other, hold = keeper_of(near), keeper_of(near), near.ask_service
+
+    def released_meanwhile(*where: Any, **options: Any) -> Any:
+        answer = hold(*where, **options)
+        near.ask_service = hold  # type: ignore[method-assign]
+        other.release("gateway is back", REARM)
+        return answer
+
+    near.ask_service = released_meanwhile  # type: ignore[method-assign]
+    assert keeper.hold(WHY, RUN).result == "nothing"
+    assert (journal(near)["holds"], world.queue.summary()["hold"]) == ([], None)
+
+
+def test_a_long_reason_is_cut_to_what_a_shop_takes(near: NearCluster, world: World) -> None:
+    keeper = keeper_of(near)
+    assert keeper.hold("network failure\n" * 100, RUN).result == "held"
+    assert len(world.queue.summary()["hold"]) == 300
+
+
 def test_settling_needs_a_hold(near: NearCluster) -> None:
-    with pytest.raises(RejectedError, match="held by nobody"):
+    with pytest.raises(RejectedError, match="held for no press"):
         keeper_of(near).settle("roll_back", RUN)
 
 
@@ -240,9 +261,7 @@ def test_a_configuration_that_changes_half_way_does_not_settle_twice(near: NearC
     keeper.hold(WHY, RUN)
     keeper.settle("keep", RUN)
     text = keeper.settle("roll_back", RUN).text
-    assert (
-        "The configuration says roll_back now; this run had begun to settle before, and that stands." in text
-    )
+    assert "The configuration says roll_back now; it had begun to be settled before, and that stands." in text
     assert "rolled_back" not in states(world).values()
 
 

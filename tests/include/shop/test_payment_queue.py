@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from include.shop.shop.common.db import Database
-from include.shop.shop.payments.queue import PaymentQueue, StateError
+from include.shop.shop.payments import queue as queue_module
+from include.shop.shop.payments.queue import UNKNOWN, PaymentQueue, StateError
 from tests.include.payments.world import World
 
 SEEDS = 200
@@ -128,6 +130,20 @@ def test_a_run_holds_once(queue: PaymentQueue) -> None:
     assert queue.hold("by hand", "swype") == (0, True)
     queue.release("*")
     assert queue.hold("by hand", "swype") == (0, True)
+
+
+def test_a_clock_that_jumped_ahead_delays_nothing_for_long(
+    queue: PaymentQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.add("o-1", 100)
+    clock = [5_000_000.0]
+    monkeypatch.setattr(queue_module, "time", SimpleNamespace(time=lambda: clock[0]))
+    one = queue.next_try()
+    assert one is not None
+    queue.record(one, UNKNOWN, "timed out")
+    assert queue.next_try() is None
+    clock[0] -= 86_400
+    assert queue.next_try() is not None
 
 
 def test_a_run_rolls_back_once(queue: PaymentQueue) -> None:

@@ -119,10 +119,13 @@ class PaymentQueue:
     def next_try(self) -> Optional[Try]:
         """Mark the payment to send next as in flight and return its try; those of unknown outcome come first."""
         with self._database.transaction(lock=QUEUE_LOCK) as connection:
+            moment = time.time()
+            # One that is due later than it can be was noted by a clock that has been put back since.
             row = connection.row(
-                "SELECT * FROM payments WHERE state IN ('in_flight', 'rolling_back', 'queued') AND next_try <= ? "
+                "SELECT * FROM payments WHERE state IN ('in_flight', 'rolling_back', 'queued') "
+                "AND (next_try <= ? OR next_try > ?) "
                 "ORDER BY CASE state WHEN 'queued' THEN 1 ELSE 0 END, next_try, id LIMIT 1",
-                (time.time(),),
+                (moment, moment + LONGEST_WAIT),
             )
             if row is None:
                 return None

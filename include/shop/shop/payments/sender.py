@@ -54,6 +54,11 @@ class Sender(threading.Thread):
                     pause = self.send(next_try)
             except DatabaseError as error:
                 say(f"upcommerce: the database does not answer: {error}")
+            except (
+                Exception
+            ) as error:  # whatever is wrong with one payment, the others must not wait for ever
+                say(f"upcommerce: {type(error).__name__}: {error}")
+                pause = LONGEST_PAUSE
             if pause and not self._stopping:
                 self._woken.wait(pause)
 
