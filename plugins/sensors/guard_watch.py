@@ -45,6 +45,6 @@ class GuardWatchSensor(RestartWatchSensor):
 
 def guard_watch(guard: Guard, place: Environment, guards: Guards, **kwargs: Any) -> GuardWatchSensor:
     """The sensor that watches for a guard. It keeps its counts under the guard's name."""
-    spec = WatchSpec.of_guard(guard, place, guards).model_dump()
+    spec = WatchSpec.of_guard(guard, place, guards).model_dump(exclude={"begun_at"})  # a soak's only
     at_once = not (guard.approval or guard.dry_run)
     return GuardWatchSensor(guard=guard.name, at_once=at_once, watch=spec.pop("name"), **spec, **kwargs)
