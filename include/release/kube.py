@@ -18,6 +18,7 @@ import urllib3
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 CONNECT_SECONDS, READ_SECONDS = 5, 30
+LOG_BYTES = 256 * 1024  # of a log at most, unless a caller says otherwise
 
 _PATHS = {
     "Namespace": ("/api/v1", "namespaces"),
@@ -237,14 +238,20 @@ class Cluster:
                 raise
 
     def log(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail: int | None = None
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        tail: int = 0,
+        limit_bytes: int = LOG_BYTES,
     ) -> str:
-        """A container's log. Raises KubeError 400 when it has none yet."""
-        query = [("container", container), ("previous", "true" if previous else "")]
-        query.append(("tailLines", str(tail) if tail else ""))
-        raw = self._raw(
-            "GET", path_of("Pod", namespace, pod, "log"), query=[pair for pair in query if pair[1]]
-        )
+        """A container's log, or its last ``tail`` lines: the beginning of it. Raises KubeError 400 when there is none yet."""
+        query = [("container", container), ("limitBytes", str(limit_bytes))]
+        query += [("previous", "true")] if previous else []
+        query += [("tailLines", str(tail))] if tail else []
+        raw = self._raw("GET", path_of("Pod", namespace, pod, "log"), query=query)
         return str(raw.data.decode("utf-8", "replace"))
 
     def follow_log(self, namespace: str, pod: str, container: str, *, timeout: float) -> Iterator[str]:

@@ -15,14 +15,18 @@ from typing import Any
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY, NOTE_RUN
 from include.release.jobs import short_digest
 from include.release.kube import Cluster, KubeError
-from include.restarts.redact import redact, redacted
+from include.restarts.redact import ending, redact, redacted
 from include.restarts.view import View
 
 LABEL_GUARD = f"{FIELD_MANAGER}/guard"
 MOST_BYTES = 256 * 1024
 """A ConfigMap holds 1 MiB; this much is enough, and lists of them stay cheap."""
 LOG_BYTES = 16 * 1024
+REDACT_CHARACTERS = 32 * 1024
+"""Of each log: more than is kept, so that no secret is cut in two before it is known as one, and not for long."""
 TAIL_LINES = 50
+FEW_LINES = 5
+READ_BYTES = 64 * 1024
 LOG_SECONDS = 2.0
 KEEP = 5
 """Per guard. The one of a press that is still pressed is kept as well."""
@@ -62,7 +66,9 @@ def evidence(
     for (pod, container), both in logs.items():
         for which, text in both.items():
             if text and text.strip():
-                data[f"log.{pod}.{container}.{which}.txt"[-253:]] = _tail(redact(text), LOG_BYTES)
+                data[f"log.{pod}.{container}.{which}.txt"[-253:]] = _tail(
+                    redact(ending(text, REDACT_CHARACTERS)), LOG_BYTES
+                )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -129,7 +135,7 @@ def read_logs(
 
     def read(pod: str, container: str, which: str) -> None:
         try:
-            text = cluster.log(namespace, pod, container, previous=which == "previous", tail=TAIL_LINES)
+            text = _end_of_log(cluster, namespace, pod, container, which == "previous")
         except KubeError:
             return
         with lock:
@@ -150,6 +156,16 @@ def read_logs(
     with lock:
         late = True
     return found
+
+
+def _end_of_log(cluster: Cluster, namespace: str, pod: str, container: str, previous: bool) -> str:
+    text = ""
+    for lines in (TAIL_LINES, FEW_LINES):
+        text = cluster.log(namespace, pod, container, previous=previous, tail=lines, limit_bytes=READ_BYTES)
+        # The bytes are counted from the first of the lines: of very long ones the last would not be among them.
+        if len(text.encode()) < READ_BYTES:
+            break
+    return text
 
 
 def _deployment(deployment: dict[str, Any] | None) -> dict[str, Any]:

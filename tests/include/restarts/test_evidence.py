@@ -87,6 +87,29 @@ def test_of_a_long_log_the_end_is_kept():
     assert len(log) < 17_000
 
 
+def test_of_a_log_of_very_long_lines_the_last_is_read():
+    asked = []
+
+    class Verbose:
+        def log(self, *_: str, previous: bool, tail: int, limit_bytes: int) -> str:
+            asked.append((tail, limit_bytes))
+            lines = [f"{number}: {'x' * 2000}" for number in range(60)]
+            return "\n".join([*lines, "network failure"][-tail:])[:limit_bytes]
+
+    found = read_logs(Verbose(), "sre", [("web-1", "main")])  # type: ignore[arg-type]
+    assert str(found["web-1", "main"]["previous"]).endswith("network failure")
+    assert set(asked) == {(50, 65536), (5, 65536)}
+
+
+def test_a_log_of_any_length_is_redacted_soon_and_where_it_is_cut():
+    started = time.process_time()
+    cut = "y" * 2000 + " password=" + "s3cr3t" * 3000  # what is kept begins in the middle of it
+    data = made(previous="-" * 1_000_000, current=cut)["data"]
+    assert time.process_time() - started < 2
+    assert data["log.web-1.main.previous.txt"].startswith("(cut)")
+    assert "s3cr3t" not in json.dumps(data)
+
+
 def test_it_is_saved_once_and_cannot_be_changed(cluster, namespace):
     client = cluster.connect()
     manifest = made()
@@ -126,7 +149,9 @@ def test_a_log_that_there_is_not_is_none(cluster, namespace):
 
 def test_a_node_that_does_not_answer_does_not_hold_up_the_press():
     class Slow:
-        def log(self, namespace: str, pod: str, container: str, *, previous: bool, tail: int) -> str:
+        def log(
+            self, namespace: str, pod: str, container: str, *, previous: bool, tail: int, limit_bytes: int
+        ) -> str:
             if pod == "hangs":
                 time.sleep(5)
             return f"{pod} {previous}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import string
+import time
+
 import pytest
 
-from include.restarts.redact import redact, redacted
+from include.restarts.redact import beginning, ending, redact, redacted
 
 SECRET = "s3cr3t"
 
@@ -30,6 +34,10 @@ SECRET = "s3cr3t"
         ("mysql --password s3cr3t --host db", "--host db"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIs3cr3t\n-----END RSA PRIVATE KEY-----\nthen", "then"),
         ("-----BEGIN PRIVATE KEY-----\nMIIs3cr3t", ""),
+        ("MIIs3cr3t\n-----END PRIVATE KEY-----\nconnection reset", "connection reset"),  # a tail begins in it
+        ("cannot open postgresql://shop:s3cr3t", "cannot open postgresql://shop:"),  # cut off before its @
+        ("cannot open redis://:s3cr3t", "cannot open redis://"),
+        ("token eyJhbGciOiJIUzI1NiIsInR5cCs3cr3t", "token "),
         ("jwt eyJhbGciOiJIs3cr3t.eyJzdWIiOiIxs3cr3t.c2lns3cr3t ok", "ok"),
     ],
 )  # fmt: skip
@@ -59,6 +67,41 @@ def test_known_keys_and_card_numbers_go():
 )  # fmt: skip
 def test_what_says_why_it_died_stays(text):
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["http://gateway:5010", "http://gateway:", "see http://[::1]:80/x", "a://b c:d"]
+)
+def test_an_address_at_the_end_of_a_text_stays(text):
+    assert redact(text) == text
+
+
+SIZE = 64 * 1024
+PIECES = ["-", "a-", "a.", "a.b-", "--token", "-pass", "pass", "sig-", "token ", "token=", "token: ", "pass='\\",
+          "://", "a://b:", "a@", "eyJ", "eyJ-", "1-", "4111 ", "authorization", "authorization:", "bearer ", "cookie:",
+          "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "-----END ", "\"", "'", " ", "\n", "a", "é"]  # fmt: skip
+URL_SAFE = string.ascii_letters + string.digits + "-_"
+
+
+@pytest.mark.parametrize("name", [*PIECES, "base64url", "a.slug"])
+def test_no_text_takes_long(name):
+    """Each of these took seconds, or for ever, when a repetition in a rule could begin at every place of another."""
+    text = (name * SIZE)[:SIZE]
+    if name == "base64url":
+        text = "".join(random.Random(1).choices(URL_SAFE, k=SIZE))
+    # The processor's time, not the clock's: the machine may be busy. Usual is a tenth of it.
+    started = time.process_time()
+    redact(text)
+    assert time.process_time() - started < 1
+
+
+def test_long_texts_are_cut_between_words_and_lines():
+    text = "first line\npassword=s3cr3t more\nlast line"
+    assert beginning(text, 20) == "first line"
+    assert ending(text, 12) == "last line"
+    assert ending(text, 7) == "line"
+    assert (beginning(text), ending(text, 100)) == (text, text)
+    assert beginning("x" * 50, 20) == ending("x" * 50, 20) == "x" * 20
 
 
 def test_values_are_redacted_wherever_they_are():
