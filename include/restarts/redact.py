@@ -96,7 +96,7 @@ def beginning(text: str, length: int = READ) -> str:
 
     So what is kept in the end has no secret that was cut in two, and so was not known as one.
     """
-    return text if len(text) <= length else text[:length].rsplit(None, 1)[0]
+    return text if len(text) <= length else "".join(text[:length].rsplit(None, 1)[:1])
 
 
 def ending(text: str, length: int) -> str:
@@ -105,7 +105,7 @@ def ending(text: str, length: int) -> str:
         return text
     end = text[-length:]
     lines = end.partition("\n")[2]
-    return lines if lines.strip() else end.split(None, 1)[-1]
+    return lines if lines.strip() else "".join(end.split(None, 1)[-1:])
 
 
 def redacted(value: Any) -> Any:

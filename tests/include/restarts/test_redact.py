@@ -102,6 +102,7 @@ def test_long_texts_are_cut_between_words_and_lines():
     assert ending(text, 7) == "line"
     assert (beginning(text), ending(text, 100)) == (text, text)
     assert beginning("x" * 50, 20) == ending("x" * 50, 20) == "x" * 20
+    assert (beginning(" " * 50, 20), ending(" " * 50, 20)) == ("", "")
 
 
 def test_values_are_redacted_wherever_they_are():
