@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from include.release.texts import moment, plural
 from include.restarts.facts import ANY, Restart
-from include.restarts.ledger import Ledger
+from include.restarts.ledger import Ledger, most_kept
 from include.restarts.rollouts import counts
 from include.restarts.sight import CLOCKS_DIFFER
 from include.restarts.view import View, moment_of
@@ -233,7 +233,8 @@ def _restarts(view: View, container: str, restarts: Sequence[Restart], rule: Rul
     named = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
     unseen = sum(not each.seen for each in restarts)
     also = f", {unseen} of them unseen" if unseen else ""
-    what = f"{plural(len(restarts), 'restart')} of {view.namespace}/{view.name} ({container})"
+    many = "At least " if max(causes.values(), default=0) >= most_kept(rule.threshold) else ""
+    what = f"{many}{plural(len(restarts), 'restart')} of {view.namespace}/{view.name} ({container})"
     return f"{what} in {rule.window_minutes:g} minutes ({named}{also})"
 
 

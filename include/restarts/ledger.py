@@ -21,6 +21,10 @@ KEEP_MINUTES = 60.0
 """Kept beyond the window, so that a clock that jumps ahead and comes back loses nothing."""
 MOST_AT_ONCE = 100
 """Restarts of one container that one look can bring; a threshold is not above it."""
+MORE_KEPT = 20
+"""So many restarts of one container and cause are kept beyond the threshold: more decide nothing, and take up room."""
+GONE_KEPT = 200
+"""So many pods that are gone are remembered."""
 LAGS = timedelta(minutes=5)
 """So far an API server's answer may lie behind. Later an older version is a cluster that was restored from a backup."""
 
@@ -144,19 +148,25 @@ class Ledger:
                 known.gone_at, changed = now, True
         return changed
 
-    def prune(self, now: datetime) -> bool:
-        """Forget what has left the window for good. Returns whether that has changed something."""
+    def prune(self, now: datetime, threshold: int = MOST_AT_ONCE) -> bool:
+        """Forget what has left the window for good, and what is too much. Returns whether that has changed something.
+
+        Args:
+            now: the time of the look.
+            threshold: the rule's, which says how many restarts decide.
+        """
         keep = self.window_minutes + KEEP_MINUTES
         restarts = {
             key: each
             for key, each in self._restarts.items()
             if (within(each, now, keep) and not self._in_a_future_past(each, now)) or self._awaited(each)
         }
-        gone = {
-            uid
-            for uid, known in self._kept.pods.items()
-            if known.gone_at is not None and now - known.gone_at > timedelta(minutes=keep)
-        }
+        restarts = _newest(restarts, most_kept(threshold))
+        left = sorted(
+            (each.gone_at, uid) for uid, each in self._kept.pods.items() if each.gone_at is not None
+        )
+        long_gone = {uid for at, uid in left if now - at > timedelta(minutes=keep)}
+        gone = long_gone | {uid for _, uid in left[:-GONE_KEPT]}
         changed = restarts != self._restarts or bool(gone)
         self._restarts = restarts
         self._kept.pods = {uid: known for uid, known in self._kept.pods.items() if uid not in gone}
@@ -290,6 +300,24 @@ class Ledger:
         self._kept.pods[uid] = after
         before = (known.counts, known.offsets, known.gone_at) if known else None
         return flipped or before != (after.counts, after.offsets, after.gone_at)
+
+
+def most_kept(threshold: int) -> int:
+    """How many restarts of one container and cause are kept."""
+    return threshold + MORE_KEPT
+
+
+def _newest(restarts: dict[tuple[str, str, int], Restart], most: int) -> dict[tuple[str, str, int], Restart]:
+    """So many of each kind, the newest. What is pending is all kept: it would come back with the next look."""
+    groups: dict[tuple[object, ...], list[Restart]] = {}
+    for each in restarts.values():
+        if not each.pending:
+            kind = (each.deployment_uid, each.container, each.cause, each.seen, each.not_counted)
+            groups.setdefault(kind, []).append(each)
+    for some in groups.values():
+        some.sort(key=lambda each: (each.at, each.key))
+    dropped = {each.key for some in groups.values() for each in some[:-most]}
+    return {key: each for key, each in restarts.items() if key not in dropped}
 
 
 def _after(pod: Object, known: Known | None, now: datetime) -> Known:

@@ -96,7 +96,7 @@ class Watcher:
         found += self._doubts.among(ledger.restarts, view, {each.key for each in found})
         happened = [each for each in found if not each.pending]
         await self._explain(view, cluster, ledger, happened, now)
-        self._unsaved |= ledger.prune(now)
+        self._unsaved |= ledger.prune(now, self.spec.threshold)
         decision = decide(self.spec, ledger, view, now, begun_at=self.spec.begun_at)
         if decision.action == "wait" and len(found) > len(happened):
             # What is no restart yet decides nothing: its cause is found while the kubelet waits.
