@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from include.payments.shop import States
-from include.release.frozen import FIELD_MANAGER, MANAGED_BY
+from include.release.frozen import MANAGED_BY
 from include.release.kube import Cluster, KubeError
 from include.release.problems import Problem, RejectedError
+from include.restarts.evidence import LABEL_GUARD
 
 KEY = "payments"
-LABEL_GUARD = f"{FIELD_MANAGER}/guard"
 KEEP = 10
 """Settlements and releases that are remembered."""
 TRIES = 20

@@ -256,6 +256,23 @@ def test_a_shop_that_cannot_be_asked_is_told_apart(
         run(HoldPaymentsOperator)
 
 
+def test_a_missing_permission_is_named(
+    shop: UpCommerce,
+    guard: Callable[..., None],
+    cluster: Standin,
+    connection: Callable[[Path], None],
+    tmp_path: Path,
+) -> None:
+    connection(cluster.user("looks-only", "view", tmp_path / "kubeconfig", shop.namespace))
+    read, place, _ = read_guard(Sources.from_environment(), "swype")
+    keeper = open_payments(read, ClusterHook(place.connection).get_conn(), place.namespace)
+    assert keeper is not None
+    with pytest.raises(ShopError, match='cannot get resource "services/proxy"') as caught:
+        keeper.state()
+    assert not caught.value.transient
+    assert "a Role with get and create on services/proxy" in str(caught.value)
+
+
 ASK = """
 import json, os, urllib.request
 env, step = os.environ, os.environ["PAYMENTS_STEP"]
