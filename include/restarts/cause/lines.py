@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 Level = Literal["none", "info", "warn", "error"]
 
+BEGINNING, END = 1000, 500
+"""Characters of a line that are looked at: what failed is said first, and its root last."""
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _COLLECTED = re.compile(
     r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?"
@@ -61,8 +64,17 @@ def lines_of(log: str) -> list[Line]:
     result = []
     for raw in _COLOUR.sub("", log).replace("\r", "").split("\n"):
         text = _COLLECTED.sub("", raw).rstrip()
-        result += _json(text) if text.startswith("{") and text.endswith("}") else [Line(text, level_of(text))]
+        if text.startswith("{") and text.endswith("}"):
+            result += [Line(_bounded(each.text), each.level) for each in _json(text)]
+        else:
+            text = _bounded(text)
+            result.append(Line(text, level_of(text)))
     return result
+
+
+def _bounded(text: str) -> str:
+    """A line of any length, without the middle: patterns may look at it again and again, and a watch waits for them."""
+    return text if len(text) <= BEGINNING + END else f"{text[:BEGINNING]} … {text[-END:]}"
 
 
 def level_of(text: str) -> Level:
