@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from include.release.environments import Environment
 from include.release.kube import Cluster, KubeError
-from include.restarts.decision import HELD, Decision, decide
+from include.restarts.decision import Decision, decide
 from include.restarts.evidence import evidence_name, read_logs
 from include.restarts.explaining import explain
 from include.restarts.facts import Restart
@@ -122,7 +122,7 @@ def confirm(
     if note is not None and note.run == run:
         saved = cluster.get("ConfigMap", place.namespace, evidence_name(guard.name, run))
         return Confirmed(_pressed_before(note, saved, view, moment), view)
-    decision = _decide(cluster, guard, place.namespace, view, moment)
+    decision = _decide(cluster, guard, place.namespace, view, moment, notes)
     verdict = _verdict(decision, view, moment, notes)
     if decision.action == "ask_upstream":
         verdict = _ask(cluster, guard, place.namespace, view, verdict, asked_by, say, moment)
@@ -138,31 +138,17 @@ def braked_now(cluster: Cluster, guards: Guards, meeting: str, now: datetime) ->
     return braked(guards.storm, read_trips(cluster, meeting), [], now)
 
 
-def note_alert(cluster: Cluster, guard: Guard, namespace: str, kind: str, now: datetime) -> None:
-    """Keep in the ledger that people know, so that the next run does not begin with the same. Raises KubeError."""
+def _decide(
+    cluster: Cluster, guard: Guard, namespace: str, view: View, now: datetime, notes: list[str] | None = None
+) -> Decision:
+    """Count what is new, find its cause, keep it and decide; again when somebody else has written meanwhile.
+
+    What cannot be kept is decided on all the same: a ledger that is too large, say, must not hold up a press.
+    """
     for attempt in range(TRIES):
         keeper = Keeper(cluster, namespace, guard.name, guard.window_minutes)
         kept = keeper.read()
-        kept.ledger.note_alert(kind, now)
-        try:
-            keeper.write(kept)
-            return
-        except Conflict as error:
-            if attempt == TRIES - 1:
-                raise KubeError(409, str(error), "the ledger of the watch") from error
-
-
-def note_kind(verdict: Verdict) -> str:
-    """Under which kind people are told of a verdict; empty for one that is no news to keep."""
-    return {"alert": verdict.kind, "braked": HELD}.get(verdict.action, "")
-
-
-def _decide(cluster: Cluster, guard: Guard, namespace: str, view: View, now: datetime) -> Decision:
-    """Count what is new, find its cause, keep it and decide; again when somebody else has written meanwhile."""
-    for attempt in range(TRIES):
-        keeper = Keeper(cluster, namespace, guard.name, guard.window_minutes)
-        kept = keeper.read()
-        changed = _count(cluster, namespace, view, kept, now)
+        changed = _count(cluster, guard, namespace, view, kept, now)
         decision = decide(guard, kept.ledger, view, now)
         try:
             if changed:
@@ -171,10 +157,14 @@ def _decide(cluster: Cluster, guard: Guard, namespace: str, view: View, now: dat
         except Conflict as error:
             if attempt == TRIES - 1:
                 raise KubeError(409, str(error), "the ledger of the watch") from error
+        except KubeError as error:
+            if notes is not None:
+                notes.append(f"the counts of this look cannot be kept: {error}")
+            return decision
     raise AssertionError  # the loop has no other end
 
 
-def _count(cluster: Cluster, namespace: str, view: View, kept: Kept, now: datetime) -> bool:
+def _count(cluster: Cluster, guard: Guard, namespace: str, view: View, kept: Kept, now: datetime) -> bool:
     # What is no restart yet decides nothing, and holds nothing up: the watch looks for its cause.
     found = [each for each in kept.ledger.new_restarts(view, now) if not each.pending]
     seen = [each for each in found if each.seen]
@@ -183,7 +173,7 @@ def _count(cluster: Cluster, namespace: str, view: View, kept: Kept, now: dateti
         explain(view, each, logs.get((each.pod, each.container), {})) if each.seen else each for each in found
     ]
     changed = kept.ledger.record(explained, view, now)
-    return kept.ledger.prune(now) or changed
+    return kept.ledger.prune(now, guard.threshold) or changed
 
 
 def _verdict(decision: Decision, view: View, now: datetime, notes: list[str]) -> Verdict:
@@ -223,7 +213,10 @@ def _ask(
     say: Say,
     now: datetime,
 ) -> Verdict:
-    """Restarts of unknown cause press only when the upstream is down; else people are told, once per cooldown."""
+    """Restarts of unknown cause press only when the upstream is down; else people are told, once per cooldown.
+
+    Whoever tells them notes that the upstream was asked: until then a task that is cut off must come to the same.
+    """
     answer = ask_upstream(cluster, namespace, guard, view.deployment, asked_by, say=say)
     text = f"{verdict.text} {answer.text}"
     if answer.state == "down":
@@ -232,15 +225,15 @@ def _ask(
         keeper = Keeper(cluster, namespace, guard.name, guard.window_minutes)
         kept = keeper.read()
         told = kept.ledger.alerted_at(verdict.kind)
+        if told is None or not 0 <= (now - told).total_seconds() <= guard.cooldown_minutes * 60:
+            break
         kept.ledger.note_asked(now)
         try:
             keeper.write(kept)
-            break
+            return verdict.model_copy(update={"text": f"{text}: not pressed (told at {told:%H:%M:%S} UTC)."})
         except Conflict as error:
             if attempt == TRIES - 1:
                 raise KubeError(409, str(error), "the ledger of the watch") from error
-    if told is not None and 0 <= (now - told).total_seconds() <= guard.cooldown_minutes * 60:
-        return verdict.model_copy(update={"text": f"{text}: not pressed (told at {told:%H:%M:%S} UTC)."})
     return verdict.model_copy(update={"action": "alert", "text": f"{text}: not pressed."})
 
 

@@ -76,13 +76,18 @@ def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
         text = f"Dry run: {press['text']}. {_why(verdict)} This guard only says what it would do."
         return "dry run", text
     if press and press["outcome"] in ("pressed", "already"):
-        also = f" Then this failed: {told.failure}." if told.failure else ""
+        left = (
+            " What comes after it, the payments too, waits until that task is cleared."
+            if guard.payments
+            else ""
+        )
+        also = f" Then this failed: {told.failure}.{left}" if told.failure else ""
         return "pressed", f"{press['text']}. {_why(verdict)} {stays}{also}"
     if told.failure:
         what = "The button was due and is NOT pressed" if verdict else "The guard could not decide"
         text = f"{what}: {told.failure}. The next run tries again by itself. {by_hand(guard, place)}"
         return ("failed", text) if verdict is None or verdict.action == "press" else ("alert", verdict.text)
-    if verdict is None or verdict.action == "wait":
+    if verdict is None or (verdict.action == "wait" and press is None):
         return "", ""
     if verdict.action == "alert":
         return "alert", verdict.text

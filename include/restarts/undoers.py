@@ -58,15 +58,16 @@ def pause_keda(
         at_zero: after the press: keep them at zero replicas, too.
         dry_run: only say it.
 
-    Raises:
-        KubeError: the cluster does not answer. No permission is a line in the answer: it does not hold up a press.
+    It never raises: a KEDA that is broken, or that may not be looked at, is a line in the answer and holds up no press.
     """
     done = Pause([], [])
-    found, refused = _scaled_objects(cluster, namespace, deployment)
-    if refused:
-        done.lines.append(
-            f"ScaledObjects of KEDA may not be listed ({refused}): if one scales {deployment}, it undoes the press"
-        )
+    try:
+        found, refused = _scaled_objects(cluster, namespace, deployment)
+        cannot = f"may not be listed ({refused})" if refused else ""
+    except KubeError as error:
+        found, cannot = [], f"cannot be listed ({error})"
+    if cannot:
+        done.lines.append(f"ScaledObjects of KEDA {cannot}: if one scales {deployment}, it undoes the press")
     for each in found:
         name = each["metadata"]["name"]
         done.names.append(name)
@@ -79,8 +80,6 @@ def pause_keda(
                     f"KEDA's ScaledObject {name} is paused" + (" at 0 replicas" if at_zero else "")
                 )
         except KubeError as error:
-            if error.transient:
-                raise
             done.lines.append(f"KEDA's ScaledObject {name} cannot be paused ({error}): it may undo the press")
     return done
 

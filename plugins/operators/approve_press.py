@@ -12,16 +12,18 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from include.release.approval import approvers, clock
+from include.release.telling import WAITS, Message
 from include.release.texts import plural
-from include.restarts.confirming import Verdict, note_alert
-from include.restarts.decision import HELD
+from include.restarts.confirming import Verdict
 from include.restarts.messages import evidence_text, restarts_text
+from plugins.notifiers.telling import tell_all
 from plugins.operators.base import say
 from plugins.operators.guarding import GuardOperator, Post, guard_errors, post_of, verdict_of
+from plugins.operators.locking import run_url
 
 WHY = "why"
-REFUSED, APPROVED = "refused", "approved"
-"""XComs: why it was not approved; by whom it was."""
+REFUSED, APPROVED, APPROVED_AT = "refused", "approved", "approved_at"
+"""XComs: why it was not approved; by whom it was, and when."""
 TRIES = 10
 ASK_AGAIN_AFTER = timedelta(seconds=2)
 
@@ -65,7 +67,24 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
             say(self, f"Dry run: {who.text} would be asked:\n{self.subject}\n\n{self.body}")
             return None
         say(self, f"{who.text} may answer.\n{self.subject}\n\n{self.body}")
+        self._tell(post, verdict, who.text, context)
         return HITLOperator.execute(self, context)
+
+    def _tell(self, post: Post, verdict: Verdict, who: str, context: Context) -> None:
+        """Page those who can answer. A channel that cannot be told is in the log; the question is asked all the same."""
+        guard, dag_run = post.guard, context["dag_run"]
+        minutes = plural(guard.answer_within_minutes, "minute")
+        message = Message(
+            WAITS,
+            f"press of {guard.deployment} in {post.place.name} (guard {guard.name})",
+            f"{verdict.text} {who} may answer, within {minutes}; without an answer it is not pressed.",
+            {"Protects": guard.title, "Why": evidence_text(verdict.restarts), "Run": post.run},
+            {"Answer in Airflow": run_url(dag_run.dag_id, dag_run.run_id)},
+        )
+        listed = post.place if guard.tell is None else post.place.model_copy(update={"tell": guard.tell})
+        found = tell_all(self, message, listed, context)
+        if found["failed"]:
+            say(self, f"NOT TOLD: {'; '.join(found['failed'])}", error=True)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Judge the answer."""
@@ -74,9 +93,9 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
             who = approvers(post.place, None)
             if event.get("error_type") == "timeout":
                 minutes = plural(post.guard.answer_within_minutes, "minute")
-                self._refuse(post, context, f"nobody answered within {minutes} ({who.text} could have)")
+                self._refuse(context, f"nobody answered within {minutes} ({who.text} could have)")
             if "error" in event:
-                self._refuse(post, context, f"Airflow could not take the answer: {event['error']}")
+                self._refuse(context, f"Airflow could not take the answer: {event['error']}")
             user = (event.get("responded_by_user") or {}).get("name")
             why = " ".join(str((event.get("params_input") or {}).get(WHY) or "").split())
             chosen = (event.get("chosen_options") or [""])[0]
@@ -84,19 +103,18 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
             when = f" at {clock(at.astimezone(UTC))}" if isinstance(at, datetime) else ""
             said = f": {why}" if why else ""
             if not who.allows(user):
-                self._refuse(
-                    post, context, f"{user or 'somebody unknown'} answered, who may not; {who.text} may"
-                )
+                self._refuse(context, f"{user or 'somebody unknown'} answered, who may not; {who.text} may")
             if chosen != ApprovalOperator.APPROVE:
-                self._refuse(post, context, f"{user} rejected it{when}{said}")
+                self._refuse(context, f"{user} rejected it{when}{said}")
             text = f"{user}{when}{said}"
             context["ti"].xcom_push(key=APPROVED, value=text)
+            if isinstance(at, datetime):
+                context["ti"].xcom_push(key=APPROVED_AT, value=at.isoformat())
             say(self, f"Approved by {text}")
             return text
 
-    def _refuse(self, post: Post, context: Context, why: str) -> NoReturn:
+    def _refuse(self, context: Context, why: str) -> NoReturn:
         context["ti"].xcom_push(key=REFUSED, value=why)
-        note_alert(post.cluster, post.guard, post.namespace, HELD, datetime.now(UTC))
         say(self, f"NOT APPROVED: {why}. The button is not pressed.", error=True)
         raise AirflowSkipException(f"not approved: {why}")
 

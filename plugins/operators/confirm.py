@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from include.release.kube import KubeError
-from include.restarts.confirming import confirm, look, note_alert, note_kind
+from include.restarts.confirming import confirm, look
 from include.restarts.evidence import evidence, evidence_name, read_logs, save
 from plugins.operators.base import asked_by, say
 from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
@@ -54,8 +54,6 @@ class ConfirmOperator(GuardOperator):
         say(self, f"A fresh look says {verdict.action}: {verdict.text}")
         if verdict.action == "wait":
             raise AirflowSkipException("nothing to do any more")
-        if kind := note_kind(verdict):
-            note_alert(post.cluster, post.guard, post.namespace, kind, datetime.now(UTC))
         return verdict.action
 
 

@@ -17,6 +17,7 @@ from include.release.telling import Message
 from include.restarts.evidence import prune
 from include.restarts.guards import Guard
 from include.restarts.messages import Told, guard_message, payments_message
+from include.restarts.noting import kind_told, note_told
 from include.restarts.press import read_note, undone
 from plugins.notifiers.telling import tell_all
 from plugins.operators.approve_press import APPROVED, REFUSED
@@ -35,6 +36,8 @@ class TellGuardOperator(GuardOperator):
 
     It is a teardown, so it runs whatever failed before it. When a channel cannot be told it is tried again, and then the
     task and the run are red: nobody must think that people know. The press stays as it is.
+
+    What people know is noted here, once they do: the next run does not begin with the same.
     """
 
     @override
@@ -48,7 +51,12 @@ class TellGuardOperator(GuardOperator):
             raise AirflowSkipException("nothing to tell")
         say(self, message.plain())
         record_press(self, post, told, message, context)
-        return {"outcome": message.outcome, **tell_list(self, post.guard, post.place, message, context)}
+        result = send_list(self, post.guard, post.place, message, context)
+        # One channel that hears of it is enough: the others would not, and this one would again with every run.
+        kind = kind_told(message.outcome, told.verdict)
+        if kind and (result["told"] or result["before"] or not result["failed"]):
+            note_told(post.cluster, post.guard, post.namespace, kind, told.verdict, datetime.now(UTC))
+        return {"outcome": message.outcome, **all_told(result)}
 
     def _prune(self, post: Post, saved: str) -> None:
         """Keep only the newest evidence: here, where nothing waits for it. An old one that stays does no harm."""
@@ -64,23 +72,37 @@ class TellGuardOperator(GuardOperator):
 
     def _told(self, post: Post, context: Context) -> Told:
         ti: Any = context["ti"]
-        press = ti.xcom_pull(task_ids="press", key=PRESSED)
-        now = ""
-        if press and press["outcome"] in ("pressed", "already") and not post.guard.dry_run:
-            try:
-                now = undone(post.cluster.get("Deployment", post.namespace, post.guard.deployment))
-            except KubeError as error:
-                now = f"Whether it is still at zero is not known: {error}."
+        failure = failure_of(context, BEFORE_THE_PRESS)
+        press, now = self._press(post, ti.xcom_pull(task_ids="press", key=PRESSED), failure)
         return Told(
-            verdict=verdict_of(context, "confirm"),
+            # The press decides again when the verdict is too old.
+            verdict=verdict_of(context, "press") or verdict_of(context, "confirm"),
             press=press,
             refused=str(ti.xcom_pull(task_ids="approve", key=REFUSED) or ""),
             approved_by=str(ti.xcom_pull(task_ids="approve", key=APPROVED) or ""),
-            failure=failure_of(context, BEFORE_THE_PRESS),
+            failure=failure,
             evidence=str(ti.xcom_pull(task_ids="save_evidence") or ""),
             now=now,
             links=links_of(post.guard, context),
         )
+
+    def _press(
+        self, post: Post, press: dict[str, Any] | None, failure: str
+    ) -> tuple[dict[str, Any] | None, str]:
+        """What became of the press, and what is odd about it now. The Deployment says it when the task could not."""
+        if post.guard.dry_run:
+            return press, ""
+        made = press is not None and press["outcome"] in ("pressed", "already")
+        try:
+            live = post.cluster.get("Deployment", post.namespace, post.guard.deployment)
+        except KubeError as error:
+            return press, f"Whether it is at zero now is not known: {error}." if made or failure else ""
+        note = read_note(live)
+        if not made and note is not None and note.run == post.run:
+            text = f"Deployment {post.guard.deployment} in {post.namespace} was {note.text}"
+            press = {"outcome": "pressed", "text": text, "lines": [], "note": note.model_dump(mode="json")}
+            made = True
+        return press, undone(live) if made else ""
 
 
 class TellPaymentsOperator(GuardOperator):
@@ -106,6 +128,13 @@ def tell_list(
     operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
 ) -> dict[str, Any]:
     """Tell the guard's list, or its environment's. Raises AirflowException when somebody could not be told."""
+    return all_told(send_list(operator, guard, place, message, context))
+
+
+def send_list(
+    operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
+) -> dict[str, Any]:
+    """Tell the list: which channels were told now, which before, and which could not be."""
     listed = place if guard.tell is None else place.model_copy(update={"tell": guard.tell})
     news = ""
     if message.outcome == "failed":
@@ -113,9 +142,14 @@ def tell_list(
         window = int(datetime.now(UTC).timestamp() // (guard.cooldown_minutes * 60))
         news = f"{run_name(context).partition('/')[0]}#{message.title}#failed#{window}"
     result = tell_all(operator, message, listed, context, news=news)
+    return {str(key): names for key, names in result.items()}
+
+
+def all_told(result: dict[str, Any]) -> dict[str, Any]:
+    """The same result. Raises AirflowException when somebody could not be told."""
     if result["failed"]:
         raise AirflowException(f"NOT TOLD: {'; '.join(result['failed'])}")
-    return {str(key): names for key, names in result.items()}
+    return result
 
 
 def failure_of(context: Context, task_ids: tuple[str, ...]) -> str:

@@ -125,9 +125,18 @@ def test_no_permission_for_keda_is_said_and_does_not_hold_up_the_press(of, said)
     assert "undo" in line
 
 
-def test_a_cluster_that_does_not_answer_is_an_error_that_can_be_tried_again():
+@pytest.mark.parametrize("status", [0, 429, 500, 503, 504])
+@pytest.mark.parametrize(("of", "said"), [("list", "cannot be listed"), ("patch", "cannot be paused")])
+def test_a_broken_keda_is_said_and_does_not_hold_up_the_press(of, said, status):
+    keda: Any = Keda(scaler(), status=status, of=of)
+    (line,) = pause_keda(keda, "sre", "web", "run-1").lines
+    assert said in line
+    assert "undo" in line
+
+
+def test_a_re_arm_that_cannot_take_the_pause_off_is_tried_again():
     with pytest.raises(KubeError):
-        pause_keda(Keda(scaler(), status=503), "sre", "web", "run-1")  # type: ignore[arg-type]
+        resume_keda(Keda(scaler(), status=503), "sre", "web")  # type: ignore[arg-type]
 
 
 def test_a_dry_run_pauses_nothing():
