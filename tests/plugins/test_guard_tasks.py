@@ -11,7 +11,7 @@ import pytest
 
 from include.release.kube import Cluster
 from include.restarts.press import read_note
-from tests.plugins.guarded import UPSTREAM, Guards, service
+from tests.plugins.guarded import UPSTREAM, Chat, Guards, service
 
 
 def test_four_restarts_by_the_network_press_and_the_note_and_the_evidence_say_why(guards, chat, capsys):
@@ -235,6 +235,9 @@ class TestApproval:
         task = guards.approve(run)
         run.execute(task)
         assert guards.replicas() == 1
+        told = Chat.told.pop()
+        assert told.startswith("*[waits for approval] press of web-app in payments (guard web)*")
+        assert "boss may answer, within 7 minutes" in told
         return run, task, shown[0]
 
     def event(self, user: str = "boss", chosen: str = "Approve", why: str = "") -> dict[str, Any]:
