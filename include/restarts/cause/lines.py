@@ -51,6 +51,10 @@ _TEXTS = ("msg", "message", "log", "event", "error", "err", "errorMessage", "rea
 _STACKS = ("exception", "stack_trace", "stackTrace", "exc_info", "stack", "errorVerbose")
 
 
+HEAD, TAIL = 1500, 500
+"""Characters of a line that are looked at: what an error says first, and what it says last was the cause."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One line, and its level; none for what a program printed without one."""

@@ -17,6 +17,8 @@ from include.release.yamlfile import Document
 from include.restarts.facts import Cause
 
 FILE = "causes.yaml"
+_GIVES_REASON = re.compile(r"\b(reason|error|message|cause|exception|failed|because|said)$", re.IGNORECASE)
+_QUOTES = "\"'`"
 _LEVEL_WORDS = re.compile(r"\b(error|critical|fatal|severe|alert|level=\w+)\b", re.IGNORECASE)
 
 
@@ -61,8 +63,21 @@ class Compiled:
     untraced: bool = False
 
     def finds(self, line: str) -> bool:
-        """Whether the line says it."""
-        return bool(self.says.search(line)) and not (self.not_when and self.not_when.search(line))
+        """Whether the line says it. What it only quotes, as ``policy "timed out" unknown``, it does not say."""
+        if self.not_when and self.not_when.search(line):
+            return False
+        if self.cause != "network":
+            return bool(self.says.search(line))
+        return any(not _quoted(line, each.start(), each.end()) for each in self.says.finditer(line))
+
+
+def _quoted(line: str, start: int, end: int) -> bool:
+    """Whether just these words stand in quotes behind a word; behind ``:``, ``=``, ``(`` or ``,`` they are a value."""
+    before, after = line[:start], line[end:]
+    if not before or not after or before[-1] not in _QUOTES or after[0] != before[-1]:
+        return False
+    words = before[:-1].rstrip()
+    return words[-1:].isalnum() and not _GIVES_REASON.search(words)
 
 
 @dataclass(frozen=True)

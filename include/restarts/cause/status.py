@@ -36,7 +36,7 @@ class Container:
     waiting_message: str
     runs: bool
     ended: bool
-    """Its state is terminated: it has not been started again."""
+    """It has not been started again since its death: its current log is that of the death."""
     death: Death | None
 
     @property
@@ -68,6 +68,9 @@ def container_of(pod: dict[str, Any], name: str) -> Container:
     found = found or {}
     state = found.get("state") or {}
     waiting = state.get("waiting") or {}
+    now, before = state.get("terminated"), (found.get("lastState") or {}).get("terminated")
+    if now and before and role == "init" and not now.get("exitCode"):
+        now = None  # it has done its work in the end: what is to be explained is the death before
     return Container(
         name=name,
         role=role,
@@ -76,8 +79,8 @@ def container_of(pod: dict[str, Any], name: str) -> Container:
         waiting=str(waiting.get("reason") or ""),
         waiting_message=str(waiting.get("message") or ""),
         runs="running" in state,
-        ended="terminated" in state,
-        death=_death(state, found.get("lastState") or {}, role),
+        ended=bool(now),
+        death=_death(now or before),
     )
 
 
@@ -110,11 +113,7 @@ def _done(container: Container) -> bool:
     return container.role == "init" and container.ended and clean and container.restarts == 0
 
 
-def _death(state: dict[str, Any], last: dict[str, Any], role: Role) -> Death | None:
-    now, before = state.get("terminated"), last.get("terminated")
-    if now and before and role == "init" and not now.get("exitCode"):
-        now = None  # it has done its work in the end: what is to be explained is the death before
-    found = now or before
+def _death(found: Any) -> Death | None:
     if not isinstance(found, dict):
         return None
     code = found.get("exitCode")
