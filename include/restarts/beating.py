@@ -21,7 +21,8 @@ def value_of(beat: Beat) -> str:
     """A sign of life as it is stored."""
     moments = {"at": beat.at, "last_event": beat.last_event, "last_relist": beat.last_relist}
     shown = {name: at.isoformat(timespec="milliseconds") if at else None for name, at in moments.items()}
-    return json.dumps({**shown, "watches": sorted(beat.watches), "problem": beat.problem})
+    troubles = {"troubles": dict(sorted(beat.troubles.items()))} if beat.troubles else {}
+    return json.dumps({**shown, "watches": sorted(beat.watches), "problem": beat.problem, **troubles})
 
 
 async def write_beat(cluster: AsyncCluster, namespace: str, beat: Beat) -> None:

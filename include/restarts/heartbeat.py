@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 HEARTBEAT = "restart-watch"
 """ConfigMap in every watched namespace. One data key for each triggerer; its value is JSON."""
+
+
+TAKEN_OVER = timedelta(minutes=1)
+"""A watch that is well at one triggerer is believed so much longer than one that had trouble at another."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,9 @@ class Beat:
         at: when it was written.
         last_event: when the API server last told of a change; None when it has not yet.
         last_relist: when everything was last listed; None when it could not be yet.
-        watches: names of the watches that it serves.
+        watches: names of the watches that have decided lately.
         problem: what keeps it from watching; empty when nothing does.
+        troubles: what keeps single watches from deciding, by name.
     """
 
     triggerer: str
@@ -31,6 +36,11 @@ class Beat:
     last_relist: datetime | None = None
     watches: frozenset[str] = frozenset()
     problem: str = ""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+    def trouble_of(self, name: str) -> str:
+        """What keeps a watch from deciding, or keeping its counts; empty when nothing does."""
+        return self.troubles.get(name, "") or self.problem
 
 
 def read_beats(config_map: dict[str, Any] | None) -> list[Beat]:
@@ -44,9 +54,16 @@ def read_beats(config_map: dict[str, Any] | None) -> list[Beat]:
 
 
 def newest_for(name: str, beats: Iterable[Beat]) -> Beat | None:
-    """The newest sign of life of a watch."""
-    mine = [beat for beat in beats if name in beat.watches]
-    return max(mine, key=lambda beat: beat.at, default=None)
+    """The newest sign that tells of a watch: that it has decided, or what keeps it from that."""
+    mine = sorted((each for each in beats if name in each.watches or name in each.troubles), key=_at)
+    if not mine:
+        return None
+    well = [each for each in mine if name in each.watches and not each.trouble_of(name)]
+    return well[-1] if well and mine[-1].at - well[-1].at < TAKEN_OVER else mine[-1]
+
+
+def _at(beat: Beat) -> datetime:
+    return beat.at
 
 
 def _read(triggerer: str, text: str) -> Beat | None:
@@ -62,6 +79,7 @@ def _read(triggerer: str, text: str) -> Beat | None:
             _moment(value.get("last_relist")),
             frozenset(map(str, value.get("watches") or [])),
             str(value.get("problem") or ""),
+            {str(name): str(text) for name, text in (value.get("troubles") or {}).items()},
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -33,7 +33,9 @@ LONGEST_PAUSE = 15.0
 QUIET_SECONDS = 10.0
 """A watcher looks at least this often, whatever happens: time passes without a change too."""
 STALLED_SECONDS = 60.0
-"""A watcher that has not looked for so long is not named in the sign of life: it does not watch."""
+"""A watcher that has not decided for so long is not named in the sign of life: it does not watch."""
+TROUBLE_CHARACTERS = 300
+"""So much of what a watch has trouble with goes into the sign of life."""
 POD_EVENTS = "involvedObject.kind=Pod"
 
 
@@ -44,7 +46,8 @@ class Seat:
         self.name, self.deployment = name, deployment
         self.changed = asyncio.Event()
         self.changed.set()
-        self.looked_at = time.monotonic()
+        self.decided_at: float | None = None
+        """When its watcher last came to a decision."""
         self._hub = hub
 
     async def news(self, seconds: float = QUIET_SECONDS) -> None:
@@ -53,7 +56,21 @@ class Seat:
             async with asyncio.timeout(seconds):
                 await self.changed.wait()
         self.changed.clear()
-        self.looked_at = time.monotonic()
+
+    def decided(self, trouble: str = "") -> None:
+        """The watcher has come to a decision; only those who have are named in the sign of life.
+
+        Args:
+            trouble: what on-call must know all the same (counts that cannot be kept).
+        """
+        if self.decided_at is None:
+            self._hub.write_soon()
+        self.decided_at = time.monotonic()
+        self._hub.note_trouble(self.name, trouble)
+
+    def failed(self, trouble: str) -> None:
+        """The watcher could not decide."""
+        self._hub.note_trouble(self.name, trouble)
 
     @property
     def view(self) -> View | None:
@@ -64,6 +81,11 @@ class Seat:
     def problem(self) -> str:
         """What keeps the hub from watching now, for on-call; empty when nothing does."""
         return self._hub.problem
+
+    @property
+    def blind(self) -> bool:
+        """Whether what is known may be old: something keeps the hub from seeing."""
+        return bool(self._hub.blind)
 
     @property
     def notes(self) -> list[str]:
@@ -104,7 +126,9 @@ class Hub:
         self._connect, self._beat_seconds = connect, beat_seconds
         self._seats: dict[str, set[Seat]] = defaultdict(set)
         self._trouble = ""
-        self._joined = asyncio.Event()
+        self._troubles: dict[str, str] = {}
+        """What keeps single watchers from deciding, by name. What one failed of stays until the next one decides."""
+        self._soon = asyncio.Event()
         pace = pace or Pace()
         self._pace = pace
         self.streams = [
@@ -123,8 +147,13 @@ class Hub:
     @property
     def problem(self) -> str:
         """What keeps it from watching, or from saying that it lives."""
+        return self.blind or self.unwritten
+
+    @property
+    def blind(self) -> str:
+        """What keeps it from seeing what is there now; empty when nothing does."""
         blind = (each.problem for each in self.streams if each.problem and not each.optional)
-        return self._trouble or next(blind, "") or self.unwritten
+        return self._trouble or next(blind, "")
 
     @property
     def notes(self) -> list[str]:
@@ -140,7 +169,6 @@ class Hub:
         """A seat for a watcher of a Deployment."""
         seat = Seat(self, name, deployment)
         self._seats[deployment].add(seat)
-        self._joined.set()
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -148,6 +176,19 @@ class Hub:
         self._seats[seat.deployment].discard(seat)
         if not self._seats[seat.deployment]:
             del self._seats[seat.deployment]
+
+    def note_trouble(self, name: str, trouble: str) -> None:
+        """What keeps a watcher from deciding; empty when it has decided and nothing is wrong."""
+        if not trouble:
+            self._troubles.pop(name, None)
+            return
+        if name not in self._troubles:
+            self.write_soon()
+        self._troubles[name] = trouble[:TROUBLE_CHARACTERS]
+
+    def write_soon(self) -> None:
+        """Do not wait with the next sign of life until it is due."""
+        self._soon.set()
 
     async def run(self) -> None:
         """Serve until cancelled. Whatever goes wrong is said to the watchers, and tried again."""
@@ -168,6 +209,8 @@ class Hub:
             await asyncio.sleep(pause)
 
     async def _serve(self, cluster: AsyncCluster) -> None:
+        for stream in self.streams:
+            stream.forget()  # what was listed through another connection may be old by now
         # A stream that dies takes the others with it, and all begin again from a list: none is dead and looks alive.
         async with asyncio.TaskGroup() as group:
             for stream in self.streams:
@@ -188,12 +231,12 @@ class Hub:
         self._wake_all()
         while True:
             self._check()
-            self._joined.clear()
+            self._soon.clear()
             await self._write(cluster)
             await asyncio.sleep(min(1.0, self._beat_seconds))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._beat_seconds):
-                    await self._joined.wait()
+                    await self._soon.wait()
 
     def _check(self) -> None:
         dead = next((each for each in self.streams if each.stuck), None)
@@ -214,7 +257,7 @@ class Hub:
             seat.name
             for seats in self._seats.values()
             for seat in seats
-            if now - seat.looked_at < STALLED_SECONDS
+            if seat.decided_at is not None and now - seat.decided_at < STALLED_SECONDS
         }
         needed = [each for each in self.streams if not each.optional]
         listed = [each.listed_at for each in needed if each.listed_at]
@@ -226,6 +269,7 @@ class Hub:
             last_relist=min(listed) if len(listed) == len(needed) else None,
             watches=frozenset(watching),
             problem=self.problem,
+            troubles=dict(self._troubles),
         )
 
     def _wake(self, deployment: str) -> None:
@@ -267,6 +311,12 @@ async def seat_at(
     seat = hub.join(name, deployment)
     try:
         yield seat
+    except Exception as error:
+        # Tried again, which begins like any watch; so it is said until one has come to a decision again.
+        seat.failed(
+            f"The watch failed ({type(error).__name__}; the log of its task has more) and begins again."
+        )
+        raise
     finally:
         hub.leave(seat)
         if hub.empty:

@@ -26,6 +26,7 @@ WATCH = "watch"
 """Id of the task that watches."""
 ACTING_MINUTES = 15.0
 """From the watch to the end of a run, an approval apart; longer than that is no acting."""
+FAILING = frozenset({"up_for_retry", "failed"})
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 STARTING = "The watch is starting"
 _RELISTS = 3
@@ -106,7 +107,7 @@ def judge(guard: Guard, look: Look, guards: Guards, now: datetime, before: Kept 
         before: the judgement before this one; None when there was none.
     """
     beat = newest_for(guard.name, look.beats)
-    excused = _excused(look, beat, now, before)
+    excused = _excused(look, beat if beat and guard.name in beat.watches else None, now, before)
     state, text = _state(guard, look, beat, guards, now, excused, before)
     since = before.since if before and before.state == state else now
     kept = Kept(state=state, since=since, excused_at=excused, run=look.dag.run)
@@ -118,7 +119,8 @@ def is_silent(guard: Guard, look: Look, guards: Guards, now: datetime) -> bool:
     if look.problem or look.dag.paused or not look.dag.known or read_note(look.deployment) is not None:
         return False
     beat = newest_for(guard.name, look.beats)
-    return beat is None or now - beat.at > timedelta(minutes=guards.liveness_minutes)
+    silent = beat is None or now - beat.at > timedelta(minutes=guards.liveness_minutes)
+    return silent or bool(beat and beat.troubles.get(guard.name))
 
 
 def _excused(look: Look, beat: Beat | None, now: datetime, before: Kept | None) -> datetime:
@@ -160,6 +162,8 @@ def _state(
     if look.problem:
         return "waiting", f"The cluster could not be asked whether the watch lives: {look.problem}"
     limit = timedelta(minutes=guards.liveness_minutes)
+    if dag.tasks.get(WATCH) in FAILING:
+        return _failing(dag, beat, now, limit, excused_at)
     if beat is not None and now - beat.at <= limit:
         return _by_beat(guard, look, beat, guards, now)
     if _past_watch(dag):
@@ -169,8 +173,8 @@ def _state(
 
 def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime) -> tuple[State, str]:
     """The watch says that it lives: does it see anything?"""
-    if beat.problem:
-        return "waiting", f"The watch lives, but: {beat.problem}"
+    if trouble := beat.trouble_of(guard.name):
+        return "waiting", f"The watch lives, but: {trouble}"
     stuck = timedelta(minutes=guards.liveness_minutes, seconds=_RELISTS * guards.relist_seconds)
     if beat.last_relist is not None and now - beat.last_relist > stuck:
         return "not alive", (
@@ -199,6 +203,17 @@ def _acting(guard: Guard, dag: Dag, now: datetime, before: Kept | None) -> tuple
             "watches meanwhile. Look at the log of that task; mark the run failed, and the next one watches."
         )
     return "acting", f"The run {dag.run} has tripped and is at {task} ({state or 'not begun'})."
+
+
+def _failing(
+    dag: Dag, beat: Beat | None, now: datetime, limit: timedelta, excused_at: datetime
+) -> tuple[State, str]:
+    """The task that watches has failed; whatever it said before is over."""
+    last = f" The last sign of life is {ago(now - beat.at)} old." if beat else ""
+    said = f"the task {WATCH} of the run {dag.run} has failed ({dag.tasks[WATCH]}); its log says why.{last}"
+    if now - excused_at <= limit:
+        return "waiting", f"It begins again: {said}"
+    return "not alive", f"Nothing watches, {said}"
 
 
 def _silent(

@@ -98,6 +98,10 @@ class Stream:
             not self.problem and time.monotonic() - self._listed > self._pace.relist_seconds + STUCK_SECONDS
         )
 
+    def forget(self) -> None:
+        """What was listed no longer counts: until the next list it is not known what is there."""
+        self.listed_at = None
+
     async def follow(self, cluster: AsyncCluster) -> NoReturn:
         """Keep the sink up to date. Raises KubeError 401, SilentError: the client must be made anew."""
         self._revision, self._listed = "", time.monotonic()

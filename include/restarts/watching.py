@@ -41,6 +41,8 @@ class Watcher:
         self._kept: Kept | None = None
         self._unsaved = False
         self._doubts = Doubts()
+        self._troubled = ""
+        """What was wrong in this look."""
 
     async def follow(self) -> dict[str, Any]:
         """Wait until there is something to do: the decision as plain values, and ``decided_at``.
@@ -56,7 +58,7 @@ class Watcher:
             decision = await self._look()
             if decision is not None and decision.action != "wait":
                 return self._found(decision)
-            if decision is not None:
+            if decision is not None and not self.seat.blind:
                 last, seen_at = decision, time.monotonic()
             if self._until is not None and datetime.now(UTC) >= self._until:
                 return self._over(last if time.monotonic() - seen_at < BLIND_SECONDS else None)
@@ -64,12 +66,15 @@ class Watcher:
     async def _look(self) -> Decision | None:
         """Decide on what is known now; None while nothing is."""
         self._saying.begin()
+        self._troubled = ""
         if self.seat.problem:
             self._saying.trouble(self.seat.problem)
         for note in self.seat.notes:
             self._saying.once(f"Less is seen than could be: {note}")
         view, cluster = self.seat.view, self.seat.cluster
         if view is None or cluster is None:
+            if self.seat.problem:
+                self.seat.failed(self.seat.problem)
             return None
         keeper = AsyncKeeper(cluster, self.spec.namespace, self.spec.name, self.spec.window_minutes)
         try:
@@ -83,8 +88,10 @@ class Watcher:
             self.seat.changed.set()
             return None
         except KubeError as error:
-            self._saying.trouble(f"The kept counts cannot be read: {error}")
+            self._trouble(f"The kept counts cannot be read: {error}")
+            self.seat.failed(self._troubled)
             return None
+        self.seat.decided(self._troubled)
         if decision.action in ("ask_upstream", "alert") and self._doubts.any():
             return None
         self._saying.news(decision.text)
@@ -118,7 +125,7 @@ class Watcher:
         except KubeError as error:
             if error.status != 403:
                 raise
-            self._saying.trouble(
+            self._trouble(
                 f"No permission: {error.message} Without get, create and update on configmaps in namespace "
                 f"{self.spec.namespace} restarts are counted in memory only, and again after a restart of the triggerer."
             )
@@ -132,7 +139,12 @@ class Watcher:
             await keeper.write(kept)
             self._unsaved = False
         except KubeError as error:
-            self._saying.trouble(f"The counts cannot be kept for now: {error}")
+            self._trouble(f"The counts cannot be kept for now: {error}")
+
+    def _trouble(self, text: str) -> None:
+        """Say what is wrong, in the log and with the next sign of life."""
+        self._troubled = text
+        self._saying.trouble(text)
 
     def _patience(self) -> float:
         if self._doubts.any():

@@ -10,7 +10,7 @@ import pytest
 
 from include.restarts.guards import Guard, Guards
 from include.restarts.heartbeat import Beat, read_beats
-from include.restarts.liveness import Dag, Kept, Liveness, Look, capacity_problem, judge
+from include.restarts.liveness import Dag, Kept, Liveness, Look, capacity_problem, is_silent, judge
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 GUARD = Guard(name="swype", title="Payments", environment="payments", deployment="swype-app")
@@ -112,6 +112,39 @@ def test_a_watch_that_may_not_look_waits_and_says_why():
         "waiting",
         "The watch lives, but: pods is forbidden: User x cannot list",
     )
+
+
+def test_kopf_1276_a_watch_that_keeps_failing_is_not_armed_though_its_triggerer_gives_signs_of_life():
+    """Its task is tried again and again; the triggerer lives and serves others."""
+    failing = Dag(run="run-1", tasks={"watch": "up_for_retry"})
+    said = beat(watches=frozenset({"other"}), troubles={"swype": "The watch failed (KeyError)"})
+    first = judged(look(failing, said), kept(age=60))
+    assert (first.state, "up_for_retry" in first.text) == ("waiting", True)
+    later = judge(GUARD, look(failing, said), GUARDS, NOW + timedelta(minutes=3), first.kept)
+    assert later.state == "not alive"
+    assert "the task watch of the run run-1 has failed (up_for_retry); its log says why" in later.text
+
+
+def test_a_task_that_has_failed_is_believed_before_a_sign_of_life_of_just_before():
+    failed = Dag(run="run-1", tasks={"watch": "failed", "tell": "running"})
+    assert judged(look(failed, beat())).state == "waiting"
+
+
+def test_what_a_watch_has_trouble_with_is_said_and_its_tasks_are_asked_for():
+    seen = look(WATCHING, beat(troubles={"swype": "The kept counts cannot be read: 500"}))
+    assert is_silent(GUARD, seen, GUARDS, NOW)
+    found = judged(seen)
+    assert (found.state, found.text) == (
+        "waiting",
+        "The watch lives, but: The kept counts cannot be read: 500",
+    )
+    assert not is_silent(GUARD, look(WATCHING, beat(troubles={"other": "x"})), GUARDS, NOW)
+
+
+def test_a_watch_that_another_triggerer_took_over_is_armed_whatever_the_first_one_says():
+    failed_here = Beat("triggerer-2", ago(seconds=5), troubles={"swype": "The watch failed"})
+    assert judged(look(WATCHING, beat(age=20), failed_here)).state == "armed"
+    assert judged(look(WATCHING, beat(age=100), failed_here)).state == "waiting"
 
 
 def test_a_cluster_that_is_down_is_waited_for_and_then_the_watch_gets_time():

@@ -124,8 +124,9 @@ async def test_a_hub_is_of_one_connection_and_namespace(server):
 async def test_signs_of_life_say_who_watches_and_since_when_it_knows(server):
     fill(server, "a")
     async with running(server) as hub:
-        hub.join("guard-a", "a")
-        hub.join("soak-b", "b")
+        hub.join("guard-a", "a").decided()
+        hub.join("soak-b", "b").decided()
+        hub.join("has-not-decided", "a")
         await until(lambda: beats(server))
         (beat,) = beats(server)
     assert (beat.triggerer, beat.problem) == ("me", "")
@@ -136,10 +137,67 @@ async def test_signs_of_life_say_who_watches_and_since_when_it_knows(server):
 
 async def test_a_watcher_that_has_stalled_is_not_named_as_watching(server):
     async with running(server) as hub:
-        hub.join("lives", "a")
-        hub.join("stalled", "b").looked_at -= hubs.STALLED_SECONDS + 1
+        hub.join("lives", "a").decided()
+        stalled = hub.join("stalled", "b")
+        stalled.decided()
+        stalled.decided_at = time.monotonic() - hubs.STALLED_SECONDS - 1
         await until(lambda: beats(server))
         assert hub.beat().watches == {"lives"}
+
+
+async def test_kopf_1276_a_watch_that_only_looks_and_never_decides_is_not_named(server):
+    fill(server, "a")
+    async with running(server) as hub:
+        seat = hub.join("guard", "a")
+        await until(lambda: seat.view)
+        for _ in range(3):
+            await seat.news(0.05)
+        assert hub.beat().watches == frozenset()
+        seat.decided()
+        assert hub.beat().watches == {"guard"}
+
+
+async def test_a_first_decision_is_said_before_the_next_sign_of_life_is_due(server):
+    fill(server, "a")
+    async with running(server, beat_seconds=20) as hub:
+        seat = hub.join("guard", "a")
+        await until(lambda: beats(server))
+        seat.decided()
+        await until(lambda: beats(server)[0].watches == {"guard"}, 3)
+
+
+async def test_what_keeps_a_watch_from_deciding_is_in_the_signs_of_life_until_it_decides(server):
+    fill(server, "a", "b")
+    async with contextlib.AsyncExitStack() as stack:
+        b = await seat_of(server, "b", stack)
+        b.decided()
+        hub = next(iter(hubs._hubs.values()))[0]
+        for _ in range(2):  # it is tried again, and fails again
+            with pytest.raises(ZeroDivisionError):
+                async with seat_at("c", server.connect, "shop", "a", "a", PACE):
+                    raise ZeroDivisionError("password=hunter2")
+        beat = hub.beat()
+        assert beat.watches == {"b"}
+        assert "The watch failed (ZeroDivisionError;" in beat.troubles["a"]
+        assert "hunter2" not in beat.troubles["a"]
+        a = await seat_of(server, "a", stack)
+        assert "a" in hub.beat().troubles
+        a.decided()
+        assert (hub.beat().troubles, hub.beat().watches) == ({}, {"a", "b"})
+
+
+async def test_what_was_listed_before_the_connection_failed_is_not_decided_on(server):
+    fill(server, "a")
+    async with running(server) as hub:
+        seat = hub.join("guard", "a")
+        await until(lambda: seat.view)
+        # Now the cluster does not answer, and the client is made anew.
+        down = Answer(status(503, "ServiceUnavailable", "down"), 503)
+        server.lists["pods"] = [down] * 100
+        pod = next(each for each in hub.streams if each.kind == "Pod")
+        pod._listed -= 10_000
+        await until(lambda: seat.view is None)
+        assert not hub.synced
 
 
 async def test_kopf_1276_no_dead_watch_that_looks_alive_when_a_stream_stands_still(server, monkeypatch):
@@ -261,5 +319,5 @@ async def test_each_triggerer_has_its_own_sign_and_those_long_gone_are_removed(s
 
 def test_a_sign_of_life_is_read_as_it_was_written():
     now = datetime.now(UTC).replace(microsecond=0)
-    beat = Beat("me", now, now - timedelta(seconds=5), now, frozenset({"a", "b"}), "none")
+    beat = Beat("me", now, now - timedelta(seconds=5), now, frozenset({"a", "b"}), "none", {"a": "x"})
     assert read_beats({"data": {"me": value_of(beat)}}) == [beat]

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from include.release.kube import KubeError
 from include.restarts import explaining
+from include.restarts import hub as hubs
 from include.restarts.cause import Finding
 from include.restarts.hub import hub_count
-from include.restarts.state import AsyncKeeper, Conflict, Keeper, ledger_name
+from include.restarts.state import AsyncKeeper, Conflict, Keeper, Kept, ledger_name
 from include.restarts.stream import Pace
 from tests.include.restarts.watch.conftest import Watch, connect_to
 from tests.include.restarts.watch.shown import Shown, restart_status
@@ -330,32 +332,41 @@ async def test_a_ledger_that_somebody_broke_is_begun_anew_and_said(shown: Shown,
     assert "cannot be read" in line
 
 
-async def test_a_watch_with_an_end_ends_quietly(shown: Shown, watch: Make):
-    shown.create()
-    until = datetime.now(UTC) + timedelta(seconds=1)
-    it = watch(until=until).start()
-    await it.says("no restart")
-    await restarts(shown, 1)
-    found = await it.decided()
-    assert found["action"] == "quiet"
-    assert len(found["restarts"]) == 1
-    assert datetime.now(UTC) >= until
-
-
-async def test_a_watch_with_an_end_that_saw_nothing_says_that_it_was_blind(
-    cluster: Standin, watch: Make, tmp_path: Path
+async def test_counts_that_cannot_be_read_are_in_the_sign_of_life_and_the_watch_is_not_named(
+    shown: Shown, watch: Make, monkeypatch: pytest.MonkeyPatch
 ):
-    async with wire_to(cluster.kubeconfig, tmp_path, up=False) as (_, through):
-        it = watch(through, until=datetime.now(UTC) + timedelta(seconds=1)).start()
-        found = await it.decided()
-    assert found["action"] == "blind"
-    assert "could not be seen" in found["text"]
+    async def fail(*_: Any) -> Kept:
+        raise KubeError(
+            500, "etcdserver: leader changed", "GET /api/v1/namespaces/x/configmaps/restarts-guard"
+        )
+
+    read = AsyncKeeper.read
+    monkeypatch.setattr(AsyncKeeper, "read", fail)
+    shown.create()
+    it = watch().start()
+    await it.says("The kept counts cannot be read")
+    hub = next(iter(hubs._hubs.values()))[0]
+    assert hub.beat().watches == frozenset()
+    assert "etcdserver: leader changed" in hub.beat().troubles["guard"]
+    monkeypatch.setattr(AsyncKeeper, "read", read)
+    await restarts(shown, 1)
+    await it.says("main 1 network")
+    assert (hub.beat().watches, hub.beat().troubles) == ({"guard"}, {})
 
 
-async def test_a_watch_with_an_end_of_a_deployment_that_is_not_there_is_blind(watch: Make):
-    found = await watch(until=datetime.now(UTC) + timedelta(seconds=0.5)).start().decided()
-    assert found["action"] == "blind"
-    assert "is not there" in found["text"]
+async def test_counts_that_cannot_be_written_are_in_the_sign_of_life(
+    shown: Shown, watch: Make, monkeypatch: pytest.MonkeyPatch
+):
+    async def fail(*_: Any) -> None:
+        raise KubeError(422, "must have at most 1048576 bytes", "PUT ...")
+
+    monkeypatch.setattr(AsyncKeeper, "write", fail)
+    shown.create()
+    it = watch().start()
+    await it.says("no restart")
+    beat = next(iter(hubs._hubs.values()))[0].beat()
+    assert beat.watches == {"guard"}
+    assert beat.troubles["guard"].startswith("The counts cannot be kept for now: ")
 
 
 async def test_a_write_over_what_another_wrote_is_refused(shown: Shown, namespace: str, cluster: Standin):
@@ -376,16 +387,3 @@ async def test_a_write_over_what_another_wrote_is_refused(shown: Shown, namespac
         shown.client.delete("ConfigMap", namespace, ledger_name("guard"))
         with pytest.raises(Conflict):
             await asynchronous.write(fifth)
-
-
-async def test_a_soak_does_not_fail_on_what_died_before_it(shown: Shown, watch: Make):
-    shown.create()
-    first = watch(causes="any").start()
-    await first.says("no restart")
-    await restarts(shown, 4)
-    assert (await first.decided())["action"] == "press"
-    await asyncio.sleep(1.1)  # nodes tell times to the second
-    now = datetime.now(UTC)
-    soak = watch(causes="any", begun_at=now.isoformat(), until=now + timedelta(seconds=0.8)).start()
-    found = await soak.decided()
-    assert (found["action"], found["restarts"]) == ("quiet", [])
