@@ -13,7 +13,7 @@ were (somebody pressed by hand). *Break the lock*: takes the application's lock 
 | `check` | is the request right, may this user, is the button pressed? | nothing was changed; the log names every problem |
 | `lock` | takes the lock of the application: one release, rollback or re-arm of it at a time | nothing was changed; the log says who has it |
 | `probe_upstream` | asks the upstream from inside the cluster | nothing was changed; it does not answer. Clear it when it does |
-| `restore` | un-pauses KEDA; one patch brings the former replicas back and takes the press off | clear it: what was done is found |
+| `restore` | un-pauses KEDA; one patch brings the former replicas back (or those of a release since) and takes the press off | clear it: what was done is found |
 | `rollout_check` | waits until the pods serve | payments stay held; reason, events and last log lines are in the log. Put the cause right and clear it |
 | `release_payments` | ends the hold; kept payments are sent now | clear it, or trigger again: it goes on with the payments |
 | `tell` | tells the guard's list, and writes the history | the log names who was not told; clear only this task |

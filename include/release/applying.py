@@ -19,13 +19,15 @@ from include.release.frozen import (
     Frozen,
 )
 from include.release.kube import Answer, Cluster, KubeError
-from include.release.pressed import keep_pressed
+from include.release.pressed import NOTE_WANTED, keep_pressed
 
 Outcome = Literal["created", "changed", "unchanged"]
 Object = dict[str, Any]
 TRIES = 20
 """Each is lost to a change of the Deployment's status right between reading and applying."""
-OWN_NOTES = frozenset({NOTE_RELEASE, NOTE_DIGEST, NOTE_NUMBER, NOTE_RUN, NOTE_REQUESTED, CHANGE_CAUSE})
+OWN_NOTES = frozenset(
+    {NOTE_RELEASE, NOTE_DIGEST, NOTE_NUMBER, NOTE_RUN, NOTE_REQUESTED, NOTE_WANTED, CHANGE_CAUSE}
+)
 """Annotations that a release leaves on its objects: what it is and who brought it, nothing that runs."""
 ONLY_NOTES = "(only the notes that a release leaves on its objects)"
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from include.release.kube import Cluster, KubeError
-from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
+from include.release.pressed import NOTE_PRESSED, NOTE_REARMED, NOTE_WANTED
 from include.release.problems import Problem
 from include.restarts.press import TRIES, PressNote, note_patch, read_note
 from include.restarts.rearm_note import RearmNote, read_rearm
@@ -28,10 +28,15 @@ class Restored:
     deployment: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
-def former_replicas(note: PressNote, asked: int | None, where: str) -> int | Problem:
-    """How many to bring back: what was asked for, else what the note says; a Problem when that is nothing."""
-    if asked:
-        return asked
+def former_replicas(
+    note: PressNote, asked: int | None, where: str, released: int | None = None
+) -> int | Problem:
+    """How many to bring back: what was asked for, what was ``released`` meanwhile, else what the note says.
+
+    A Problem when that is nothing.
+    """
+    if asked or released:
+        return int(asked or released or 0)
     if note.replicas:
         return note.replicas
     found = "none" if note.replicas is None else str(note.replicas)
@@ -86,7 +91,7 @@ def restore(
             },
             {"op": "test", "path": "/spec/replicas", "value": current},
             {"op": "replace", "path": "/spec/replicas", "value": wanted},
-            *note_patch(live, {NOTE_PRESSED: None, NOTE_REARMED: _text(filled)}),
+            *note_patch(live, {NOTE_PRESSED: None, NOTE_WANTED: None, NOTE_REARMED: _text(filled)}),
         ]
         try:
             answer = cluster.patch("Deployment", namespace, name, patch, dry_run=dry_run)

@@ -12,9 +12,10 @@ from include.payments.journal import JournalStore
 from include.release.asking import wrong_exception, wrong_request
 from include.release.environments import may_trigger
 from include.release.lock import Holder, Lock, described
+from include.release.pressed import wanted_replicas
 from include.release.problems import Problem, RejectedError
 from include.release.rollout import judge
-from include.release.texts import moment
+from include.release.texts import moment, plural
 from include.restarts.messages import rearm_message
 from include.restarts.press import read_note
 from include.restarts.probe import ask_upstream
@@ -75,12 +76,14 @@ class CheckRearmOperator(RearmOperator):
                 Problem(where, "", "absent", "a pressed Deployment", "nothing to re-arm; release it")
             )
         elif note is not None:
-            found = former_replicas(note, params.get("replicas"), where)
+            found = former_replicas(note, params.get("replicas"), where, wanted_replicas(live))
             if isinstance(found, Problem):
                 problems.append(found)
             else:
                 replicas = found
             say(self, f"{where} was {note.text}")
+            if wanted := wanted_replicas(live):
+                say(self, f"A release or rollback over it asks for {plural(wanted, 'replica')}")
         elif left := self._left(post, live):
             say(self, left)
         else:

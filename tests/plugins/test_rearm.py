@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from include.payments.journal import Hold, JournalStore
 from include.release.frozen import LABEL_APP
 from include.release.lock import Holder, Lock, RunFate
-from include.release.pressed import NOTE_PRESSED
+from include.release.pressed import NOTE_PRESSED, NOTE_WANTED
 from include.restarts.press import read_note
 from include.restarts.rearm_note import read_rearm
 from plugins.operators.rearm import (
@@ -155,6 +155,16 @@ def test_a_note_without_the_former_replicas_asks_for_them(pressed, note, capsys)
     run = rearm(begin(replicas=4))
     assert run.states["restore"] == "success"
     assert pressed.replicas() == 4
+
+
+def test_what_a_release_over_the_press_asks_for_comes_up(pressed, capsys):
+    notes = {NOTE_WANTED: "5"}
+    pressed.client.patch("Deployment", pressed.namespace, "web-app", {"metadata": {"annotations": notes}})
+    run = rearm(begin())
+    assert run.states["restore"] == "success"
+    assert pressed.replicas() == 5
+    assert NOTE_WANTED not in pressed.live()["metadata"]["annotations"]
+    assert "A release or rollback over it asks for 5 replicas" in capsys.readouterr().out
 
 
 def test_it_is_refused_while_the_upstream_is_down_unless_forced(pressed, chat, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 from include.release.applying import apply_object
 from include.release.frozen import Frozen
-from include.release.pressed import NOTE_PRESSED, NOTE_REARMED
+from include.release.pressed import NOTE_PRESSED, NOTE_REARMED, wanted_replicas
 from include.release.restoring import restore_saved
 from include.release.saved import live_objects, state_of
 from include.restarts.press import PressNote, press
@@ -61,8 +61,21 @@ def test_a_change_over_a_press_keeps_zero_and_the_note(cluster, small, namespace
     after = web(client, namespace)
     assert after["spec"]["replicas"] == 0
     assert NOTE_PRESSED in after["metadata"]["annotations"]
-    rearm_it(client, namespace)
-    assert web(client, namespace)["spec"]["replicas"] == 2
+    # The re-arm brings what the release wants, and forgets it then.
+    assert wanted_replicas(after) == 4
+    rearm_it(client, namespace, 4)
+    assert wanted_replicas(web(client, namespace)) is None
+
+
+def test_what_a_release_wants_is_gone_with_the_next_release(cluster, small, namespace):
+    client = cluster.connect()
+    deploy(client, small(TWO))
+    press_it(client, namespace)
+    deploy(client, small(FOUR), "release/b")
+    client.patch("Deployment", namespace, "web", {"metadata": {"annotations": {NOTE_PRESSED: None}}})
+    deploy(client, small(FOUR), "release/c")
+    assert wanted_replicas(web(client, namespace)) is None
+    assert web(client, namespace)["spec"]["replicas"] == 4
 
 
 class Pressing:
