@@ -28,7 +28,7 @@ from plugins.operators.locking import run_url
 from plugins.operators.press import PRESSED
 from plugins.operators.record_guard import record_press
 
-BEFORE_THE_PRESS = ("confirm", "save_evidence", "approve", "press")
+BEFORE_THE_PRESS = ("watch", "confirm", "save_evidence", "approve", "press")
 
 
 class TellGuardOperator(GuardOperator):
