@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY
-from include.release.jobs import exit_text, job_state, pod_problem, short_digest
+from include.release.jobs import job_state, pod_problem, short_digest
 from include.release.kube import Cluster, KubeError
 from include.release.texts import last_lines
 from include.restarts.guards import Guard, Probe
 from include.restarts.redact import redact
+from include.restarts.view import moment_of
 
 State = Literal["up", "down", "unknown"]
 LABEL_PROBE = f"{FIELD_MANAGER}/probe"
@@ -22,11 +23,17 @@ KEEP_SECONDS = 3600
 START_SECONDS = 30
 """What a Job's pod gets to start in, beyond the probe's own time."""
 POLL_SECONDS = 0.2
+HIGHEST_OWN, SIGNAL = 125, 128
+"""Exit codes: up to 125 a command's own. 126 and 127 say that it cannot be run here, above 128 is the signal that ended it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether the upstream answers; ``unknown`` when it could not be asked. ``text`` is a sentence."""
+    """Whether the upstream answers; ``unknown`` when it could not be asked. ``text`` is a sentence.
+
+    ``down`` presses restarts whose cause nobody knows, so it needs proof: a probe that ran and failed by itself, or one that
+    ran for its whole time. One that was not started, or was stopped by something else, says nothing about the upstream.
+    """
 
     state: State
     text: str
@@ -78,12 +85,17 @@ def _ask_service(cluster: Cluster, namespace: str, probe: Probe) -> Answer:
     what = f"{service}:{port}{probe.path}"
     reply = cluster.ask_service(namespace, service, port, probe.path, timeout=probe.timeout_seconds)
     said = " ".join(redact(reply.text).split())[:200]
-    if reply.by_server and reply.status in (401, 403, 404, 405, 429):
+    if reply.by_server and reply.status < 500:
         return Answer("unknown", f"{what} could not be asked: {said} ({reply.status})")
     if reply.by_server:
         return Answer("down", f"{what} does not answer: {said}")
     if 200 <= reply.status < 400:
         return Answer("up", f"{what} answers ({reply.status})")
+    if reply.status < 500:
+        text = (
+            f"{what} answers, but refuses the question ({reply.status}; path of the guard's upstream): {said}"
+        )
+        return Answer("unknown", text)
     return Answer("down", f"{what} answers with an error ({reply.status}): {said}")
 
 
@@ -143,26 +155,65 @@ def _ask_job(
             raise
         say(f"Job {name} asks the upstream already")
     deadline = time.monotonic() + START_SECONDS + probe.timeout_seconds + 5
+    pods: list[dict[str, Any]] = []
+    began: float | None = None
+    ran = 0.0
     while True:
         job = cluster.get("Job", namespace, name)
-        pods = cluster.list("Pod", namespace, labels=f"job-name={name}")
+        # A Job that is out of time deletes its pods: what they were last is kept.
+        pods = cluster.list("Pod", namespace, labels=f"job-name={name}") or pods
         state = job_state(job) if job is not None else None
         if state is None:
             return Answer("unknown", f"Job {name} was deleted before it had an answer")
         if state.phase == "complete":
             return Answer("up", f"The probe succeeded (Job {name})")
-        problem = next((found for pod in pods if (found := pod_problem(pod))), "")
+        if (found := next((end for pod in pods if (end := judge_end(pod, probe))), None)) is not None:
+            said = "" if found.state == "up" else _said(cluster, namespace, pods)
+            return Answer(found.state, f"{found.text} (Job {name}){said}")
         if state.phase == "failed" or time.monotonic() > deadline:
             break
+        if any("running" in (_status(pod).get("state") or {}) for pod in pods):
+            began = time.monotonic() if began is None else began
+            ran = time.monotonic() - began
         time.sleep(POLL_SECONDS)
-    ended = next((found for pod in pods if (found := exit_text(pod))), "")
-    if ended:
-        return Answer("down", f"The probe failed with {ended} (Job {name}){_said(cluster, namespace, pods)}")
-    if problem:
-        return Answer("unknown", f"The probe's pod does not start: {problem} (Job {name})")
-    return Answer(
-        "down", f"The probe had no answer in {probe.timeout_seconds} s (Job {name}: {state.reason})"
-    )
+    if ran >= probe.timeout_seconds:
+        return Answer("down", f"{_no_answer(probe)} (Job {name}: {state.reason})")
+    problem = next(filter(None, map(pod_problem, pods)), state.reason)
+    return Answer("unknown", f"The probe did not come to its end: {problem} (Job {name})")
+
+
+def judge_end(pod: dict[str, Any], probe: Probe) -> Answer | None:
+    """What the end of the probe's container says; None when it has not ended."""
+    ended = (_status(pod).get("state") or {}).get("terminated")
+    if not ended:
+        return None
+    code, reason = int(ended.get("exitCode", 0)), str(ended.get("reason") or "")
+    named = f"exit code {code}" + (f" ({reason})" if reason not in ("", "Error", "Completed") else "")
+    started, finished = moment_of(ended.get("startedAt")), moment_of(ended.get("finishedAt"))
+    if code == 0:
+        return Answer("up", "The probe succeeded")
+    stopped = str((pod.get("status") or {}).get("reason") or "")
+    if started is not None and reason in ("", "Error") and stopped in ("", "DeadlineExceeded"):
+        if code <= HIGHEST_OWN and not pod["metadata"].get("deletionTimestamp"):
+            return Answer("down", f"The probe failed with {named}")
+        if (
+            code > SIGNAL
+            and finished is not None
+            and (finished - started).total_seconds() >= probe.timeout_seconds
+        ):
+            return Answer("down", _no_answer(probe))
+    why = redact(" ".join(str(ended.get("message") or stopped).split()))[:200]
+    return Answer("unknown", f"The probe could not ask: {named}{': ' if why else ''}{why}")
+
+
+def _no_answer(probe: Probe) -> str:
+    return f"The probe had no answer in {probe.timeout_seconds} s"
+
+
+def _status(pod: dict[str, Any]) -> dict[str, Any]:
+    """Of the probe's container, not of one that something has put beside it."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((each for each in statuses if each.get("name") == CONTAINER), {})
 
 
 def _said(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> str:

@@ -98,7 +98,12 @@ def test_a_service_that_there_is_not_proves_nothing(town):
         (Reply(403, "forbidden", by_server=True), "unknown"),
         (Reply(504, "no answer within 10 s", by_server=True), "down"),
         (Reply(503, "connect: connection refused", by_server=True), "down"),
-        (Reply(403, "log in first"), "down"),
+        (Reply(500, "dial tcp: no route to host", by_server=True), "down"),
+        (Reply(400, "bad request", by_server=True), "unknown"),
+        (Reply(404, "no such page"), "unknown"),  # it answers: the path of the guard is wrong
+        (Reply(403, "log in first"), "unknown"),
+        (Reply(429, "not so fast"), "unknown"),
+        (Reply(502, "bad gateway"), "down"),
         (Reply(302, ""), "up"),
     ],
 )
@@ -152,6 +157,119 @@ def test_the_job_has_nothing_of_the_service_but_what_it_needs():
     assert "schedulingGates" not in job["spec"]["template"]["spec"]
     assert "app" not in job["spec"]["template"]["metadata"]["labels"]  # no Service may find it
     assert job["spec"]["backoffLimit"] == 0
+
+
+JOB = {"metadata": {"name": "probe"}, "status": {}}
+START, END = "2026-11-21T09:00:00Z", "2026-11-21T09:00:01Z"
+
+
+def pod(ended: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    """The probe's pod, beside whose container something has put another one."""
+    beside = {"name": "mesh", "state": {"terminated": {"exitCode": 7, "startedAt": START, "reason": "Error"}}}
+    own = {"name": "probe", "state": {"terminated": ended} if ended else status.pop("state", {})}
+    return {"metadata": {"name": "probe-x"}, "status": {"containerStatuses": [beside, own], **status}}
+
+
+class Scripted:
+    """An API server on which a Job goes through these states, one for each look; the last one stays."""
+
+    def __init__(self, *looks: tuple[dict[str, Any] | None, list[dict[str, Any]]]) -> None:
+        self.looks = list(looks)
+
+    def create(self, *_: Any) -> None:
+        pass
+
+    def get(self, *_: Any) -> Any:
+        return self.looks[0][0]
+
+    def list(self, *_: Any, **__: Any) -> Any:
+        return (self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])[1]
+
+    def log(self, *_: Any, **__: Any) -> str:
+        return "last words"
+
+
+def failed(reason: str = "DeadlineExceeded") -> dict[str, Any]:
+    condition = {"type": "Failed", "status": "True", "reason": reason, "message": "it failed"}
+    return {**JOB, "status": {"conditions": [condition]}}
+
+
+def ask_scripted(*looks: Any, timeout: int = 1) -> Any:
+    asked = guard(kind="job", command=["ask"], timeout_seconds=timeout)
+    return ask_upstream(Scripted(*looks), "sre", asked, deployment("web"), "run-1")  # type: ignore[arg-type]
+
+
+def terminated(code: int, reason: str = "Error", started: str = START, ended: str = END, **more: Any) -> Any:
+    return {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": ended, **more}
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (
+            pod(
+                terminated(
+                    128, "StartError", "1970-01-01T00:00:00Z", message='exec: "ask": not found, token=s3cr3t'
+                )
+            ),
+            'exit code 128 (StartError): exec: "ask": not found, token=***',
+        ),
+        (pod(terminated(127, "ContainerCannotRun", message="no such file")), "no such file"),
+        (pod(terminated(127)), "exit code 127"),
+        (pod(terminated(126)), "exit code 126"),
+        (pod(terminated(137, "OOMKilled")), "exit code 137 (OOMKilled)"),
+        (pod(terminated(137), reason="Evicted", message="the node was low on memory"), "Evicted"),
+        (pod(terminated(1), reason="Evicted"), "Evicted"),
+        (pod(terminated(143, ended=START)), "exit code 143"),
+        (pod(terminated(137, "ContainerStatusUnknown", "", "")), "ContainerStatusUnknown"),
+    ],
+    ids=["no command", "cannot run", "not in the image", "not executable", "memory", "evicted", "told to end by it",
+         "killed", "lost"],
+)  # fmt: skip
+def test_a_probe_that_could_not_ask_proves_nothing(shown, said):
+    found = ask_scripted((failed("BackoffLimitExceeded"), [shown]))
+    assert found.state == "unknown"
+    assert said in found.text
+    assert "s3cr3t" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("pods", "said"),
+    [
+        ([], "DeadlineExceeded"),
+        ([pod(state={"waiting": {"reason": "ContainerCreating"}})], "DeadlineExceeded"),
+        (
+            [pod(state={"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})],
+            "no such image",
+        ),
+    ],
+    ids=["no pod", "a slow pull", "no image"],
+)
+def test_a_probe_that_was_never_started_proves_nothing(pods, said):
+    found = ask_scripted((JOB, pods), (failed(), []))
+    assert found.state == "unknown"
+    assert said in found.text
+
+
+def test_a_probe_that_ran_for_its_whole_time_has_no_answer_also_when_its_pod_is_gone():
+    running = (JOB, [pod(state={"running": {"startedAt": START}})])
+    assert ask_scripted(*[running] * 8, (failed(), [])).state == "down"
+    assert ask_scripted(*[running] * 2, (failed(), [])).state == "unknown"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(20, "down"), (5, "unknown")])
+def test_a_probe_that_is_killed_at_the_end_of_its_time_has_no_answer(seconds, state):
+    shown = pod(terminated(143, ended=f"2026-11-21T09:00:{seconds:02}Z"))
+    found = ask_scripted((failed(), [shown]), timeout=10)
+    assert found.state == state
+
+
+def test_the_answer_is_that_of_the_probes_container_and_needs_no_end_of_those_beside_it():
+    assert ask_scripted((JOB, [pod(terminated(0, "Completed"))])).state == "up"
+    found = ask_scripted((JOB, [pod(terminated(3))]))
+    assert found.state == "down"
+    assert "exit code 3" in found.text
+    assert found.text.endswith(": last words")
 
 
 def test_no_probe_and_a_dry_run_start_nothing():
