@@ -83,7 +83,7 @@ class CommandShop:
         state = job_state(self.cluster.get("Job", self.namespace, name) or {})
         if state.phase != "complete":
             ended = next(filter(None, map(exit_text, pods)), "") or state.reason
-            found = f"Job {name} failed ({ended}): {redact(last_lines(log, 5)) or 'it wrote nothing'}"
+            found = f"Job {name} failed ({ended}): {last_lines(redact(log), 5) or 'it wrote nothing'}"
             raise self._error(
                 step, found, "exit code 0", "put the cause right; the next try runs it again", True
             )
@@ -138,7 +138,7 @@ class CommandShop:
     def _log(self, pods: list[dict[str, Any]]) -> str:
         for pod in pods:
             try:
-                return self.cluster.log(self.namespace, pod["metadata"]["name"], CONTAINER, tail=200)
+                return self.cluster.log(self.namespace, pod["metadata"]["name"], CONTAINER, tail=50)
             except KubeError as error:
                 if error.transient:
                     raise
@@ -160,4 +160,5 @@ class CommandShop:
             raise self._error(step, found, wanted, "let the command end with such a line") from None
 
     def _error(self, step: Step, found: str, expected: str, fix: str, transient: bool = False) -> ShopError:
-        return ShopError(Problem(self.where, step, found, expected, fix), transient=transient)
+        # What a command says goes into logs, XComs and messages.
+        return ShopError(Problem(self.where, step, redact(found), expected, fix), transient=transient)

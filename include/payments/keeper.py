@@ -12,7 +12,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from include.payments.journal import Hold, Journal, JournalStore, Released, Settlement
-from include.payments.shop import Answer, Shop, States, counted, in_words, undecided, undecided_text
+from include.payments.shop import (
+    Answer,
+    Shop,
+    States,
+    counted,
+    in_words,
+    undecided,
+    undecided_text,
+    waiting,
+)
 from include.release.problems import Problem, RejectedError
 from include.release.texts import moment
 
@@ -75,8 +84,9 @@ class PaymentKeeper:
             journal = self.store.change(lambda now: now if now.release_of(run) else now.with_hold(hold))
             if over := journal.release_of(run):
                 return _outcome("nothing", run, self._over(over), {})
-        text = f"Payments are held since {moment(hold.at)} for press {run} ({self.shop.where}): those that wait, and new ones."
-        return _outcome("held", run, text, answer.states)
+        text = f"Payments are held since {moment(hold.at)} for {_press(run)} ({self.shop.where}): those that wait, and new ones."
+        short = f"Payments are held: {in_words(waiting(answer.states))}."
+        return _outcome("held", run, text, answer.states, short=short)
 
     def settle(self, how: How, run: str, reason: str = "") -> Outcome:
         """Settle what waits, once for a press that payments are held for.
@@ -115,12 +125,16 @@ class PaymentKeeper:
             update={"confirmed": True, "states": answer.states if states is None else states}
         )
         self.store.change(lambda journal: journal.with_settlement(after))
-        text = f"Settled for press {run} ({self.shop.where}): {_what(after.how)}."
+        text = f"Settled for {_press(run)} ({self.shop.where}): {_what(after.how)}."
         if after.how != how:
             text += f"\nThe configuration says {how} now; it had begun to be settled before, and that stands."
         if after.how == "roll_back" and states is not None:
             text += f"\nOf these payments: {in_words(states)}."
-        return _outcome("settled", run, text, answer.states, states)
+        if after.how == "roll_back":
+            short = f"What waited is rolled back: {in_words(after.states if states is None else states)}."
+        else:
+            short = f"What waits is kept: {in_words(waiting(answer.states))}."
+        return _outcome("settled", run, text, answer.states, states, short=short)
 
     def release(self, reason: str, by: str) -> Outcome:
         """End the guard's holds, whichever run began them; ``by`` is the run that ends them. Again: nothing new."""
@@ -140,12 +154,13 @@ class PaymentKeeper:
                 "nothing", by, f"Nothing was held for guard {self.guard} ({self.shop.where}).", answer.states
             )
         answer = self.shop.state()
-        names = ", ".join(runs)
-        text = f"Payments flow again ({self.shop.where}): what {names} held is released, and kept payments are sent now."
+        names = ", ".join(_press(each) for each in runs)
+        short = "Payments flow again."
+        text = f"Payments flow again ({self.shop.where}): what was held for {names} is released and sent now."
         if others := [seen for seen in answer.holds if seen.run not in runs]:
             words = "; ".join(f"{each.by} {each.run}".strip() + f": {each.reason}" for each in others)
-            text = f"The holds of {names} are ended, but the queue is still held by others: {words}."
-        return _outcome("released", by, text, answer.states, self._latest(answer))
+            short = text = f"The hold for {names} is ended, but the queue is still held by others: {words}."
+        return _outcome("released", by, text, answer.states, self._latest(answer), short=short, pressed=False)
 
     def wait_settled(
         self, seconds: float, released: Outcome, sleep: Callable[[float], None] = time.sleep
@@ -159,12 +174,13 @@ class PaymentKeeper:
             now = self.state()
             if not now.undecided or time.monotonic() >= deadline:
                 first = released.text.splitlines()[0]
+                short = released.summary.partition(". ")[0].rstrip(".")
                 return replace(
                     now,
                     result=released.result,
                     run=released.run,
                     text=f"{first}\n{now.text}",
-                    summary=f"{first} {now.summary}",
+                    summary=f"{short}. {now.summary}",
                 )
             sleep(POLL_SECONDS)
 
@@ -182,16 +198,19 @@ class PaymentKeeper:
         if changed:
             journal = self.store.change(lambda now: _updated(now, changed))
         lines = [
-            f"Held for press {each.run} since {moment(each.at)}: {each.reason}" for each in journal.holds
+            f"Held for {_press(each.run)} since {moment(each.at)}: {each.reason}" for each in journal.holds
         ]
         lines = lines or ["Nothing is held."]
         if journal.settlements:
             last = journal.settlements[-1]
             lines.append(
-                f"Settled for press {last.run} at {moment(last.at)}, {_what(last.how)}: {in_words(last.states)}"
+                f"Settled for {_press(last.run)} at {moment(last.at)}, {_what(last.how)}: {in_words(last.states)}"
             )
         latest = self._latest(answer)
-        return _outcome("held" if journal.holds else "nothing", "", "\n".join(lines), answer.states, latest)
+        short = f"What was rolled back when it was pressed: {in_words(latest)}." if latest else ""
+        held = bool(journal.holds)
+        result: Result = "held" if held else "nothing"
+        return _outcome(result, "", "\n".join(lines), answer.states, latest, short=short, pressed=held)
 
     def plan(self, step: Literal["hold", "settle", "release"], how: How = "keep") -> Outcome:
         """What a step would do, for a dry run."""
@@ -218,17 +237,17 @@ class PaymentKeeper:
 
     def _over(self, over: Released) -> str:
         return (
-            f"The hold for press {over.run} was released at {moment(over.at)} by {over.by}; payments flow again, and "
+            f"The hold for {_press(over.run)} was released at {moment(over.at)} by {over.by}; payments flow again, and "
             "are held once for a press. Nothing has been changed."
         )
 
     def _not_held(self, run: str, journal: Journal) -> RejectedError:
-        held = ", ".join(each.run for each in journal.holds if each.confirmed) or "no press"
+        held = ", ".join(_press(each.run) for each in journal.holds if each.confirmed) or "no press"
         problem = Problem(
             f"ConfigMap {self.store.name} in namespace {self.store.namespace}",
             "holds",
             f"held for {held}",
-            f"a hold for press {run}",
+            f"a hold for {_press(run)}",
             "clear the task that holds payments, then this one",
             why="payments that are not held would come in while they are settled",
         )
@@ -254,16 +273,24 @@ def _what(how: str) -> str:
     return "what waits is kept, and sent after the release"
 
 
-def _outcome(result: Result, run: str, text: str, states: States, settled: States | None = None) -> Outcome:
+def _press(run: str) -> str:
+    """A press as texts name it: by its run. Its time, which makes it a key, is in the journal."""
+    return f"the press of run {run.partition('@')[0]}"
+
+
+def _outcome(
+    result: Result,
+    run: str,
+    text: str,
+    states: States,
+    settled: States | None = None,
+    *,
+    short: str | None = None,
+    pressed: bool = True,
+) -> Outcome:
     count = max(undecided(states), undecided(settled))
-    note = undecided_text(count)
+    note = undecided_text(count, pressed=pressed)
     parts = [text, *([counted(states)] if states else []), *([note] if note else [])]
-    words = f" There are: {in_words(states)}." if states else ""
-    return Outcome(
-        result,
-        "\n".join(parts),
-        run,
-        " ".join(f"{text}{words} {note}".split()),
-        {name: each.model_dump() for name, each in (states or settled or {}).items()},
-        count,
-    )
+    summary = " ".join(f"{text if short is None else short} {note}".split())
+    counts = {name: each.model_dump() for name, each in (states or settled or {}).items()}
+    return Outcome(result, "\n".join(parts), run, summary, counts, count)

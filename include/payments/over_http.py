@@ -10,7 +10,7 @@ import tenacity
 from include.payments.shop import Answer, ShopError, Step, read_answer
 from include.release.kube import Cluster, KubeError, Reply
 from include.release.problems import Problem
-from include.restarts.redact import redact
+from include.restarts.redact import beginning, redact
 
 ATTEMPTS = 3
 UPCOMMERCE: dict[Step, str] = {
@@ -137,7 +137,8 @@ class HttpShop:
         )
 
     def _error(self, field: str, found: str, expected: str, fix: str, transient: bool = False) -> ShopError:
-        return ShopError(Problem(self.where, field, found, expected, fix), transient=transient)
+        # What a shop says goes into logs, XComs and messages.
+        return ShopError(Problem(self.where, field, redact(found), expected, fix), transient=transient)
 
 
 def _said(text: str) -> str:

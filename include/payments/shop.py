@@ -12,7 +12,8 @@ from include.release.texts import plural, table
 Step = Literal["hold", "roll_back", "release", "state"]
 UNDECIDED = "rolling_back"
 """State of a payment that may have been charged, and is rolled back unless the gateway says that it was."""
-IN_FLIGHT = "in_flight"
+ENDED = ("paid", "rolled_back")
+"""States in which a payment stays."""
 
 
 class Count(BaseModel):
@@ -136,12 +137,20 @@ def undecided(states: States | None) -> int:
     return (states or {}).get(UNDECIDED, Count(payments=0)).payments
 
 
-def undecided_text(count: int) -> str:
+def undecided_text(count: int, *, pressed: bool) -> str:
     """What on-call has to know of so many undecided payments; empty when there are none."""
     if not count:
         return ""
+    many = plural(count, "payment")
+    if not pressed:
+        return f"{many} may have reached the gateway: the shop asks it now, and goes on by itself until it has an answer."
     return (
-        f"{plural(count, 'payment')} may have reached the gateway before the button was pressed. Nobody can ask it while "
-        "the payment service is at zero. Each is settled by its key once it can be asked: paid if it was charged, "
-        "rolled back if not. Nothing has to be done by hand."
+        f"{many} may have reached the gateway before the button was pressed. Nobody can ask it while the payment service "
+        "is at zero. Each is settled by its key once it can be asked: paid if it was charged, rolled back if not. "
+        "Nothing has to be done by hand."
     )
+
+
+def waiting(states: States) -> States:
+    """Those that have not ended."""
+    return {name: each for name, each in states.items() if name not in ENDED}

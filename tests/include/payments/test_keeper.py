@@ -66,10 +66,18 @@ def test_queued_payments_are_rolled_back_when_the_button_is_pressed(near: NearCl
     )
     assert "2 payments may have reached the gateway before the button was pressed." in settled.text
     assert {each["reason"] for each in world.payments() if each["state"] == "rolled_back"} == {WHY}
+    assert held.summary == "Payments are held: 2 in flight (300 cents), 3 held (1200 cents)."
+    assert settled.summary.startswith(
+        "What waited is rolled back: 3 rolled back (1200 cents), 2 rolling back (300 cents). 2 payments may have"
+    )
     late, _ = world.queue.add("late", 700)
     assert late["state"] == "held"
     released = keeper.release("gateway is back", REARM)
     assert released.result == "released"
+    assert released.summary == (
+        "Payments flow again. 2 payments may have reached the gateway: the shop asks it now, and goes on by itself until "
+        "it has an answer."
+    )
     assert (released.counts["queued"], released.undecided) == ({"payments": 1, "cents": 700}, 2)
     world.calm_down()
     assert states(world) == {
@@ -81,6 +89,9 @@ def test_queued_payments_are_rolled_back_when_the_button_is_pressed(near: NearCl
         "late": "paid",
     }
     assert keeper.state().undecided == 0
+    assert keeper.wait_settled(5, released).summary == (
+        "Payments flow again. What was rolled back when it was pressed: 1 paid (100 cents), 4 rolled back (1400 cents)."
+    )
     settled_as = journal(near)["settlements"][0]["states"]
     assert settled_as == {
         "paid": {"payments": 1, "cents": 100},
@@ -212,7 +223,8 @@ def test_a_hold_of_somebody_else_stays(near: NearCluster, world: World) -> None:
     keeper.hold(WHY, RUN)
     text = keeper.release("gateway is back", REARM).text
     assert text.splitlines()[0] == (
-        "The holds of swype_guard/run-1 are ended, but the queue is still held by others: hand: stocktaking."
+        "The hold for the press of run swype_guard/run-1 is ended, but the queue is still held by others: "
+        "hand: stocktaking."
     )
     assert world.queue.summary()["hold"] == "stocktaking"
     assert "queued" not in states(world).values()
