@@ -151,4 +151,4 @@ def _said(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return redact(" ".join(text.split()))[:200] or "nothing"
+    return redact(" ".join(beginning(text).split()))[:200] or "nothing"
