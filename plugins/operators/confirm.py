@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from include.release.kube import KubeError
-from include.restarts.confirming import confirm, look
+from include.restarts.confirming import Verdict, confirm, look
 from include.restarts.evidence import evidence, evidence_name, read_logs, save
+from include.restarts.redact import redact
 from plugins.operators.base import asked_by, say
 from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
 from plugins.sensors.restart_watch import found_by
+
+SAVE_SECONDS, SAVE_AGAIN_SECONDS = 10.0, 1.0
+"""So long a press waits for its evidence, and so long between two tries."""
 
 
 class ConfirmOperator(GuardOperator):
@@ -58,7 +63,7 @@ class ConfirmOperator(GuardOperator):
 
 
 class SaveEvidenceOperator(GuardOperator):
-    """Saves the evidence before anything is done. What cannot be saved goes into this log, and holds up nothing.
+    """Saves the evidence before anything is done. What cannot be saved goes into this log, and holds up nothing for long.
 
     Args:
         confirmed_by: id of the task that confirms.
@@ -74,6 +79,26 @@ class SaveEvidenceOperator(GuardOperator):
         verdict = verdict_of(context, self.confirmed_by)
         if verdict is None:
             raise AirflowSkipException(f"{self.confirmed_by} has decided nothing")
+        data = {"decision.json": redact(verdict.model_dump_json(indent=1))}
+        until = time.monotonic() + SAVE_SECONDS
+        while True:
+            try:
+                return self._save(post, verdict, data)
+            except Exception as error:  # (an error of any kind must not keep the button from being pressed)
+                if isinstance(error, KubeError) and error.transient and time.monotonic() < until:
+                    time.sleep(SAVE_AGAIN_SECONDS)
+                    continue
+                say(
+                    self,
+                    f"The evidence CANNOT BE SAVED: {type(error).__name__}: {error}. It follows.",
+                    error=True,
+                )
+                for key, text in data.items():
+                    say(self, f"--- {key}\n{text}")
+                return ""
+
+    def _save(self, post: Post, verdict: Verdict, data: dict[str, str]) -> str:
+        """Collect it into ``data``, and save that."""
         cluster, namespace, name = post.cluster, post.namespace, post.guard.name
         saved = evidence_name(name, post.run)
         if cluster.get("ConfigMap", namespace, saved) is not None:
@@ -83,16 +108,9 @@ class SaveEvidenceOperator(GuardOperator):
         newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
         logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in newest if each.seen])
         manifest = evidence(name, namespace, post.run, verdict.model_dump(mode="json"), view, logs)
+        data.update(manifest["data"])
         for each in newest:
             say(self, f"  {each.at:%H:%M:%S} {each.pod} {each.container}: {each.cause}. {each.evidence}")
-        try:
-            save(cluster, namespace, manifest)
-        except KubeError as error:
-            if error.transient:
-                raise
-            say(self, f"The evidence CANNOT BE SAVED: {error}. It follows.", error=True)
-            for key, text in manifest["data"].items():
-                say(self, f"--- {key}\n{text}")
-            return ""
-        say(self, f"Saved as ConfigMap {saved} in namespace {namespace}: {', '.join(manifest['data'])}")
+        save(cluster, namespace, manifest)
+        say(self, f"Saved as ConfigMap {saved} in namespace {namespace}: {', '.join(data)}")
         return saved

@@ -14,7 +14,9 @@ from include.release.pressed import NOTE_PRESSED
 from include.restarts.press import PressNote, press, read_note
 from include.restarts.rearm import restore
 from include.restarts.rearm_note import RearmNote
+from plugins.operators import confirm as confirm_task
 from plugins.operators import press as press_task
+from plugins.operators.confirm import ConfirmOperator, SaveEvidenceOperator
 from tests.plugins.guarded import UPSTREAM, Guards, Run
 
 
@@ -283,6 +285,56 @@ class TestBrokenAround:
         assert chat.told[0].startswith("*[pressed]")
         assert "could not be read back" in chat.told[0]
         assert "Whether it is at zero now is not known" in chat.told[0]
+
+    @pytest.mark.parametrize(
+        ("broken", "error"),
+        [
+            ("save", KubeError(503, "etcd leader changed", "POST configmaps")),
+            ("look", KubeError(504, "timed out", "GET pods")),
+            ("evidence", ValueError("not what was expected")),
+            ("read_logs", UnicodeDecodeError("utf-8", b"x", 0, 1, "odd")),
+        ],
+        ids=["cannot be written", "cannot be read", "our mistake", "odd logs"],
+    )
+    def test_evidence_that_cannot_be_saved_holds_up_no_press_for_long(
+        self, guards, monkeypatch, capsys, broken, error
+    ):
+        guards.add()
+        guards.trip()
+        run = guards.begin()
+
+        def fails(*_: Any, **__: Any) -> Any:
+            raise error
+
+        run.execute(ConfirmOperator(task_id="confirm", guard="web"))
+        monkeypatch.setattr(confirm_task, broken, fails)
+        monkeypatch.setattr(confirm_task, "SAVE_SECONDS", 0.1)
+        monkeypatch.setattr(confirm_task, "SAVE_AGAIN_SECONDS", 0.06)
+        run.execute(SaveEvidenceOperator(task_id="save_evidence", guard="web"))
+        assert run.states["save_evidence"] == "success"
+        said = capsys.readouterr().out
+        assert f"CANNOT BE SAVED: {type(error).__name__}" in said
+        assert "--- decision.json" in said
+        guards.press(run)
+        assert guards.replicas() == 0
+
+    def test_evidence_that_can_be_saved_a_moment_later_is(self, guards, monkeypatch):
+        guards.add()
+        guards.trip()
+        run = guards.begin()
+        run.execute(ConfirmOperator(task_id="confirm", guard="web"))
+        real, calls = confirm_task.save, []
+
+        def once(*args: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 1:
+                raise KubeError(503, "etcd leader changed", "POST configmaps")
+            return real(*args)
+
+        monkeypatch.setattr(confirm_task, "save", once)
+        monkeypatch.setattr(confirm_task, "SAVE_AGAIN_SECONDS", 0.01)
+        name = run.execute(SaveEvidenceOperator(task_id="save_evidence", guard="web"))
+        assert guards.client.get("ConfigMap", guards.namespace, name)
 
     @pytest.mark.parametrize("pressed", [True, False])
     def test_kedas_pause_is_taken_off_a_replaced_deployment_only_when_that_is_not_pressed(
