@@ -25,6 +25,8 @@ STYLES = {
     "rolled back": "yellow",
     "interrupted": "red",
     "passed": "green",
+    "pressed": "red",
+    "re-armed": "green",
 }
 
 

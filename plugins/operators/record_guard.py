@@ -15,6 +15,7 @@ from include.release.telling import Message
 from include.restarts.guards import Guard
 from include.restarts.messages import Told
 from include.restarts.press import PressNote
+from include.restarts.view import moment_of
 from plugins.hooks.records import RecordsHook
 from plugins.operators.guarding import Post
 from plugins.operators.locking import run_url
@@ -38,6 +39,8 @@ def record_press(operator: BaseOperator, post: Post, told: Told, message: Messag
         return
     note = PressNote.model_validate(press.get("note") or {})
     details = {"evidence": told.evidence, "replicas": note.replicas}
+    # The run began when the guard was armed, which may be weeks ago.
+    at = moment_of(note.at) or datetime.now(UTC)
     _record(
         operator,
         post.guard,
@@ -51,6 +54,8 @@ def record_press(operator: BaseOperator, post: Post, told: Told, message: Messag
         summary=message.paragraph,
         approved_by=told.approved_by,
         details=details,
+        started=at,
+        ended=at,
     )
 
 
@@ -93,9 +98,7 @@ def _record(
             app=app,
             environment=place.name,
             release=guard.deployment,
-            started=getattr(dag_run, "start_date", None) or now,
-            ended=now,
-            **values,
+            **{"started": getattr(dag_run, "start_date", None) or now, "ended": now, **values},
         )
         RecordsHook(place.records).get_conn().save_change(change)
     except Exception as error:  # (what happened is in the cluster and in this log)

@@ -67,6 +67,11 @@ def test_teutonet_helm_charts_1744_a_press_is_always_told_and_a_failed_tell_neit
     assert "[pressed] web-app in payments" in capsys.readouterr().out  # not hidden: in the log, ...
     (change,) = records.changes()  # ... and in the history
     assert (change.kind, change.outcome, change.run) == ("press", "pressed", "web_guard/run-1")
+    note = read_note(guards.live())
+    assert note is not None
+    assert (
+        change.started.isoformat() == note.at
+    )  # not when the guard was armed: the history is in order of time
     chat.status[:] = [200]
     guards.tell(run)
     guards.tell(run)
