@@ -7,15 +7,15 @@ re-arm it (`<guard>_rearm`). `docs/red-button.md` has the rules.
 
 **Params.** None: it runs by itself. Threshold, window, causes, probe, payments, whom to tell, approval and dry run are in
 `include/config/guards.yaml`; a change of the watch's rules counts from the next run on, all others at once. Pausing this DAG
-disarms the guard (after the run of now); `guards_alive` says so.
+disarms the guard at once: no task of it starts any more, also of a run that has tripped; `guards_alive` says so.
 
 | task | what it does | when it fails |
 |---|---|---|
 | `watch` | waits in the triggerer, without a worker, until containers restart too often; then does the next three tasks' work at once, where nobody is asked first | what it could not do at once, the next tasks do; nothing is missed, as counts are kept in the cluster |
 | `confirm` | lists afresh and decides again; asks the upstream when only unknown causes decide; looks at the storm brake | it is tried again for minutes; then people are told that nothing was decided |
-| `save_evidence` | an immutable ConfigMap `evidence-...`: decision, restarts, statuses, events, log ends without secrets | what cannot be saved is in its log; it holds up nothing |
+| `save_evidence` | an immutable ConfigMap `evidence-...`: decision, restarts, statuses, events, log ends without secrets | what cannot be saved is in its log; it holds up the press for some seconds at most |
 | `approve` | only where the guard wants it: asks who may approve; silence does not press | not approved: nothing is pressed, and people are told |
-| `press` | one patch: zero replicas, and the note that says why, when, which run and how many there were | it is tried again for minutes; then people are told that it is NOT pressed, and the next run tries again |
+| `press` | one patch: zero replicas, and the note that says why, when, which run and how many there were; decides again first when that is a minute ago | it is tried again for minutes; then people are told that it is NOT pressed, and the next run tries again |
 | `tell` | tells the guard's list: pressed, alert, braked, refused, failed, dry run | the task and the run are red: somebody was not told; the press stays |
 | `hold_payments` | the shop sends no more payments; new ones wait | clear it: a run holds once |
 | `settle_payments` | rolls back what waits, or keeps it for replay, as configured; each payment once | clear it: a run settles once |
@@ -26,13 +26,13 @@ What is sent in between reaches nobody and stays queued under its key.
 
 **Not pressed** is: restarts of other causes (people are told, once per cooldown), a storm (more guards at once than
 allowed, or a node that is not ready), the time after a re-arm (the guard's cooldown), a Deployment that was replaced or
-scaled to zero by somebody, and one that is pressed already.
+scaled to zero by somebody, and one that is pressed already, or was re-armed since it was decided.
 
 **Pressed: what now?** The service is at zero and stays there, through releases and rollbacks, until somebody runs the
 DAG `<guard>_rearm`. The message has the reason, the evidence and who else could scale it up (KEDA is paused, others are named).
 
-**Safe to rerun.** Every task: pressing twice is pressing once, a run holds and settles once. A task of an old run that is
-cleared after a re-arm decides on what is there now.
+**Safe to rerun.** Every task: pressing twice is pressing once, a run holds and settles once. A press that comes late decides
+on what is there then, and a run whose press was taken back by a re-arm does not press again.
 """
 
 from __future__ import annotations
