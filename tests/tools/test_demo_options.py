@@ -9,6 +9,7 @@ import pytest
 
 from include.release.loading import Sources
 from tools.demo import airflow, options, ports
+from tools.demo.cluster import UPCOMMERCE
 from tools.demo.options import DemoError, Options
 
 
@@ -94,7 +95,10 @@ def test_each_release_passes_qa_before_production() -> None:
 
 
 def test_environments_and_namespaces_are_those_of_the_configuration() -> None:
-    configured = Sources.from_environment().environments().environments
-    assert {each.name: each.namespace for each in configured} == options.ENVIRONMENTS
+    sources = Sources.from_environment()
+    configured = sources.environments().environments
+    places = {each.name: each.namespace for each in configured}
+    assert {name: places[name] for name in sources.release_environment_names()} == options.ENVIRONMENTS
+    assert places["payments"] == UPCOMMERCE
     records = f"AIRFLOW_CONN_{configured[0].records.upper()}"
     assert records in airflow.settings(Options(), 8123, {"fernet": "f", "api": "a", "jwt": "j"})
