@@ -64,6 +64,8 @@ def last_words(log: str, rules: Rules) -> Words | None:
             ends = ends or words
         elif words.what == FAILURE:
             return _with_reason(words, statements[:index], rules)
+        elif words.cause == "unknown" and not each.exception:
+            return _confirmed(words, statements[:index], rules)
         else:
             return _survived(each, words, rules, under_wrapper=ends is not None)
     return ends
@@ -193,6 +195,13 @@ def _with_reason(words: Words, before: list[Statement], rules: Rules) -> Words:
             return Words("unknown", found.what, found.line, ("network", "application"))
         break
     return words
+
+
+def _confirmed(words: Words, before: list[Statement], rules: Rules) -> Words:
+    """What is perhaps the network ("gateway unavailable") is, when the line right before it says so."""
+    near = next((each for each in reversed(before[-NEAR:]) if not _is_noise(each, rules)), None)
+    found = judge(near, rules) if near is not None and near.level != "info" else None
+    return found if found is not None and found.cause == "network" else words
 
 
 def _perhaps(words: Words) -> Words:

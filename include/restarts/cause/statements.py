@@ -14,7 +14,7 @@ _GROUP_NEXT = re.compile(r"^-*\+?-{3,}")
 _RUBY = re.compile(r"^\S+:\d+:in [`'].*?': .*\((?:[A-Z]\w*)(?:::\w+)*\)$")
 _PANICKED = re.compile(r"^thread '.*' (?:\(\d+\) )?panicked at .*:\d+:\d+:$")
 _BELONGS = re.compile(
-    r"^(\s|at |\.\.\. \d+ |--- End|Caused by:|Next |goroutine \d|created by |Stack trace:|stack backtrace:|Emitted 'error' event|#\d+ |from |note: "
+    r"^(\s|at |\.\.\. \d+ |--- End|Caused by:|Next |goroutine \d|created by |Stack trace:|stack backtrace:|Emitted 'error' event|for call at$|#\d+ |from |note: "
     r"|\[signal SIG|runtime stack:|[}\])>]+[;,]?$)"
 )
 _GO_FRAME = re.compile(r"^(\S+\(.*\)|\s.*|)$")
@@ -28,7 +28,7 @@ _FRAME = re.compile(
 _DUMPED = re.compile(r"^\s+(\[Symbol|[\w'\[\]-]+: )")
 """A property of an object that Node prints with an error; most say nothing."""
 _TELLING = re.compile(
-    r"^\s+'?(code|status|statusCode|errno|syscall|reason|error|message|details?|err|cause)'?: "
+    r"^\s+'?(code|status|statusCode|httpStatusCode|errno|syscall|reason|error|message|details?|err|cause)'?: "
 )
 _FATAL = re.compile(
     r"^(Exception in thread \"main\"|Unhandled exception|Uncaught |PHP Fatal error|panic: |fatal error: |curl: \(|terminate called"
