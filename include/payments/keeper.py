@@ -7,7 +7,7 @@ not wait for it. What the shop sends in between is refused at once, as nothing l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from include.payments.journal import Hold, Journal, JournalStore, Released, Sett
 from include.payments.shop import (
     Answer,
     Shop,
+    ShopError,
     States,
     counted,
     in_words,
@@ -22,6 +23,7 @@ from include.payments.shop import (
     undecided_text,
     waiting,
 )
+from include.release.kube import KubeError
 from include.release.problems import Problem, RejectedError
 from include.release.texts import moment
 
@@ -136,30 +138,52 @@ class PaymentKeeper:
             short = f"What waits is kept: {in_words(waiting(answer.states))}."
         return _outcome("settled", run, text, answer.states, states, short=short)
 
-    def release(self, reason: str, by: str) -> Outcome:
-        """End the guard's holds, whichever run began them; ``by`` is the run that ends them. Again: nothing new."""
-        journal = self.store.read()
-        runs = {hold.run: hold for hold in journal.holds}
-        answer = self.shop.state()
+    def presses(self) -> list[str]:
+        """The presses that payments of this guard are held for, by the journal and by the shop's own list.
+
+        A shop that holds but cannot count does not keep what the journal names from being released.
+        """
+        known = [hold.run for hold in self.store.read().holds]
+        try:
+            answer = self.shop.state()
+        except (ShopError, KubeError):
+            if not known:
+                raise
+            return known
         # A hold whose journal somebody deleted is still one of this guard.
-        for seen in answer.holds:
-            if seen.by == self.guard and seen.run:
-                runs.setdefault(seen.run, Hold(run=seen.run, at=seen.since, reason=seen.reason))
-        for run in runs:
+        seen = [each.run for each in answer.holds if each.by == self.guard and each.run]
+        return list(dict.fromkeys((*known, *seen)))
+
+    def release(self, reason: str, by: str, presses: Sequence[str] | None = None) -> Outcome:
+        """End holds; again: nothing new.
+
+        Args:
+            reason: why.
+            by: the run that ends them.
+            presses: what they are for; by default all of the guard's.
+        """
+        ended = self.presses() if presses is None else presses
+        for run in ended:
             self.shop.release(run)
-            ended = Released(run=run, at=self.store.now(), reason=reason, by=by)
-            self.store.change(lambda journal, ended=ended: journal.with_release(ended))  # type: ignore[misc]
-        if not runs:
-            return _outcome(
-                "nothing", by, f"Nothing was held for guard {self.guard} ({self.shop.where}).", answer.states
-            )
-        answer = self.shop.state()
-        names = ", ".join(_press(each) for each in runs)
+            note = Released(run=run, at=self.store.now(), reason=reason, by=by)
+            self.store.change(lambda journal, note=note: journal.with_release(note))  # type: ignore[misc]
+        try:
+            answer = self.shop.state()
+        except (ShopError, KubeError) as error:
+            if not ended:
+                raise
+            text = f"What was held for {_presses(ended)} is released ({self.shop.where}), but it could not be asked how many there are."
+            return _outcome("released", by, f"{text}\n{error}", {}, short=text)
+        if not ended:
+            text = f"Nothing was held for guard {self.guard} ({self.shop.where})."
+            return _outcome("nothing", by, text, answer.states)
         short = "Payments flow again."
-        text = f"Payments flow again ({self.shop.where}): what was held for {names} is released and sent now."
-        if others := [seen for seen in answer.holds if seen.run not in runs]:
+        text = f"Payments flow again ({self.shop.where}): what was held for {_presses(ended)} is released and sent now."
+        if others := [seen for seen in answer.holds if seen.run not in ended]:
             words = "; ".join(f"{each.by} {each.run}".strip() + f": {each.reason}" for each in others)
-            short = text = f"The hold for {names} is ended, but the queue is still held by others: {words}."
+            short = text = (
+                f"The hold for {_presses(ended)} is ended, but the queue is still held by others: {words}."
+            )
         return _outcome("released", by, text, answer.states, self._latest(answer), short=short, pressed=False)
 
     def wait_settled(
@@ -171,7 +195,10 @@ class PaymentKeeper:
         """
         deadline = time.monotonic() + seconds
         while True:
-            now = self.state()
+            try:
+                now = self.state()
+            except (ShopError, KubeError):
+                return released  # which is done; this only looks on
             if not now.undecided or time.monotonic() >= deadline:
                 first = released.text.splitlines()[0]
                 short = released.summary.partition(". ")[0].rstrip(".")
@@ -276,6 +303,10 @@ def _what(how: str) -> str:
 def _press(run: str) -> str:
     """A press as texts name it: by its run. Its time, which makes it a key, is in the journal."""
     return f"the press of run {run.partition('@')[0]}"
+
+
+def _presses(runs: Sequence[str]) -> str:
+    return ", ".join(_press(each) for each in runs)
 
 
 def _outcome(

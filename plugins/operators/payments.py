@@ -85,10 +85,11 @@ class HoldPaymentsOperator(PaymentsOperator):
         if note is None:
             return _left_alone(post, "is not pressed (any more)")
         reason = self.reason or note.reason or f"{post.guard.title}: scaled to zero"
-        held = keeper.hold(reason, press_of(note, post))
+        press = press_of(note, post)
+        held = keeper.hold(reason, press)
         if held.result == "held" and not is_pressed(_deployment(post)):
             # Re-armed in between; that run may have found nothing to release.
-            keeper.release("the button was re-armed while payments were being held", post.run)
+            keeper.release("the button was re-armed while payments were being held", post.run, [press])
             return _left_alone(post, "is not pressed any more")
         return held
 
@@ -143,10 +144,12 @@ class ReleasePaymentsOperator(PaymentsOperator):
     @override
     def act(self, keeper: PaymentKeeper, post: Post, context: Context) -> Outcome:
         """Release, then wait a little."""
+        # Listed before the button is looked at: what somebody presses and holds from now on stays held.
+        presses = keeper.presses()
         if is_pressed(_deployment(post)):
             return _left_alone(post, "is pressed (again); its next re-arm releases them")
         reason = self.reason or str(context["params"].get("reason") or "")
-        released = keeper.release(reason, post.run)
+        released = keeper.release(reason, post.run, presses)
         if not released.undecided:
             return released
         say(self, released.text)

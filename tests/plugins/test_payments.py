@@ -22,6 +22,7 @@ from include.release.loading import Sources
 from include.release.pressed import NOTE_PRESSED
 from include.restarts.loading import read_guard
 from plugins.hooks.cluster import ClusterHook
+from plugins.operators import payments
 from plugins.operators.payments import HoldPaymentsOperator, ReleasePaymentsOperator, SettlePaymentsOperator
 from tests.plugins.upcommerce import UpCommerce, wait_for
 from tests.standin import Standin
@@ -206,6 +207,36 @@ def test_nothing_is_held_or_released_against_the_button(shop: UpCommerce, guard:
     assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times"
     shop.rearm()
     assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
+
+
+def test_a_press_while_payments_are_released_keeps_them_held(
+    shop: UpCommerce, guard: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(run_id: str) -> None:
+        note = json.dumps({"run": f"swype_guard/{run_id}", "at": "2026-11-21T09:00:00+00:00"})
+        annotations = {"metadata": {"annotations": {NOTE_PRESSED: note}}}
+        shop.cluster.patch("Deployment", shop.namespace, "swype-app", annotations)
+        assert run(HoldPaymentsOperator, run_id=run_id)["result"] == "held"
+
+    press("run-5")
+    shop.rearm()
+    look = payments._deployment
+    looks = []
+
+    def pressed_right_after(post: Any) -> Any:
+        live = look(post)
+        looks.append(live)
+        if len(looks) == 1:
+            press("run-6")
+        return live
+
+    monkeypatch.setattr(payments, "_deployment", pressed_right_after)
+    assert run(ReleasePaymentsOperator, "swype_rearm", reason="the gateway is back")["result"] == "released"
+    held_for = [each["run"].partition("@")[0] for each in shop.call("GET", "/queue")["holds"]]
+    assert held_for == ["swype_guard/run-6"]
+    shop.rearm()
+    assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
+    assert shop.call("GET", "/queue")["hold"] is None
 
 
 def test_a_guard_without_payments_is_skipped_with_a_text(guard: Callable[..., None]) -> None:
