@@ -11,6 +11,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.release.frozen import NOTE_DIGEST, NOTE_RELEASE, NOTE_RUN, Frozen
 from include.release.kube import Cluster
+from include.release.pressed import is_pressed
+from include.release.smoke import serving_pods
 from include.release.texts import plural, table
 from include.release.verifying import Seen, failure_text, strangers, verify_workload
 from plugins.operators.base import ReleaseOperator, give_up, say
@@ -59,6 +61,8 @@ class VerifyBuildOperator(ReleaseOperator):
             matching = [
                 pod for pod in pods if wanted.items() <= (pod["metadata"].get("labels") or {}).items()
             ]
+            if not serving_pods(matching) and self._is_pressed(cluster, namespace, deployment):
+                continue
             seen += verify_workload(
                 frozen,
                 deployment,
@@ -66,6 +70,14 @@ class VerifyBuildOperator(ReleaseOperator):
                 lambda pod, port, path: cluster.ask_pod(namespace, pod, port, path),
             )
         return seen + strangers(frozen, pods)
+
+    def _is_pressed(self, cluster: Cluster, namespace: str, deployment: dict[str, Any]) -> bool:
+        """Whether it has no pods because its red button is pressed: that is no failure of the release."""
+        name = deployment["metadata"]["name"]
+        pressed = is_pressed(cluster.get("Deployment", namespace, name))
+        if pressed:
+            say(self, f"{name}: its red button is pressed, it has no pods, and there is nothing to verify")
+        return pressed
 
 
 def _of_others(frozen: Frozen, cluster: Cluster) -> list[str]:

@@ -80,3 +80,32 @@ def test_a_dry_run_verifies_nothing(cluster, connection, context, small):
     run["ti"].values["freeze_and_check", "return_value"] = small().to_json()
     with pytest.raises(AirflowSkipException):
         VerifyBuildOperator(task_id="verify_build").execute(run)
+
+
+def test_a_pressed_deployment_has_nothing_to_verify_and_is_no_failure(
+    cluster, connection, context, small, namespace, capsys
+):
+    """A release over a pressed Deployment, or a press during one, must not be rolled back for want of pods."""
+    from include.restarts.press import PressNote, press
+
+    connection(cluster.kubeconfig)
+    client, frozen = cluster.connect(), small(("replicas: 2", "replicas: 1"))
+    client.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web"},
+            "spec": {**frozen.deployments()[0]["spec"]},
+        },
+        namespace,
+    )
+    uid = client.get("Deployment", namespace, "web")["metadata"]["uid"]
+    assert press(client, namespace, "web", uid, PressNote(run="web_guard/1")).outcome == "pressed"
+    for manifest in frozen.config_maps:
+        ensure_immutable(client, manifest, namespace)
+    for manifest in frozen.objects:
+        apply_object(client, manifest, frozen, "release/run-1", dry_run=False, force=True)
+    run = context()
+    run["ti"].values["freeze_and_check", "return_value"] = frozen.to_json()
+    assert VerifyBuildOperator(task_id="verify_build").execute(run) == []
+    assert "web: its red button is pressed" in capsys.readouterr().out
