@@ -20,6 +20,9 @@ AT_ONCE: tuple[State, ...] = ("not alive",)
 """Judged slowly already. The rest must have lasted for as long, so that a hiccup tells nobody."""
 
 
+FILE = "guards.yaml"
+"""Judged like a guard: when it cannot be read, nothing guards any more."""
+FILE_COOLDOWN_MINUTES = 30.0
 GAP = timedelta(minutes=5)
 """Looks come every minute. After a gap of so many nothing is known of the time between."""
 
@@ -73,6 +76,17 @@ def judged(guard: Guard, look: Look, guards: Guards, memory: Memory | None, now:
     return judge(guard, look, guards, now, memory.before(guard.name) if memory else None)
 
 
+def judged_file(problem: str, memory: Memory | None, now: datetime) -> list[Liveness]:
+    """The judgement on the file of guards: when it is wrong (``problem``), and once when it is right again."""
+    before = memory.others.get(FILE) if memory else None
+    if not problem and before is None:
+        return []
+    state: State = "not alive" if problem else "armed"
+    since = before.since if before and before.state == state else now
+    text = problem or "The file can be read again."
+    return [Liveness(FILE, state, text, Kept(state=state, since=since, excused_at=now))]
+
+
 def usable(memory: Memory | None, now: datetime) -> Memory | None:
     """A memory, when it is of a look a few minutes ago: after a longer pause everything gets time to start.
 
@@ -104,7 +118,8 @@ def alerts(
             continue
         if each.state not in AT_ONCE and now - each.kept.since < lasted:
             continue
-        cooldown = timedelta(minutes=by_name[each.guard].cooldown_minutes)
+        guard = by_name.get(each.guard)
+        cooldown = timedelta(minutes=guard.cooldown_minutes if guard else FILE_COOLDOWN_MINUTES)
         again = each.state not in ONCE and (told_at is None or now - told_at >= cooldown)
         if told != each.state or again:
             due.append(Alert(each.guard, each.state, each.text, False))

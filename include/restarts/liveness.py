@@ -28,6 +28,7 @@ ACTING_MINUTES = 15.0
 """From the watch to the end of a run, an approval apart; longer than that is no acting."""
 FAILING = frozenset({"up_for_retry", "failed"})
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+RETRYING = ["up_for_retry"]
 STARTING = "The watch is starting"
 _RELISTS = 3
 """So many lists may be missed before a watch that still writes signs of life counts as stuck."""
@@ -40,12 +41,14 @@ class Dag:
     Args:
         known: Airflow has it.
         paused: somebody paused it.
+        retrying: its watch has failed and is to be tried again.
         run: id of the run that has not ended.
         tasks: states of that run's tasks.
     """
 
     known: bool = True
     paused: bool = False
+    retrying: bool = False
     run: str = ""
     tasks: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -129,7 +132,8 @@ def _excused(look: Look, beat: Beat | None, now: datetime, before: Kept | None) 
     just_ended = before is not None and before.state == "acting" and not _past_watch(look.dag)
     if before is None or nobody_watches or just_ended:
         return now
-    return max(before.excused_at, beat.at) if beat else before.excused_at
+    # A watch that fails gives a sign of life now and then, between two tries.
+    return max(before.excused_at, beat.at) if beat and not look.dag.retrying else before.excused_at
 
 
 def _past_watch(dag: Dag) -> bool:
@@ -164,7 +168,7 @@ def _state(
     limit = timedelta(minutes=guards.liveness_minutes)
     if dag.tasks.get(WATCH) in FAILING:
         return _failing(dag, beat, now, limit, excused_at)
-    if beat is not None and now - beat.at <= limit:
+    if beat is not None and now - beat.at <= limit and not dag.retrying:
         return _by_beat(guard, look, beat, guards, now)
     if _past_watch(dag):
         return _acting(guard, dag, now, before)
@@ -224,7 +228,9 @@ def _silent(
     if now - excused_at <= limit:
         return "waiting", f"{STARTING}; {last}."
     state = dag.tasks.get(WATCH)
-    if state == "deferred":
+    if dag.retrying:
+        why = f"the task {WATCH} fails again and again, and {last}. Its log says why."
+    elif state == "deferred":
         why = (
             f"the task {WATCH} waits for a triggerer, and {last}. Is a triggerer running, "
             "has it room ([triggerer] capacity), and can it reach the cluster?"

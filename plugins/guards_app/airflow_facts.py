@@ -17,7 +17,7 @@ from airflow.utils.state import DagRunState
 from sqlalchemy import select
 
 from include.restarts.alerting import MEMORY, Memory
-from include.restarts.liveness import Dag
+from include.restarts.liveness import RETRYING, WATCH, Dag
 
 ALIVE = "guards_alive"
 UNKNOWN = Dag(known=False)
@@ -68,7 +68,7 @@ def ask_airflow(dag_ids: Sequence[str]) -> Facts:
     dags = {}
     for dag_id, is_paused in paused.items():
         run, states = next(reversed(tasks[dag_id].items()), ("", {}))
-        dags[dag_id] = Dag(paused=is_paused, run=run, tasks=states)
+        dags[dag_id] = Dag(paused=is_paused, retrying=states.get(WATCH) in RETRYING, run=run, tasks=states)
     return Facts(
         dags, dags.get(ALIVE, UNKNOWN), Memory.read(XComModel.deserialize_value(kept)) if kept else None
     )

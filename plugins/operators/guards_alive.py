@@ -17,11 +17,24 @@ from include.release.environments import Environment, Environments
 from include.release.kube import Cluster
 from include.release.loading import Sources
 from include.release.policies import Channel
+from include.release.problems import RejectedError
 from include.release.telling import Message, channels_for, name_of
-from include.restarts.alerting import MEMORY, Alert, Memory, alerts, judged, remember, usable
+from include.restarts.alerting import (
+    FILE,
+    MEMORY,
+    Alert,
+    Memory,
+    alerts,
+    judged,
+    judged_file,
+    remember,
+    usable,
+)
 from include.restarts.guards import Guards
 from include.restarts.liveness import (
     ENDED,
+    RETRYING,
+    WATCH,
     Dag,
     Liveness,
     capacity_problem,
@@ -50,12 +63,17 @@ class GuardsAliveOperator(BaseOperator):
         now = datetime.now(UTC)
         with readable_errors(self):
             sources = Sources.from_environment()
-            guards, places = read_guards(sources), sources.environments()
+            places = sources.environments()
             memory = usable(self._memory(context), now)
+            try:
+                guards, problem = read_guards(sources), ""
+            except RejectedError as error:
+                guards, problem = Guards(), f"No guard's DAG can be made: {error}"
             found, triggerers = self._judge(guards, places, memory, context, now)
+            found += judged_file(problem, memory, now)
             say(self, report(found))
-            by_name = {each.name: each for each in guards.guards}
             if getattr(context["dag_run"], "logical_date", None) is not None:
+                by_name = {each.name: each for each in guards.guards}
                 due = alerts(found, memory, by_name, guards, now)
                 told = self._tell(due, guards, places, context) if due else []
                 kept = remember(found, told, memory, now)
@@ -67,7 +85,7 @@ class GuardsAliveOperator(BaseOperator):
             dead = [each.guard for each in found if each.state == "not alive"]
             if dead or crowded:
                 names = f"Not alive: {', '.join(dead)}" if dead else ""
-                raise give_up(self, "\n".join(filter(None, [names, crowded])))
+                raise give_up(self, "\n".join(filter(None, [names, problem, crowded])))
             return {each.guard: each.state for each in found}
 
     def _memory(self, context: Context) -> Memory | None:
@@ -98,10 +116,7 @@ class GuardsAliveOperator(BaseOperator):
         by_channel: list[tuple[Channel, list[Alert]]] = []
         told = []
         for alert in due:
-            guard = guards.find(alert.guard)
-            place = places.find(guard.environment) if guard else None
-            listed = guard.tell if guard and guard.tell is not None else place.tell if place else []
-            wanted = channels_for(listed, OUTCOME)
+            wanted = channels_for(_listed(alert, guards, places), OUTCOME)
             if not wanted:
                 told.append(alert)
             for channel in wanted:
@@ -124,6 +139,15 @@ class GuardsAliveOperator(BaseOperator):
         return told
 
 
+def _listed(alert: Alert, guards: Guards, places: Environments) -> list[Channel]:
+    """The guard's list, or its environment's; for the file itself the lists of all environments."""
+    if alert.guard == FILE:
+        return [channel for each in places.environments for channel in each.tell]
+    guard = guards.find(alert.guard)
+    place = places.find(guard.environment) if guard else None
+    return guard.tell if guard and guard.tell is not None else place.tell if place else []
+
+
 def connect(place: Environment) -> Cluster:
     """The cluster of an environment, asked once: the next look comes soon."""
     return ClusterHook(place.connection).get_conn(attempts=1)
@@ -136,8 +160,9 @@ def message(group: Sequence[Alert]) -> Message:
     title = f"guard {names}" if len(group) == 1 else f"{len(group)} guards: {names}"
     paragraph = "\n".join(f"{each.guard}: {each.text}" for each in group) if len(group) > 1 else group[0].text
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    named = [each for each in group if each.guard != FILE]
     links = (
-        {f"{each.guard}_guard": f"{base}/dags/{quote(each.guard)}_guard" for each in group[:5]}
+        {f"{each.guard}_guard": f"{base}/dags/{quote(each.guard)}_guard" for each in named[:5]}
         if base
         else {}
     )
@@ -146,7 +171,8 @@ def message(group: Sequence[Alert]) -> Message:
 
 def _dag(ti: Any, dag_id: str) -> Dag:
     try:
-        return Dag(paused=bool(ti.get_dag(dag_id).is_paused))
+        paused = bool(ti.get_dag(dag_id).is_paused)
+        return Dag(paused=paused, retrying=ti.get_ti_count(dag_id, task_ids=[WATCH], states=RETRYING) > 0)
     except AirflowRuntimeError as error:
         if (error.error.detail or {}).get("status_code") == 404:
             return Dag(known=False)

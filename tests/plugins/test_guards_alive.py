@@ -38,6 +38,9 @@ class Airflow:
             raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
         return SimpleNamespace(is_paused=dag_id in self.paused)
 
+    def get_ti_count(self, dag_id: str, task_ids: list[str], states: list[str]) -> int:
+        return sum(tasks.get(task) in states for tasks in self.tasks.values() for task in task_ids)
+
     def get_task_states(self, dag_id: str) -> Any:
         self.asked_for_tasks += 1
         return self.tasks
@@ -201,7 +204,30 @@ def test_more_guards_than_triggers(
         look(airflow)
 
 
-def test_a_file_of_guards_that_is_wrong_is_said(airflow: Airflow, project: Path):
-    (project / "config" / "guards.yaml").write_text("guards: [{name: x, threshold: 0}]")
-    with pytest.raises(AirflowFailException, match="threshold"):
-        look(airflow)
+def test_a_watch_that_fails_again_and_again_is_not_alive(
+    airflow: Airflow, beat: Callable[..., None], told: list[str]
+):
+    """Between two tries it gives a sign of life."""
+    beat()
+    look(airflow)
+    airflow.tasks = {"run-1": {"watch": "up_for_retry"}}
+    assert look(airflow)["there"] == "waiting"
+    with pytest.raises(AirflowFailException, match="there"):
+        look(airflow, minutes=4)
+    assert "the task watch fails again and again" in told[0]
+
+
+def test_a_file_of_guards_that_is_wrong_is_told_to_everybody_and_that_it_is_right_again(
+    airflow: Airflow, project: Path, told: list[str]
+):
+    path = project / "config" / "guards.yaml"
+    right = path.read_text()
+    path.write_text("guards: [{name: x, threshold: 0}]")
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match="threshold"):
+            look(airflow)
+    assert [each.splitlines()[0] for each in told] == ["[not alive] guard guards.yaml"]
+    assert "No guard's DAG can be made" in told[0]
+    path.write_text(right)
+    look(airflow)
+    assert told[1].startswith("[armed] guard guards.yaml")
