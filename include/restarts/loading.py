@@ -5,20 +5,35 @@ from __future__ import annotations
 from include.release.environments import Environment
 from include.release.loading import Sources, read_one, shown_path
 from include.release.problems import Problem, RejectedError
-from include.release.yamlfile import Document
+from include.release.yamlfile import Document, parse, read_text
 from include.restarts.guards import Guard, Guards
+from include.restarts.salvaging import Salvaged, salvage
 
 
 def read_guards(sources: Sources) -> Guards:
     """The guards. Raises RejectedError with every problem in their file."""
     path = sources.config / "guards.yaml"
-    places = {each.name: each for each in sources.environments().environments}
+    places = _places(sources)
     return read_one(Guards, path, shown_path(path), lambda value, document: _check(value, document, places))
 
 
+def read_right_guards(sources: Sources) -> Salvaged:
+    """The guards that are right, and what is wrong with the others.
+
+    Raises RejectedError when the file cannot be read, or none of its guards is right.
+    """
+    try:
+        return Salvaged(read_guards(sources))
+    except RejectedError as error:
+        found = _salvaged(sources)
+        if found is None or not found.guards.guards:
+            raise error from None
+        return found
+
+
 def placed_guards(sources: Sources) -> list[tuple[Guard, Environment, Guards]]:
-    """Every guard with where it acts, for the DAG files. Raises RejectedError."""
-    guards, places = read_guards(sources), sources.environments()
+    """Every guard that is right, with where it acts, for the DAG files. Raises RejectedError when none is."""
+    guards, places = read_right_guards(sources).guards, sources.environments()
     return [
         (guard, place, guards)
         for guard in guards.guards
@@ -26,24 +41,31 @@ def placed_guards(sources: Sources) -> list[tuple[Guard, Environment, Guards]]:
     ]
 
 
-def guard_names(sources: Sources) -> list[str]:
-    """The guards there are; empty when their file cannot be read (the liveness check says why)."""
-    try:
-        return [each.name for each in read_guards(sources).guards]
-    except RejectedError:
-        return []
-
-
 def read_guard(sources: Sources, name: str) -> tuple[Guard, Environment, Guards]:
-    """One guard, where it acts, and what all guards share. Raises RejectedError."""
-    guards = read_guards(sources)
+    """One guard, where it acts, and what all guards share. Raises RejectedError when this guard is not right."""
+    found = read_right_guards(sources)
+    guards = found.guards
     guard = guards.find(name)
     place = sources.environments().find(guard.environment) if guard else None
     if guard is None or place is None:
-        known = ", ".join(each.name for each in guards.guards) or "none is configured"
         where = shown_path(sources.config / "guards.yaml")
+        if problems := [problem for each in found.wrong for problem in each.problems]:
+            raise RejectedError(problems, subject=where)
+        known = ", ".join(each.name for each in guards.guards) or "none is configured"
         raise RejectedError([Problem(where, "guards", f"no guard {name!r}", known, "add it")], subject=where)
     return guard, place, guards
+
+
+def _places(sources: Sources) -> dict[str, Environment]:
+    return {each.name: each for each in sources.environments().environments}
+
+
+def _salvaged(sources: Sources) -> Salvaged | None:
+    path, places = sources.config / "guards.yaml", _places(sources)
+    documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+    if len(documents) != 1:
+        return None
+    return salvage(documents[0], problems, lambda value, document: _check(value, document, places))
 
 
 def _check(value: Guards, document: Document, places: dict[str, Environment]) -> list[Problem]:

@@ -1,0 +1,122 @@
+"""A guards file with mistakes in it: which of its guards are right all the same.
+
+A mistake in one guard must not disarm the others: whoever makes it has that one in mind, and the others' restarts do not
+wait until it is found. What is wrong is told to people, by ``guards_alive``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from include.release.models import validated
+from include.release.problems import Problem
+from include.release.yamlfile import Document, Keys
+from include.restarts.guards import Guards
+
+GUARDS = "guards"
+Check = Callable[[Guards, Document], list[Problem]]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A guard that is not configured right, or what all guards share.
+
+    Args:
+        name: the guard's, with its line; of what all share, its key.
+        environment: the guard's, as written; empty when there is none.
+        problems: what is wrong.
+    """
+
+    name: str
+    environment: str
+    problems: Sequence[Problem]
+
+    @property
+    def text(self) -> str:
+        """For people, on one line."""
+        said = [
+            f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
+        ]
+        return " ".join(f"{each}." for each in said)
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """The guards that are right, and what is not."""
+
+    guards: Guards
+    wrong: Sequence[Wrong] = ()
+
+
+def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Salvaged | None:
+    """The guards without those that have a problem; None when it is not to be told which of them have.
+
+    Args:
+        document: the file.
+        problems: what is wrong with its YAML; more is found here.
+        check: finds what is wrong with guards that are well-formed.
+    """
+    if not isinstance(document.value, dict) or not isinstance(document.value.get(GUARDS), list):
+        return None
+    wrong: list[Wrong] = []
+    left, pending = document, list(problems)
+    while True:
+        value, found = validated(Guards, left)
+        pending += found if value is None else check(value, left)
+        if not pending:
+            # `value` is there: without one there are problems.
+            return Salvaged(value, wrong) if value is not None else None
+        parts = {_part_of(left, each.line) for each in pending}
+        if None in parts:
+            return None
+        for part in parts:
+            if part is not None:
+                wrong.append(
+                    _wrong(left, part, [each for each in pending if _part_of(left, each.line) == part])
+                )
+        left, pending = _without(left, {part for part in parts if part is not None}), []
+
+
+def _part_of(document: Document, line: int) -> Keys | None:
+    """The guard, or the key that all guards share, in which a line is."""
+    starts = [
+        (each, keys)
+        for keys, each in document.lines.items()
+        if (len(keys) == 1 and keys[0] != GUARDS) or (len(keys) == 2 and keys[0] == GUARDS)
+    ]
+    before = [(each, keys) for each, keys in starts if each <= line]
+    begun = max((each for each, _ in before), default=0)
+    # Two of them on one line cannot be told apart.
+    found = [keys for each, keys in before if each == begun]
+    return found[0] if len(found) == 1 and document.lines.get((GUARDS,)) != line else None
+
+
+def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> Wrong:
+    if part[0] != GUARDS:
+        return Wrong(str(part[0]), "", problems)
+    raw = document.value[GUARDS][part[1]]
+    facts: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    name = facts.get("name")
+    line = document.line(part)
+    said = f"{name} (line {line})" if isinstance(name, str) and name else f"the guard on line {line}"
+    return Wrong(said, str(facts.get("environment") or ""), problems)
+
+
+def _without(document: Document, parts: set[Keys]) -> Document:
+    """The document without these parts; every other value keeps its line."""
+    gone = {part[1] for part in parts if part[0] == GUARDS}
+    guards = document.value[GUARDS]
+    stay = [index for index in range(len(guards)) if index not in gone]
+    numbers = {old: new for new, old in enumerate(stay)}
+    value = {key: each for key, each in document.value.items() if (key,) not in parts}
+    value[GUARDS] = [guards[index] for index in stay]
+    lines: dict[Keys, int] = {}
+    for keys, line in document.lines.items():
+        if len(keys) >= 2 and keys[0] == GUARDS:
+            if keys[1] in numbers:
+                lines[(GUARDS, numbers[int(keys[1])], *keys[2:])] = line
+        elif keys[:1] not in parts:
+            lines[keys] = line
+    return replace(document, value=value, lines=lines)
