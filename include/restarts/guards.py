@@ -90,6 +90,10 @@ class Payments(Strict):
     settle: Literal["roll_back", "keep"] = Field(
         title="Payments that wait: roll_back tells the customers no, keep leaves them for replay after the re-arm"
     )
+    told: Text = Field(
+        default="the payment service is stopped for a while",
+        title="Reason that customers are given while payments wait, and when they are rolled back",
+    )
     hold: Step = Field(default=None, title="http: path; command: command that holds new ones")
     roll_back: Step = Field(default=None, title="... that rolls back what waits")
     release: Step = Field(default=None, title="... that releases what is held")

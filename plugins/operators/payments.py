@@ -34,7 +34,8 @@ class PaymentsOperator(GuardOperator):
 
     Args:
         guard: name of the guard.
-        reason: why; a hold's reason is what customers are told. By default what the press or the form says.
+        reason: why; that of a hold and a settlement is what customers are told. By default what the guard's payments
+            say, and for a release what the form says.
     """
 
     template_fields = ("reason",)
@@ -81,10 +82,12 @@ class HoldPaymentsOperator(PaymentsOperator):
     @override
     def act(self, keeper: PaymentKeeper, post: Post, context: Context) -> Outcome:
         """A task of an old run that somebody clears after the re-arm holds nothing."""
+        assert post.guard.payments is not None
         note = read_note(_deployment(post))
         if note is None:
             return _left_alone(post, "is not pressed (any more)")
-        reason = self.reason or note.reason or f"{post.guard.title}: scaled to zero"
+        # Not the note's reason: it has names and log lines that are for on-call only.
+        reason = self.reason or post.guard.payments.told
         press = press_of(note, post)
         held = keeper.hold(reason, press)
         if held.result == "held" and not is_pressed(_deployment(post)):

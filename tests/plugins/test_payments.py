@@ -178,6 +178,8 @@ def test_payments_in_every_state_are_settled_once_whatever_is_killed(
     assert (shop.states(), len(shop.charges())) == (expected, 3)
 
 
+TOLD = "the payment service is stopped for a while"
+"""What customers are told, unless the guard's payments say something else."""
 UPCOMMERCE = "{kind: upcommerce, service: upcommerce-service, port: 5000, settle: roll_back}"
 
 
@@ -188,7 +190,7 @@ def test_nothing_is_held_or_released_against_the_button(shop: UpCommerce, guard:
     )
     assert run(SettlePaymentsOperator, run_id="run-2")["result"] == "nothing"
     assert shop.call("GET", "/queue")["hold"] is None
-    note = '{"run": "swype_guard/run-2", "at": "2026-11-21T09:00:00", "reason": "Swype restarted 4 times"}'
+    note = '{"run": "swype_guard/run-2", "at": "2026-11-21T09:00:00", "reason": "sre/swype-app: 4 restarts"}'
     shop.cluster.patch(
         "Deployment", shop.namespace, "swype-app", {"metadata": {"annotations": {NOTE_PRESSED: note}}}
     )
@@ -197,14 +199,14 @@ def test_nothing_is_held_or_released_against_the_button(shop: UpCommerce, guard:
     assert released["text"] == (
         "The button of swype-app is pressed (again); its next re-arm releases them: payments are left as they are."
     )
-    assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times"
+    assert shop.call("GET", "/queue")["hold"] == TOLD
     assert shop.call("GET", "/queue")["holds"][0]["run"] == "swype_guard/run-2@2026-11-21T09:00:00"
     shop.rearm()
     assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
     # The same run is cleared as a whole, watches and presses again: that is another press.
     shop.press(note.replace("09:00", "09:30"))
     assert run(HoldPaymentsOperator, run_id="run-2")["result"] == "held"
-    assert shop.call("GET", "/queue")["hold"] == "Swype restarted 4 times"
+    assert shop.call("GET", "/queue")["hold"] == TOLD
     shop.rearm()
     assert run(ReleasePaymentsOperator, "swype_rearm", reason="again")["result"] == "released"
 
@@ -218,7 +220,9 @@ def test_a_press_while_payments_are_released_keeps_them_held(
         shop.cluster.patch("Deployment", shop.namespace, "swype-app", annotations)
         assert run(HoldPaymentsOperator, run_id=run_id)["result"] == "held"
 
+    guard(("settle: roll_back}", "settle: roll_back, told: we are back soon}"))
     press("run-5")
+    assert shop.call("GET", "/queue")["hold"] == "we are back soon"
     shop.rearm()
     look = payments._deployment
     looks = []
