@@ -47,6 +47,16 @@ def of_this_death(event: Event, death: Death | None, grace_seconds: int = 30) ->
     return first <= death.finished + SLACK and event.last >= started - SLACK
 
 
+def in_this_run(event: Event, death: Death | None, grace_seconds: int = 30) -> bool:
+    """Whether one of the two times that are known of the event falls between start and end of the process."""
+    if death is None or death.finished is None:
+        return True
+    low = death.started or death.finished - timedelta(seconds=grace_seconds) - SLACK
+    return any(
+        each is not None and low <= each <= death.finished + SLACK for each in (event.first, event.last)
+    )
+
+
 def exactly_then(event: Event, death: Death | None, grace_seconds: int = 30) -> bool:
     """Whether one of the two times that are known of the event falls into the last moments of the process."""
     if death is None or death.finished is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from include.restarts.cause.events import Event, about, exactly_then, of_this_death
+from include.restarts.cause.events import Event, about, exactly_then, in_this_run, of_this_death
 from include.restarts.cause.kubelet import SIGNALS, Verdict
 from include.restarts.cause.rules import Rules
 from include.restarts.cause.status import Container
@@ -33,7 +33,8 @@ def killed_by_kubelet(
         return None
     mine = [each for each in about(events, container) if each.reason == "Killing"]
     grace = int((pod.get("spec") or {}).get("terminationGracePeriodSeconds") or 30)
-    kills = [each for each in mine if exactly_then(each, death, grace)]
+    # a process is killed once: a kill while it ran is what ended it, however long that took
+    kills = [each for each in mine if in_this_run(each, death, grace)]
     if not kills and (death.exit_code == 0 or death.exit_code in SIGNALS):
         kills = [each for each in mine if each.count > 1 and of_this_death(each, death, grace)]
     said = " ".join(each.message for each in kills)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from include.release.loading import PROJECT, Sources, read_one, shown_path
-from include.release.problems import Problem
+from include.release.problems import Problem, RejectedError
 from include.release.strict import Strict, Text
 from include.release.yamlfile import Document
 from include.restarts.facts import Cause
 
 FILE = "causes.yaml"
+logger = logging.getLogger(__name__)
 _GIVES_REASON = re.compile(r"\b(reason|error|message|cause|exception|failed|because|said)$", re.IGNORECASE)
 _QUOTES = "\"'`"
 _LEVEL_WORDS = re.compile(r"\b(error|critical|fatal|severe|alert|level=\w+)\b", re.IGNORECASE)
@@ -119,14 +120,35 @@ class Rules:
         return next((each for each in self.maybe if each.finds(line)), None)
 
 
-@lru_cache(maxsize=4)
+_read: dict[Path, tuple[tuple[int, int], Rules]] = {}
+
+
 def rules(path: Path | None = None) -> Rules:
-    """The rules of the configuration folder, or the project's own when it has none. Raises RejectedError."""
-    if path is None:
-        path = Sources.from_environment().config / FILE
-        if not path.is_file():
-            path = PROJECT / "include" / "config" / FILE
-    return compiled(read_one(Causes, path, shown_path(path), _check))
+    """The rules of the configuration folder, or the project's own when it has none; read again when the file changes.
+
+    A change that is wrong is logged with its line, and the rules from before it stay: a watch does not go blind for a
+    slip of the pen. Raises RejectedError when there are none yet.
+    """
+    path = path or _file()
+    state = path.stat()
+    version = (state.st_mtime_ns, state.st_size)
+    known = _read.get(path)
+    if known and known[0] == version:
+        return known[1]
+    try:
+        fresh = compiled(read_one(Causes, path, shown_path(path), _check))
+    except RejectedError as error:
+        if known is None:
+            raise
+        logger.warning("%s; the rules from before this change stay in use", error)
+        fresh = known[1]
+    _read[path] = (version, fresh)
+    return fresh
+
+
+def _file() -> Path:
+    path = Sources.from_environment().config / FILE
+    return path if path.is_file() else PROJECT / "include" / "config" / FILE
 
 
 def compiled(causes: Causes) -> Rules:

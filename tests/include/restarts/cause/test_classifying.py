@@ -44,7 +44,9 @@ def test_a_liveness_kill_is_one_with_any_exit_code(code: int) -> None:
     assert finding.alternatives == ("network",)
 
 
-@pytest.mark.parametrize(("ago", "cause"), [(2, "liveness"), (600, "network"), (-60, "network")])
+@pytest.mark.parametrize(
+    ("ago", "cause"), [(2, "liveness"), (18, "liveness"), (22, "network"), (600, "network"), (-60, "network")]
+)
 def test_a_kill_explains_only_the_death_that_it_brought(ago: int, cause: str) -> None:
     assert found(log=REFUSED, events=[{**KILLING, "ago": ago}]).cause == cause
 
@@ -162,7 +164,12 @@ def test_a_pod_of_which_little_is_known_has_an_unknown_cause(pod: dict[str, Any]
 def test_times_that_jump_do_not_lose_a_kill() -> None:
     case = build({"case": "x", "label": "", "exit": 137, "events": [KILLING]})
     ended = case.pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
-    for changes in ({"startedAt": "1970-01-01T00:00:00Z"}, {"startedAt": None}, {"finishedAt": None}):
+    for changes in (
+        {"startedAt": "1970-01-01T00:00:00Z"},
+        {"startedAt": None},
+        {"startedAt": stamp(-999)},
+        {"finishedAt": None},
+    ):
         pod = copy.deepcopy(case.pod)
         pod["status"]["containerStatuses"][0]["lastState"]["terminated"] = {**ended, **changes}
         assert classify(pod, "app", case.events, case.logs).cause == "liveness"

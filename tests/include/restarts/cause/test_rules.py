@@ -33,20 +33,13 @@ def test_each_example_means_what_its_group_says_and_no_group_above_takes_it(grou
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CONFIG_SETTING, str(tmp_path))
-    rules.cache_clear()
     return Path(shutil.copy(OWN, tmp_path / FILE))
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> object:
-    yield
-    rules.cache_clear()
 
 
 def test_a_team_adds_a_pattern_without_python(copied: Path) -> None:
     line = "GW-4711 partner line is dead"
-    assert last_words(line, rules()) != "network"
-    rules.cache_clear()
+    before = last_words(line, rules())
+    assert before is None
     pattern = f"  - what: partner line\n    says: 'GW-4711'\n    such_as: ['{line}']\n"
     copied.write_text(copied.read_text().replace("\nnetwork:\n", f"\nnetwork:\n{pattern}"))
     found = last_words(line, rules())
@@ -72,7 +65,20 @@ def test_a_configuration_folder_without_the_file_uses_the_projects_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(CONFIG_SETTING, str(tmp_path))
-    rules.cache_clear()
     found = last_words("dial tcp 10.0.0.1:80: connect: connection refused", rules())
     assert found is not None
     assert found.cause == "network"
+
+
+def test_a_wrong_change_leaves_the_rules_from_before_it_and_says_so(
+    copied: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = rules()
+    copied.write_text(
+        copied.read_text().replace("says: 'too many open files|", "says: 'too many closed files|")
+    )
+    assert rules() is before
+    assert "does not find" in caplog.text
+    assert f"{FILE}:" in caplog.text
+    shutil.copy(OWN, copied)
+    assert rules() is not before
