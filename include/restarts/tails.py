@@ -9,6 +9,7 @@ from include.release.kube import KubeError
 from include.release.kube_async import AsyncCluster
 
 TAIL_LINES = 50
+FEW_LINES = 5
 MOST_BYTES = 64 * 1024
 SECONDS = 2.0
 """A log that is not there by then is done without: the press does not wait for a node that answers slowly."""
@@ -35,9 +36,15 @@ async def tails(
     async def tail(pod: str, container: str, previous: bool) -> str | None:
         try:
             async with turns, asyncio.timeout(seconds):
-                return await cluster.log(
-                    namespace, pod, container, previous=previous, tail=TAIL_LINES, limit_bytes=MOST_BYTES
-                )
+                text = ""
+                for lines in (TAIL_LINES, FEW_LINES):
+                    text = await cluster.log(
+                        namespace, pod, container, previous=previous, tail=lines, limit_bytes=MOST_BYTES
+                    )
+                    # The bytes are counted from the first of the lines: of very long ones the last is not among them.
+                    if len(text.encode()) < MOST_BYTES:
+                        break
+                return text
         except (KubeError, TimeoutError):
             return None
 
