@@ -51,10 +51,11 @@ def in_this_run(event: Event, death: Death | None, grace_seconds: int = 30) -> b
     """Whether one of the two times that are known of the event falls between start and end of the process."""
     if death is None or death.finished is None:
         return True
-    low = death.started or death.finished - timedelta(seconds=grace_seconds) - SLACK
-    return any(
-        each is not None and low <= each <= death.finished + SLACK for each in (event.first, event.last)
-    )
+    low = death.started
+    if low is None or low > death.finished:  # never written, or the clock was put back meanwhile
+        low = death.finished - timedelta(seconds=grace_seconds) - SLACK
+    high = death.finished + SLACK
+    return any(each is not None and low <= each <= high for each in (event.first, event.last))
 
 
 def exactly_then(event: Event, death: Death | None, grace_seconds: int = 30) -> bool:
