@@ -39,7 +39,8 @@ class Wrong:
         said = [
             f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
         ]
-        return " ".join(f"{each}." for each in said)
+        until = "the default counts" if self.name in Guards.model_fields else "no DAG, nothing watches"
+        return f"{self.name}: {until} until this is put right: {'; '.join(said)}."
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Salvaged:
 
     guards: Guards
     wrong: Sequence[Wrong] = ()
+
+    @property
+    def text(self) -> str:
+        """What is wrong, for people; empty when nothing is."""
+        return "\n".join(each.text for each in self.wrong)
 
 
 def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Salvaged | None:

@@ -19,7 +19,7 @@ from include.restarts.alerting import judged, usable
 from include.restarts.evidence import LABEL_GUARD
 from include.restarts.guards import Guards
 from include.restarts.liveness import STATES, capacity_problem, live_triggerers
-from include.restarts.loading import read_guards
+from include.restarts.loading import read_right_guards
 from include.restarts.page import Links, Row, render, render_evidence, row
 from include.restarts.surveying import look_at, survey
 from plugins.guards_app.airflow_facts import ALIVE, Facts, ask_airflow
@@ -89,7 +89,7 @@ def evidence(
     """Saved evidence of a guard, as text."""
     sources = Sources.from_environment()
     try:
-        found = read_guards(sources).find(guard)
+        found = read_right_guards(sources).guards.find(guard)
         place = sources.environments().find(found.environment) if found else None
         saved = connect(place).get("ConfigMap", place.namespace, name) if place else None
     except (RejectedError, KubeError) as error:
@@ -103,7 +103,8 @@ def evidence(
 def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
     """The rows, what Airflow says, and what is wrong with more than one guard. Raises RejectedError."""
     sources = Sources.from_environment()
-    configured, places = read_guards(sources), sources.environments()
+    right, places = read_right_guards(sources), sources.environments()
+    configured = right.guards
     seen = survey(configured, places, connect, counts=True)
     facts = ask_airflow([f"{each.name}_guard" for each in configured.guards])
     memory = usable(facts.memory, now)
@@ -117,7 +118,8 @@ def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
             )
     rows.sort(key=lambda each: _ORDER.get(each.liveness.state, len(STATES)))
     beats = [beat for each in seen.values() for beat in each.beats]
-    return rows, facts, _notices(facts, configured, live_triggerers(beats, configured, now), now)
+    notices = [each.text for each in right.wrong]
+    return rows, facts, [*notices, *_notices(facts, configured, live_triggerers(beats, configured, now), now)]
 
 
 def _notices(facts: Facts, configured: Guards, triggerers: int, now: datetime) -> list[str]:

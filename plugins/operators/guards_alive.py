@@ -42,7 +42,7 @@ from include.restarts.liveness import (
     live_triggerers,
     report,
 )
-from include.restarts.loading import read_guards
+from include.restarts.loading import read_right_guards
 from include.restarts.surveying import look_at, survey
 from plugins.hooks.cluster import ClusterHook
 from plugins.notifiers.sending import send
@@ -66,7 +66,8 @@ class GuardsAliveOperator(BaseOperator):
             places = sources.environments()
             memory = usable(self._memory(context), now)
             try:
-                guards, problem = read_guards(sources), ""
+                right = read_right_guards(sources)
+                guards, problem = right.guards, right.text
             except RejectedError as error:
                 guards, problem = Guards(), f"No guard's DAG can be made: {error}"
             found, triggerers = self._judge(guards, places, memory, context, now)

@@ -149,9 +149,22 @@ def test_guards_that_cannot_be_read_are_an_import_error_that_names_file_and_fiel
         assert "threshold" in text
 
 
+def test_a_guard_that_is_wrong_takes_no_dag_from_the_others(configured):
+    wrong, right = (
+        {"name": name, "title": "t", "environment": "payments", "deployment": name}
+        for name in ("wrong", "right")
+    )
+    dags = configured(wrong | {"threshold": 0}, right)
+    assert dags.import_errors == {}
+    assert set(dags.dags) == {"right_guard", "right_rearm"}
+
+
 @pytest.fixture
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The DAGs of the red button with these guards."""
+    # Airflow leaves there which DAG it was last asked for: absent before the test, and after it.
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "")
+    monkeypatch.delenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID")
 
     def load(*guards: dict[str, Any]) -> Any:
         from airflow.dag_processing.dagbag import DagBag

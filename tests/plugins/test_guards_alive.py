@@ -217,6 +217,23 @@ def test_a_watch_that_fails_again_and_again_is_not_alive(
     assert "the task watch fails again and again" in told[0]
 
 
+def test_a_guard_that_is_wrong_is_told_and_the_others_stay_what_they_are(
+    airflow: Airflow, beat: Callable[..., None], project: Path, told: list[str]
+):
+    beat()
+    path = project / "config" / "guards.yaml"
+    right = path.read_text()
+    path.write_text(f"{right}- {{name: wrong, threshold: 0}}\n")
+    with pytest.raises(AirflowFailException, match=r"Not alive: guards.yaml\n"):
+        look(airflow)
+    states = {name: each["state"] for name, each in airflow.kept[MEMORY]["others"].items()}
+    assert (airflow.kept[MEMORY]["armed"], states["absent"]) == (["there"], "waiting")
+    assert told[0].startswith("[not alive] guard guards.yaml")
+    assert "wrong (line 10): no DAG, nothing watches until this is put right: " in told[0]
+    path.write_text(right)
+    assert look(airflow)["there"] == "armed"
+
+
 def test_a_file_of_guards_that_is_wrong_is_told_to_everybody_and_that_it_is_right_again(
     airflow: Airflow, project: Path, told: list[str]
 ):

@@ -134,10 +134,16 @@ def test_an_armed_guard_with_what_it_has_counted(airflow, shop, facts):
     note = {"metadata": {"annotations": {NOTE_PRESSED: None}}, "spec": {"replicas": 1}}
     shop.patch("Deployment", NAMESPACE, "swype-app", note)
     at = datetime.now(UTC).isoformat()
-    restarts = [
-        {"pod": "p", "pod_uid": "u", "container": "main", "number": number, "at": at, "cause": "network"}
-        for number in (1, 2)
-    ]
+    uid = shop.get("Deployment", NAMESPACE, "swype-app")["metadata"]["uid"]
+    same = {
+        "pod": "p",
+        "pod_uid": "u",
+        "deployment_uid": uid,
+        "container": "main",
+        "at": at,
+        "cause": "network",
+    }
+    restarts = [{**same, "number": number} for number in (1, 2)]
     body = {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "restarts-swype", "labels": {"app.kubernetes.io/managed-by": "plan-reduce-repeat"}},
