@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY
@@ -23,6 +24,8 @@ KEEP_SECONDS = 3600
 START_SECONDS = 30
 """What a Job's pod gets to start in, beyond the probe's own time."""
 POLL_SECONDS = 0.2
+ANSWER_SECONDS = 60
+"""So long an answer counts."""
 HIGHEST_OWN, SIGNAL = 125, 128
 """Exit codes: up to 125 a command's own. 126 and 127 say that it cannot be run here, above 128 is the signal that ended it."""
 
@@ -56,7 +59,7 @@ def ask_upstream(
         namespace: of the guarded Deployment.
         guard: what is asked, and how.
         deployment: the guarded Deployment, whose image and environment a Job runs in.
-        asked_by: the run and the try; a Job of the same is taken up again.
+        asked_by: the run and the try; a Job of the same is taken up again, unless it is from long ago.
         dry_run: start no Job.
         say: receives lines for the log.
 
@@ -153,7 +156,18 @@ def _ask_job(
     except KubeError as error:
         if error.reason != "AlreadyExists":
             raise
+        made = str(
+            ((cluster.get("Job", namespace, name) or {}).get("metadata") or {}).get("creationTimestamp", "")
+        )
+        if _too_old(made, probe):
+            say(f"Job {name} asked at {made}, which is too long ago: asked again")
+            return _ask_job(cluster, namespace, guard, probe, deployment, f"{asked_by}/{made}", say)
         say(f"Job {name} asks the upstream already")
+    return _answer_of(cluster, namespace, name, probe)
+
+
+def _answer_of(cluster: Cluster, namespace: str, name: str, probe: Probe) -> Answer:
+    """Wait for the end of a Job's probe."""
     deadline = time.monotonic() + START_SECONDS + probe.timeout_seconds + 5
     pods: list[dict[str, Any]] = []
     began: float | None = None
@@ -180,6 +194,14 @@ def _ask_job(
         return Answer("down", f"{_no_answer(probe)} (Job {name}: {state.reason})")
     problem = next(filter(None, map(pod_problem, pods)), state.reason)
     return Answer("unknown", f"The probe did not come to its end: {problem} (Job {name})")
+
+
+def _too_old(made: str, probe: Probe) -> bool:
+    """Whether the answer of a Job of that time says nothing about now: the task stood still before it was tried again."""
+    at = moment_of(made)
+    return at is not None and (datetime.now(UTC) - at).total_seconds() > (
+        START_SECONDS + probe.timeout_seconds + ANSWER_SECONDS
+    )
 
 
 def judge_end(pod: dict[str, Any], probe: Probe) -> Answer | None:

@@ -137,6 +137,31 @@ def test_a_job_asks_in_the_environment_of_the_guarded_container(town):
     assert len(client.list("Job", namespace, labels="plan-reduce-repeat/probe=web")) == 1
 
 
+def test_the_answer_of_a_job_from_long_ago_is_not_taken_for_one_of_now(town, monkeypatch):
+    """The task was cut off, its DAG was paused, and a day later it is tried again."""
+    client, namespace = town
+    asked = command("import os; assert os.environ['WORD']")
+    labels = "plan-reduce-repeat/probe=web"
+
+    def jobs() -> set[str]:
+        return {each["metadata"]["name"] for each in client.list("Job", namespace, labels=labels)}
+
+    ask(town, asked, by="run-3")
+    before = jobs()
+    read, looks = Cluster.get, []
+
+    def once(self: Cluster, kind: str, *args: Any) -> Any:
+        found = read(self, kind, *args)
+        if kind == "Job" and not looks:
+            looks.append(found["metadata"]["name"])
+            found["metadata"]["creationTimestamp"] = "2026-11-20T09:00:00Z"
+        return found
+
+    monkeypatch.setattr(Cluster, "get", once)
+    assert ask(town, asked, by="run-3").state == "up"
+    assert len(jobs() - before) == 1
+
+
 def test_a_job_that_fails_says_its_last_words(town):
     found = ask(town, command("import sys; print('password=s3cr3t refused'); sys.exit(3)"), by="run-2")
     assert found.state == "down"
