@@ -191,8 +191,8 @@ def _answer_of(cluster: Cluster, namespace: str, name: str, probe: Probe) -> Ans
             ran = time.monotonic() - began
         time.sleep(POLL_SECONDS)
     if ran >= probe.timeout_seconds:
-        return Answer("down", f"{_no_answer(probe)} (Job {name}: {state.reason})")
-    problem = next(filter(None, map(pod_problem, pods)), state.reason)
+        return Answer("down", f"{_no_answer(probe)} (Job {name})")
+    problem = next(filter(None, map(pod_problem, pods)), state.reason or "out of time")
     return Answer("unknown", f"The probe did not come to its end: {problem} (Job {name})")
 
 
