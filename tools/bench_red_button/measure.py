@@ -21,6 +21,7 @@ from tools.demo.api import FINISHED
 
 LOST_AFTER = 60.0
 ARMED_WITHIN = 90.0
+RUN_WITHIN = 20.0
 SETTLE_SECONDS = 1.5
 """A re-arm and the restarts before it: termination times are whole seconds."""
 EXTRA_WITHIN = 20.0
@@ -86,16 +87,20 @@ def one_press(on: Stage, name: str, since: float, pause: float) -> tuple[Zero | 
 def wait_watching(on: Stage, name: str, since: float) -> None:
     """Until the guard's next run watches. Raises DemoError."""
     if since:
-        on.until(lambda: on.armed_since(name, since + 0.5), f"{name} watches again", ARMED_WITHIN)
+        within = ARMED_WITHIN + on.work.count
+        on.until(lambda: on.armed_since(name, since + 0.5), f"{name} watches again", within)
 
 
 def timeline_of(on: Stage, zero: Zero, crossed: float) -> dict[str, float]:
-    """Where the time of a press went; its run is waited for, so that it does not disturb the next press."""
+    """Where the time of a press went. Its run is waited for, if not for long: it would disturb the next press."""
     dag, _, run = zero.run.partition("/")
     if not run:
         return {}
     path = f"/dags/{dag}/dagRuns/{run}"
-    on.until(lambda: (on.airflow.get(path) or {}).get("state") in FINISHED, f"{zero.run} ends", ARMED_WITHIN)
+    deadline = time.monotonic() + RUN_WITHIN
+    while (on.airflow.get(path) or {}).get("state") not in FINISHED and time.monotonic() < deadline:
+        on.supervisor.check()
+        time.sleep(0.5)
     rows = on.airflow.get(f"{path}/taskInstances", limit=100)["task_instances"]
     value = on.airflow.get(
         f"{path}/taskInstances/{WATCH}/xcomEntries/return_value", deserialize="false", stringify="false"
