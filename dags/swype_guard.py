@@ -31,7 +31,8 @@ scaled to zero by somebody, and one that is pressed already, or was re-armed sin
 **Pressed: what now?** The service is at zero and stays there, through releases and rollbacks, until somebody runs the
 DAG `<guard>_rearm`. The message has the reason, the evidence and who else could scale it up (KEDA is paused, others are named).
 
-**Safe to rerun.** Every task: pressing twice is pressing once, a run holds and settles once. A press that comes late decides
+**Safe to rerun.** Every task: pressing twice is pressing once, a run holds and settles once. A guard has one run at a time: a
+task of an older run that is cleared waits until the run of now has ended, so mark that failed; the cleared one goes first. A press that comes late decides
 on what is there then, and a run whose press was taken back by a re-arm does not press again.
 """
 

@@ -119,7 +119,11 @@ def payments_message(
     if not texts and not failure:
         return None
     if failure:
-        texts.insert(0, f"{failure}. Clear that task when the cause is put right: it goes on where it was.")
+        texts.insert(
+            0,
+            f"{failure}. When the cause is put right: clear that task, which goes on where it was, and mark the newer "
+            f"run of {guard.name}_guard failed, as a guard has one run at a time and the cleared one waits for it.",
+        )
     outcome = "failed" if failure else "pressed"
     title = f"payments of {guard.deployment} in {place.name} (guard {guard.name})"
     return Message(outcome, title, " ".join(" ".join(texts).split()), {"Run": run}, links)
