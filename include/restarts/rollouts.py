@@ -1,6 +1,7 @@
 """Which restarts do not count: those of pods that are told to end, and of new pods while our rollout goes on.
 
-A rollout is excused when a release of ours or ``kubectl rollout restart`` made it. Anybody else's counts as always.
+A rollout is excused when a release of ours or ``kubectl rollout restart`` made it. Anybody else's counts as always,
+also that of an image which somebody sets on what a release has brought.
 The excuse ends with the rollout, or with its progress deadline: a rollout that is stuck is no blind spot, so what was
 excused during it counts after all.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.release.frozen import LABEL_APP, MANAGED_BY
+from include.release.frozen import LABEL_APP, MANAGED_BY, NOTE_DIGEST, NOTE_RUN
 from include.release.rollout import Snapshot, condition, owned_by
 from include.restarts.facts import Restart
 from include.restarts.view import Object, View, moment_of
@@ -89,12 +90,20 @@ def counts(view: View, restart: Restart, now: datetime) -> bool:
 
 
 def _title(deployment: Object, newest: Object, view: View) -> str:
-    others = {_restarted(each) for each in view.replica_sets if each is not newest}
-    if _restarted(newest) and _restarted(newest) not in others:
+    others = [each for each in view.replica_sets if each is not newest]
+    if _restarted(newest) and _restarted(newest) not in map(_restarted, others):
         return "kubectl rollout restart"
     labels = deployment["metadata"].get("labels") or {}
     ours = LABEL_APP in labels and MANAGED_BY.items() <= labels.items()
-    return "a release" if ours else ""
+    # Whoever changes the image of what a release has brought leaves the release's notes as they were.
+    brought = _released(newest)
+    return "a release" if ours and brought is not None and brought not in map(_released, others) else ""
+
+
+def _released(replica_set: Object) -> tuple[str, str] | None:
+    """The release that a ReplicaSet was the newest of last: the Deployment's notes are copied to it while it is that."""
+    notes = replica_set["metadata"].get("annotations") or {}
+    return (notes.get(NOTE_DIGEST, ""), notes[NOTE_RUN]) if NOTE_RUN in notes else None
 
 
 def _restarted(replica_set: Object) -> str:

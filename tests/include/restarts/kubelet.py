@@ -116,6 +116,8 @@ class Kubelet:
         self.replicas = replicas
         self.labels: dict[str, str] = {}
         self.annotations: dict[str, str] = {}
+        self._left: dict[int, dict[str, str]] = {}
+        """Revision to the Deployment's annotations when its ReplicaSet was the newest: the controller copies them."""
         self.restarted_at: dict[int, str] = {}
         self.progress_deadline = 600
         self._containers = containers
@@ -155,8 +157,15 @@ class Kubelet:
         process.end(self.pass_time(seconds=after))
         process.start(self.pass_time(seconds=back_off))
 
-    def roll_out(self, restarted_at: str = "") -> None:
-        """A new ReplicaSet; whether anything is said of ``kubectl rollout restart`` on its template."""
+    def roll_out(self, restarted_at: str = "", notes: dict[str, str] | None = None) -> None:
+        """A new ReplicaSet.
+
+        Args:
+            restarted_at: what ``kubectl rollout restart`` writes on its template.
+            notes: annotations that the Deployment has from now on; None: those of before.
+        """
+        self._left[self.revision] = dict(self.annotations)
+        self.annotations = self.annotations if notes is None else notes
         self.revision += 1
         self.rollout_done_at = None
         if restarted_at:
@@ -203,7 +212,10 @@ class Kubelet:
             "metadata": {
                 "name": f"rs-{number}",
                 "uid": f"{self._prefix}rs-{number}",
-                "annotations": {"deployment.kubernetes.io/revision": str(number)},
+                "annotations": {
+                    **self._left.get(number, self.annotations),
+                    "deployment.kubernetes.io/revision": str(number),
+                },
                 "ownerReferences": [{"kind": "Deployment", "uid": self.uid, "controller": True}],
             },
             "spec": {"template": {"metadata": {"annotations": notes}}},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.release.frozen import LABEL_APP, MANAGED_BY
+from include.release.frozen import LABEL_APP, MANAGED_BY, NOTE_DIGEST, NOTE_RUN
 from include.restarts.ledger import Ledger
 from include.restarts.rollouts import counts, rollout_of
 from include.restarts.view import View, moment_of, view_of
@@ -15,6 +15,13 @@ from tests.include.restarts.kubelet import START, Kubelet, stamp
 from tests.include.restarts.timelines import timeline
 
 OURS = {**MANAGED_BY, LABEL_APP: "upcommerce"}
+
+
+def released(number: int) -> dict[str, str]:
+    """What a release writes on a Deployment."""
+    return {NOTE_RUN: f"release/run-{number}", NOTE_DIGEST: f"digest-{number}"}
+
+
 RELEASE, RESTART = "during a release", "during kubectl rollout restart"
 
 
@@ -37,7 +44,7 @@ def _rolling(kubelet: Kubelet, *, how: str) -> None:
         kubelet.roll_out(restarted_at=stamp(kubelet.now))
     else:
         kubelet.labels = OURS if how == RELEASE else {}
-        kubelet.roll_out()
+        kubelet.roll_out(notes=released(2) if how == RELEASE else None)
     kubelet.add()
 
 
@@ -120,6 +127,32 @@ def test_a_rollout_of_somebody_else_counts() -> None:
     assert _counted(ledger, kubelet) == [("uid-2", 1)]
 
 
+def test_an_image_that_somebody_sets_on_what_a_release_has_brought_is_no_release() -> None:
+    """``kubectl set image``: the labels and notes of the release stay on the Deployment, and get onto the new pods' owner."""
+    kubelet, ledger = Kubelet(), Ledger(15)
+    kubelet.labels, kubelet.annotations = OURS, released(1)
+    kubelet.pass_time(minutes=30)
+    kubelet.roll_out()
+    kubelet.add()
+    kubelet.crash(kubelet.pods["uid-2"].processes[0])
+    _look(ledger, kubelet)
+    assert _counted(ledger, kubelet) == [("uid-2", 1)]
+
+
+def test_a_release_over_an_image_that_somebody_has_set_and_one_back_are_releases() -> None:
+    kubelet, ledger = Kubelet(), Ledger(15)
+    kubelet.labels, kubelet.annotations = OURS, released(1)
+    kubelet.roll_out()
+    for number in (2, 3):
+        kubelet.pass_time(minutes=30)
+        kubelet.roll_out(notes=released(number))
+        new = kubelet.add()
+        kubelet.crash(new.processes[0])
+        _look(ledger, kubelet)
+    assert _counted(ledger, kubelet) == []
+    assert {each.not_counted for each in ledger.restarts} == {RELEASE}
+
+
 def test_a_template_that_was_restarted_once_does_not_excuse_the_rollouts_after_it() -> None:
     """The annotation stays on the template: only the ReplicaSet that brought it is that restart's."""
     kubelet, ledger = Kubelet(), Ledger(15)
@@ -167,6 +200,9 @@ def _views(name: str, **labels: str) -> list[tuple[View, str]]:
         each = step["object"]
         if step["kind"] == "Deployment":
             each = {**each, "metadata": {**each["metadata"], "labels": labels}}
+        if step["kind"] == "ReplicaSet":  # as if each had been brought by a release of its own
+            notes = (each["metadata"].get("annotations") or {}) | {NOTE_RUN: each["metadata"]["name"]}
+            each = {**each, "metadata": {**each["metadata"], "annotations": notes}}
         objects[step["kind"], each["metadata"]["name"]] = each
         if step["type"] == "DELETED":
             del objects[step["kind"], each["metadata"]["name"]]
