@@ -74,6 +74,7 @@ class TellGuardOperator(GuardOperator):
         ti: Any = context["ti"]
         failure = failure_of(context, BEFORE_THE_PRESS)
         press, now = self._press(post, ti.xcom_pull(task_ids="press", key=PRESSED), failure)
+        noted: dict[str, Any] = (press or {}).get("note") or {}
         return Told(
             # The press decides again when the verdict is too old.
             verdict=verdict_of(context, "press") or verdict_of(context, "confirm"),
@@ -81,7 +82,7 @@ class TellGuardOperator(GuardOperator):
             refused=str(ti.xcom_pull(task_ids="approve", key=REFUSED) or ""),
             approved_by=str(ti.xcom_pull(task_ids="approve", key=APPROVED) or ""),
             failure=failure,
-            evidence=str(ti.xcom_pull(task_ids="save_evidence") or ""),
+            evidence=str(ti.xcom_pull(task_ids="save_evidence") or noted.get("evidence") or ""),
             now=now,
             links=links_of(post.guard, context),
         )

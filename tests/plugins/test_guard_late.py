@@ -222,7 +222,7 @@ class TestCutOff:
     def test_a_press_at_once_is_told_when_no_task_behind_it_succeeds(self, guards, chat):
         guards.add()
         uid = guards.live()["metadata"]["uid"]
-        note = PressNote(run="web_guard/run-1", by="web", reason="4 restarts")
+        note = PressNote(run="web_guard/run-1", by="web", reason="4 restarts", evidence="evidence-web-1")
         press(guards.client, guards.namespace, "web-app", uid, note)
         run = guards.begin()
         run.states["confirm"] = "failed"
@@ -230,6 +230,7 @@ class TestCutOff:
         (told,) = chat.told
         assert told.startswith("*[pressed] web-app")
         assert "from 1 replica: 4 restarts" in told
+        assert "ConfigMap evidence-web-1" in told
 
     def test_what_the_press_has_done_is_handed_on_before_anything_else(self, guards, monkeypatch):
         run = tripped(guards)
