@@ -52,7 +52,7 @@ def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Mes
         "Restarts": restarts_text(guard, verdict) if verdict else "",
         "Why": evidence_text(verdict.restarts) if verdict else "",
         "Scaled": str(press.get("text", "")),
-        "Look out": " ".join(press.get("lines") or []),
+        "Look out": "; ".join(press.get("lines") or []),
         "Approved by": told.approved_by,
         "Evidence": f"ConfigMap {told.evidence} in namespace {place.namespace}" if told.evidence else "",
         "Seen less": " ".join(verdict.notes) if verdict else "",
