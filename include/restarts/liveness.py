@@ -62,12 +62,14 @@ class Look:
         beats: the signs of life in the namespace.
         deployment: the Deployment, None when there is none.
         problem: why the cluster could not be asked; empty when it could.
+        denied: what a press takes and the guard may not do; empty when it may do everything.
     """
 
     dag: Dag
     beats: Sequence[Beat] = ()
     deployment: dict[str, Any] | None = None
     problem: str = ""
+    denied: str = ""
 
 
 class Kept(BaseModel):
@@ -190,6 +192,8 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
             f"There is no Deployment {guard.deployment} in the guard's namespace (yet). "
             "It is watched from the moment it is there."
         )
+    if look.denied and not guard.dry_run:
+        return "waiting", f"The watch lives, but its press would fail: {look.denied}."
     dry = " Dry run: it would only say so." if guard.dry_run else ""
     return "armed", f"Watches {guard.deployment}: presses {rule(guard)}.{dry}"
 

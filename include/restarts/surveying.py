@@ -10,9 +10,11 @@ from include.release.environments import Environment, Environments
 from include.release.frozen import MANAGED_BY
 from include.release.kube import Cluster, KubeError
 from include.release.problems import RejectedError
+from include.restarts.allowed import not_allowed
 from include.restarts.guards import Guard, Guards
 from include.restarts.heartbeat import HEARTBEAT, Beat, read_beats
 from include.restarts.liveness import Dag, Look
+from include.restarts.storm import meeting_place
 
 Connect = Callable[[Environment], Cluster]
 Object = dict[str, Any]
@@ -26,6 +28,8 @@ class Seen:
     beats: list[Beat] = field(default_factory=list)
     deployments: Mapping[str, Object] = field(default_factory=dict)
     problem: str = ""
+    denied: str = ""
+    """What a press takes and the connection's user may not do."""
     replica_sets: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     config_maps: Mapping[str, Object] = field(default_factory=dict)
@@ -45,29 +49,33 @@ def survey(
     found: dict[str, Seen] = {}
     for name in dict.fromkeys(each.environment for each in guards.guards):
         place = places.find(name)
-        found[name] = (
-            _look(place, connect, counts) if place else Seen(problem=f"there is no environment {name}")
-        )
+        if place is None:
+            found[name] = Seen(problem=f"there is no environment {name}")
+        else:
+            meeting = meeting_place(guards, places, place.connection) or place.namespace
+            found[name] = _look(place, connect, meeting, counts)
     return found
 
 
 def look_at(guard: Guard, seen: Mapping[str, Seen], dag: Dag) -> Look:
     """What was seen of one guard."""
     here = seen[guard.environment]
-    return Look(dag, here.beats, here.deployments.get(guard.deployment), here.problem)
+    return Look(dag, here.beats, here.deployments.get(guard.deployment), here.problem, here.denied)
 
 
-def _look(place: Environment, connect: Connect, counts: bool) -> Seen:
+def _look(place: Environment, connect: Connect, meeting: str, counts: bool) -> Seen:
     namespace = place.namespace
     try:
         cluster = connect(place)
         beats = read_beats(cluster.get("ConfigMap", namespace, HEARTBEAT))
         deployments = _by_name(cluster.list("Deployment", namespace))
+        denied = not_allowed(cluster, namespace, meeting)
         if not counts:
-            return Seen(beats, deployments)
+            return Seen(beats, deployments, denied=denied)
         return Seen(
             beats,
             deployments,
+            denied=denied,
             replica_sets=cluster.list("ReplicaSet", namespace),
             pods=cluster.list("Pod", namespace),
             config_maps=_by_name(cluster.list("ConfigMap", namespace, labels=OURS)),

@@ -147,6 +147,17 @@ def test_a_watch_that_another_triggerer_took_over_is_armed_whatever_the_first_on
     assert judged(look(WATCHING, beat(age=100), failed_here)).state == "waiting"
 
 
+def test_a_guard_that_may_not_press_is_not_armed():
+    denied = "the connection's user lacks patch on deployments in namespace sre"
+    found = judged(look(WATCHING, beat(), denied=denied))
+    assert (found.state, found.text) == (
+        "waiting",
+        f"The watch lives, but its press would fail: {denied}.",
+    )
+    dry = GUARD.model_copy(update={"dry_run": True})
+    assert judged(look(WATCHING, beat(), denied=denied), guard=dry).state == "armed"
+
+
 def test_a_cluster_that_is_down_is_waited_for_and_then_the_watch_gets_time():
     down = look(WATCHING, problem="https://10.0.0.1:6443 does not answer: connection refused")
     found = judged(down, kept(age=900))
