@@ -9,19 +9,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 HEARTBEAT = "restart-watch"
-"""ConfigMap in every watched namespace. One data key for each triggerer; its value is JSON."""
+"""ConfigMap in every watched namespace. One data key for each triggerer and connection; its value is JSON."""
 
 
+OF_A_PROCESS = "_"
+"""Between a triggerer's process and the connection of the hub in it."""
 TAKEN_OVER = timedelta(minutes=1)
 """A watch that is well at one triggerer is believed so much longer than one that had trouble at another."""
 
 
 @dataclass(frozen=True)
 class Beat:
-    """The sign of life of one triggerer.
+    """The sign of life of one hub.
 
     Args:
-        triggerer: whose.
+        triggerer: whose: the triggerer's process, and the connection through which it watches.
         at: when it was written.
         last_event: when the API server last told of a change; None when it has not yet.
         last_relist: when everything was last listed; None when it could not be yet.
@@ -37,6 +39,11 @@ class Beat:
     watches: frozenset[str] = frozenset()
     problem: str = ""
     troubles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def process(self) -> str:
+        """The triggerer's process: it may have several hubs in a namespace."""
+        return self.triggerer.partition(OF_A_PROCESS)[0]
 
     def trouble_of(self, name: str) -> str:
         """What keeps a watch from deciding, or keeping its counts; empty when nothing does."""

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from include.release.kube import KubeError
 from include.release.kube_async import AsyncCluster
 from include.restarts.beating import BEAT_SECONDS, write_beat
-from include.restarts.heartbeat import Beat
+from include.restarts.heartbeat import OF_A_PROCESS, Beat
 from include.restarts.index import Index
 from include.restarts.stream import Pace, Stream
 from include.restarts.view import View
@@ -104,7 +104,7 @@ class Hub:
     Args:
         connect: opens a client.
         namespace: what is watched.
-        identity: name of this triggerer in the signs of life.
+        identity: its name in the signs of life.
         pace: how often it lists, and tries again.
         beat_seconds: between two signs of life.
     """
@@ -118,7 +118,7 @@ class Hub:
         pace: Pace | None = None,
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:
-        self.namespace, self.identity = namespace, identity or identity_of_process()
+        self.namespace, self.identity = namespace, identity or process_of_hub()
         self.index = Index(namespace, self._wake)
         self.cluster: AsyncCluster | None = None
         self.unwritten = ""
@@ -302,7 +302,7 @@ async def seat_at(
     key = (asyncio.get_running_loop(), connection, namespace)
     hub, task = _hubs.get(key, (None, None))
     if hub is None or task is None or task.done():
-        hub = Hub(connect, namespace, pace=pace)
+        hub = Hub(connect, namespace, identity=identity_of(connection), pace=pace)
         # A context of its own: what the hub does is in the log of no single trigger.
         task = asyncio.create_task(
             hub.run(), name=f"hub of {connection}/{namespace}", context=contextvars.Context()
@@ -329,9 +329,17 @@ def hub_count() -> int:
     return len(_hubs)
 
 
-def identity_of_process() -> str:
-    """Name of this process in the signs of life: host and process id, as a ConfigMap's key may be."""
-    return re.sub(r"[^-._a-zA-Z0-9]", "-", f"{socket.gethostname()}-{os.getpid()}")
+def identity_of(connection: str) -> str:
+    """Name of a hub in the signs of life, as a ConfigMap's key may be: its process, and the connection.
+
+    Two connections may lead to the same namespace of the same cluster.
+    """
+    return process_of_hub() + OF_A_PROCESS + re.sub(r"[^-._a-zA-Z0-9]", "-", connection)
+
+
+def process_of_hub() -> str:
+    """Host and process id."""
+    return re.sub(r"[^-.a-zA-Z0-9]", "-", f"{socket.gethostname()}-{os.getpid()}")
 
 
 def _said(error: BaseException, *, connected: bool) -> str:

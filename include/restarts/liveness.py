@@ -184,7 +184,7 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
     stuck = timedelta(minutes=guards.liveness_minutes, seconds=_RELISTS * guards.relist_seconds)
     if beat.last_relist is not None and now - beat.last_relist > stuck:
         return "not alive", (
-            f"The triggerer {beat.triggerer} lives, but has not listed the pods for {ago(now - beat.last_relist)}, "
+            f"The triggerer {beat.process} lives, but has not listed the pods for {ago(now - beat.last_relist)}, "
             f"which it should every {guards.relist_seconds} s. Start the triggerer again; its log says more."
         )
     if look.deployment is None:
@@ -284,7 +284,7 @@ def report(found: Sequence[Liveness]) -> str:
 def live_triggerers(beats: Iterable[Beat], guards: Guards, now: datetime) -> int:
     """How many triggerers gave a sign of life lately."""
     limit = timedelta(minutes=guards.liveness_minutes)
-    return len({beat.triggerer for beat in beats if now - beat.at <= limit})
+    return len({beat.process for beat in beats if now - beat.at <= limit})
 
 
 def capacity_problem(watches: int, capacity: int, triggerers: int = 1) -> str:

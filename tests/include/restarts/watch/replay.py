@@ -98,6 +98,10 @@ class Replay:
     def _config_map(self, method: str, name: str, body: Any) -> web.Response:
         if method == "POST":
             name = body["metadata"]["name"]
+            if name in self.objects:
+                return self._plain(
+                    Answer(status(409, "AlreadyExists", f'configmaps "{name}" already exists'), 409)
+                )
             self.objects[name] = body
         elif name not in self.objects:
             return self._plain(Answer(status(404, "NotFound", f'configmaps "{name}" not found'), 404))

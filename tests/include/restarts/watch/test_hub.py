@@ -13,8 +13,10 @@ import pytest
 from include.release.kube_async import AsyncCluster
 from include.restarts import hub as hubs
 from include.restarts.beating import value_of, write_beat
+from include.restarts.guards import Guards
 from include.restarts.heartbeat import HEARTBEAT, Beat, read_beats
 from include.restarts.hub import Hub, Seat, hub_count, seat_at
+from include.restarts.liveness import live_triggerers
 from include.restarts.stream import Pace, Stream
 from tests.include.restarts.watch.replay import Answer, Replay, listed, replay, status, thing
 
@@ -294,6 +296,19 @@ async def test_without_permission_for_pods_the_signs_of_life_say_so(server):
         assert "Grant list and watch on pods" in beats(server)[0].problem
         assert beats(server)[0].last_relist is None
         assert seat.view is None
+
+
+async def test_two_connections_of_one_triggerer_do_not_overwrite_each_others_sign_of_life(server):
+    fill(server, "a", "b")
+    async with contextlib.AsyncExitStack() as stack:
+        for connection, name in (("one", "a"), ("two", "b")):
+            seat = await stack.enter_async_context(
+                seat_at(connection, server.connect, "shop", name, name, PACE)
+            )
+            seat.decided()
+        await until(lambda: {name for each in beats(server) for name in each.watches} == {"a", "b"})
+        assert len({each.triggerer for each in beats(server)}) == 2
+        assert live_triggerers(beats(server), Guards(), datetime.now(UTC)) == 1
 
 
 async def test_signs_of_life_that_cannot_be_written_are_said(server, monkeypatch):
