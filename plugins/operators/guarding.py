@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,9 +75,9 @@ class GuardOperator(BaseOperator):
         with guard_errors(self):
             return self.step(post_of(self.guard, context), context)
 
+    @abc.abstractmethod
     def step(self, post: Post, context: Context) -> Any:
         """What the task does."""
-        raise NotImplementedError
 
 
 def guards_here(kind: str) -> list[tuple[Guard, Environment, Guards]]:
