@@ -111,10 +111,6 @@ def decide(
 def _not_armed(view: View) -> Decision | None:
     """The states in which nothing is counted; None when there is something to watch."""
     place = f"{view.namespace}/{view.name}"
-    if view.problem:
-        return Decision(
-            action="wait", text=f"Cannot see {place}: {view.problem} It is looked at again by itself."
-        )
     if view.deployment is None:
         return Decision(
             action="wait", text=f"Deployment {place} is not there (yet); watched when it appears."

@@ -136,8 +136,6 @@ class Ledger:
         for restart in restarts:
             changed |= self._restarts.get(restart.key) != restart
             self._restarts[restart.key] = restart
-        if view.problem:
-            return changed
         for pod in view.pods:
             known = self._known(pod)
             if known is None or not _older(pod, known, now):
@@ -171,23 +169,6 @@ class Ledger:
         self._restarts = restarts
         self._kept.pods = {uid: known for uid, known in self._kept.pods.items() if uid not in gone}
         return changed
-
-    def absorb(self, other: Ledger) -> None:
-        """Take in what another writer has kept meanwhile (a second triggerer that took over, the confirming task)."""
-        for key, each in other._restarts.items():
-            mine = self._restarts.get(key)
-            if mine is None or (mine.cause == "unknown" and each.cause != "unknown"):
-                self._restarts[key] = each
-            elif mine.pending and not each.pending:
-                self._restarts[key] = mine.model_copy(update={"pending": False})
-        for uid, known in other._kept.pods.items():
-            ours = self._kept.pods.get(uid)
-            if ours is None or known.at > ours.at:
-                self._kept.pods[uid] = known
-        for kind, at in other._kept.alerts.items():
-            self._kept.alerts[kind] = max(at, self._kept.alerts.get(kind, at))
-        times = [each for each in (self._kept.asked_at, other._kept.asked_at) if each is not None]
-        self._kept.asked_at = max(times, default=None)
 
     def alerted_at(self, kind: str) -> datetime | None:
         """When people were last told about this kind of thing."""

@@ -19,8 +19,7 @@ Object = dict[str, Any]
 class View:
     """One Deployment, its ReplicaSets and its pods (by their owners, not by labels), with the pods' events.
 
-    ``deployment`` is None when there is none of that name. ``problem`` says why there is no answer at all (no
-    permission, a cluster that is down); then everything else is empty.
+    ``deployment`` is None when there is none of that name. Without an answer of the cluster there is no view.
     """
 
     namespace: str
@@ -31,7 +30,6 @@ class View:
     pods: Sequence[Object] = ()
     events_by_pod_uid: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     nodes_not_ready: Sequence[str] = ()
-    problem: str = ""
     passed: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     """By pod uid: states that the pod has been in lately, oldest first. A look that comes late sees their ends too."""
 

@@ -333,16 +333,11 @@ def test_a_note_that_cannot_be_read_is_a_press_all_the_same() -> None:
     [
         ({"deployment": None}, "Deployment sre/swype-app is not there (yet); watched when it appears."),
         (
-            {"deployment": None, "problem": "GET /api/v1/pods: pods is forbidden (403 Forbidden)."},
-            "Cannot see sre/swype-app: GET /api/v1/pods: pods is forbidden (403 Forbidden). "
-            "It is looked at again by itself.",
-        ),
-        (
             {"deployment": {"metadata": {"name": "swype-app"}, "spec": {"replicas": 0}}},
             "sre/swype-app is scaled to zero, and not by the button: nothing to press.",
         ),
     ],
-    ids=["absent", "no permission", "scaled to zero by somebody"],
+    ids=["absent", "scaled to zero by somebody"],
 )
 def test_there_is_a_text_for_what_cannot_be_watched(changed: dict[str, Any], text: str) -> None:
     case = Case()

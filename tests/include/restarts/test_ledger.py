@@ -239,16 +239,6 @@ def test_only_news_has_to_be_written() -> None:
     assert json.loads(ledger.to_json()) == {"deployment": "d"}
 
 
-def test_a_cluster_that_does_not_answer_changes_nothing() -> None:
-    kubelet, ledger = Kubelet(), Ledger(WINDOW)
-    look(ledger, kubelet)
-    before = ledger.to_json()
-    assert not ledger.record(
-        [], View("sre", "swype-app", kubelet.now, problem="connection refused"), kubelet.now
-    )
-    assert ledger.to_json() == before
-
-
 def test_after_days_without_a_look_the_count_before_is_still_known() -> None:
     kubelet, ledger = Kubelet(), Ledger(WINDOW)
     look(ledger, kubelet)
@@ -322,19 +312,3 @@ def test_no_restart_is_from_before_its_pod() -> None:
     kubelet.crash(kubelet.only())
     (restart,) = look(ledger, kubelet)
     assert restart.at == START
-
-
-def test_what_two_writers_kept_is_put_together() -> None:
-    kubelet, mine = Kubelet(), Ledger(WINDOW)
-    look(mine, kubelet)
-    other = Ledger.from_json(mine.to_json(), WINDOW)
-    kubelet.crash(kubelet.only())
-    look(mine, kubelet, cause="unknown")
-    look(other, kubelet, cause="network")
-    kubelet.crash(kubelet.only())
-    look(other, kubelet, cause="network")
-    other.note_alert("other causes", kubelet.now)
-    mine.absorb(other)
-    assert [(each.number, each.cause) for each in mine.restarts] == [(1, "network"), (2, "network")]
-    assert mine.alerted_at("other causes") == kubelet.now
-    assert look(mine, kubelet) == []
