@@ -54,6 +54,16 @@ def test_what_is_rare_is_kept_beside_what_is_frequent_and_what_is_pending_is_not
     assert [each.pod_uid for each in ledger.restarts if each.pending] == ["uid-1"]
 
 
+def test_what_is_pending_is_kept_however_much_it_is_or_it_would_come_again_with_every_look() -> None:
+    kubelet, ledger = Kubelet(replicas=60), Ledger(WINDOW)
+    for pod in kubelet.pods.values():
+        pod.processes[0].end(kubelet.now)
+    view, now = kubelet.view(), kubelet.now
+    ledger.record(ledger.new_restarts(view, now), view, now)
+    ledger.prune(now, 3)
+    assert ledger.new_restarts(kubelet.view(), now) == []
+
+
 def test_pods_that_are_gone_are_forgotten_when_there_are_many() -> None:
     kubelet, ledger = Kubelet(replicas=1), Ledger(WINDOW)
     for _ in range(GONE_KEPT + 20):
