@@ -21,8 +21,9 @@ def value_of(beat: Beat) -> str:
     """A sign of life as it is stored."""
     moments = {"at": beat.at, "last_event": beat.last_event, "last_relist": beat.last_relist}
     shown = {name: at.isoformat(timespec="milliseconds") if at else None for name, at in moments.items()}
-    troubles = {"troubles": dict(sorted(beat.troubles.items()))} if beat.troubles else {}
-    return json.dumps({**shown, "watches": sorted(beat.watches), "problem": beat.problem, **troubles})
+    by_name = {"troubles": beat.troubles, "deployments": beat.deployments}
+    sorted_names = {key: dict(sorted(each.items())) for key, each in by_name.items() if each}
+    return json.dumps({**shown, "watches": sorted(beat.watches), "problem": beat.problem, **sorted_names})
 
 
 async def write_beat(cluster: AsyncCluster, namespace: str, beat: Beat) -> None:

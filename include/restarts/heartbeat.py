@@ -30,6 +30,7 @@ class Beat:
         watches: names of the watches that have decided lately.
         problem: what keeps it from watching; empty when nothing does.
         troubles: what keeps single watches from deciding, by name.
+        deployments: what the watches watch, by name.
     """
 
     triggerer: str
@@ -39,6 +40,7 @@ class Beat:
     watches: frozenset[str] = frozenset()
     problem: str = ""
     troubles: Mapping[str, str] = field(default_factory=dict)
+    deployments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def process(self) -> str:
@@ -86,10 +88,15 @@ def _read(triggerer: str, text: str) -> Beat | None:
             _moment(value.get("last_relist")),
             frozenset(map(str, value.get("watches") or [])),
             str(value.get("problem") or ""),
-            {str(name): str(text) for name, text in (value.get("troubles") or {}).items()},
+            _texts(value.get("troubles")),
+            _texts(value.get("deployments")),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in (value or {}).items()}
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -254,7 +254,7 @@ class Hub:
         """The sign of life of now."""
         now = time.monotonic()
         watching = {
-            seat.name
+            seat.name: seat.deployment
             for seats in self._seats.values()
             for seat in seats
             if seat.decided_at is not None and now - seat.decided_at < STALLED_SECONDS
@@ -270,6 +270,7 @@ class Hub:
             watches=frozenset(watching),
             problem=self.problem,
             troubles=dict(self._troubles),
+            deployments=watching,
         )
 
     def _wake(self, deployment: str) -> None:

@@ -192,6 +192,12 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
             f"There is no Deployment {guard.deployment} in the guard's namespace (yet). "
             "It is watched from the moment it is there."
         )
+    watched = beat.deployments.get(guard.name, guard.deployment)
+    if watched != guard.deployment:
+        return "waiting", (
+            f"The run of now still watches {watched}, as guards.yaml said when it began: mark it failed, and the next one "
+            f"watches {guard.deployment}."
+        )
     if look.denied and not guard.dry_run:
         return "waiting", f"The watch lives, but its press would fail: {look.denied}."
     dry = " Dry run: it would only say so." if guard.dry_run else ""

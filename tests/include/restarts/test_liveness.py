@@ -147,6 +147,12 @@ def test_a_watch_that_another_triggerer_took_over_is_armed_whatever_the_first_on
     assert judged(look(WATCHING, beat(age=100), failed_here)).state == "waiting"
 
 
+def test_a_guard_that_was_given_another_deployment_while_its_run_watches_the_first_is_not_armed():
+    assert judged(look(WATCHING, beat(deployments={"swype": "swype-app"}))).state == "armed"
+    found = judged(look(WATCHING, beat(deployments={"swype": "swype-old"})))
+    assert (found.state, "still watches swype-old" in found.text) == ("waiting", True)
+
+
 def test_a_guard_that_may_not_press_is_not_armed():
     denied = "the connection's user lacks patch on deployments in namespace sre"
     found = judged(look(WATCHING, beat(), denied=denied))

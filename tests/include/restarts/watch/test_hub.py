@@ -133,6 +133,7 @@ async def test_signs_of_life_say_who_watches_and_since_when_it_knows(server):
         (beat,) = beats(server)
     assert (beat.triggerer, beat.problem) == ("me", "")
     assert beat.watches == {"guard-a", "soak-b"}
+    assert beat.deployments == {"guard-a": "a", "soak-b": "b"}
     assert beat.last_relist is not None
     assert abs(beat.at - datetime.now(UTC)) < timedelta(seconds=5)
 
@@ -334,5 +335,7 @@ async def test_each_triggerer_has_its_own_sign_and_those_long_gone_are_removed(s
 
 def test_a_sign_of_life_is_read_as_it_was_written():
     now = datetime.now(UTC).replace(microsecond=0)
-    beat = Beat("me", now, now - timedelta(seconds=5), now, frozenset({"a", "b"}), "none", {"a": "x"})
+    beat = Beat(
+        "me", now, now - timedelta(seconds=5), now, frozenset({"a", "b"}), "none", {"a": "x"}, {"a": "d"}
+    )
     assert read_beats({"data": {"me": value_of(beat)}}) == [beat]
