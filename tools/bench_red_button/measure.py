@@ -144,6 +144,7 @@ def measure_cut(here: Ground, options: Options, say: Say) -> Cut:
             else:
                 slowest = max(slowest, zero.at - crossed)
             free_at[name] = time.time()
+            time.sleep(SETTLE_SECONDS)  # a restart in the second of the re-arm counts
             on.work.rearm(name)
         time.sleep(EXTRA_WITHIN)  # a press too many would come now
         return Cut(len(presses), len(on.observer.zeros), proxy.cuts, len(restarts), slowest)
