@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -15,6 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from include.restarts.guards import Guard, Guards
 from include.restarts.heartbeat import Beat, newest_for
 from include.restarts.press import PressNote, read_note
+from include.restarts.rearm_note import read_rearm
+from include.restarts.sight import CLOCKS_DIFFER
+from include.restarts.view import moment_of
 
 State = Literal["armed", "acting", "pressed", "disarmed", "waiting", "not alive"]
 STATES: tuple[str, ...] = get_args(State)
@@ -156,7 +159,7 @@ def _state(
     paused = f"The DAG {name}_guard is paused" if dag.paused else ""
     note = read_note(look.deployment)
     if note is not None:
-        text = pressed_text(guard, note)
+        text = pressed_text(guard, note, scaled_to(look.deployment))
         return "pressed", f"{text} {paused}: after the re-arm nothing would watch." if paused else text
     if paused:
         unknown = f" The cluster could not be asked: {look.problem}" if look.problem else ""
@@ -201,7 +204,22 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
     if look.denied and not guard.dry_run:
         return "waiting", f"The watch lives, but its press would fail: {look.denied}."
     dry = " Dry run: it would only say so." if guard.dry_run else ""
+    if until := _held_until(guard, look.deployment, now):
+        return "armed", (
+            f"Watches {guard.deployment}: a press is held back until {until:%H:%M} UTC (re-armed); people are told instead "
+            f"{rule(guard)}.{dry}"
+        )
     return "armed", f"Watches {guard.deployment}: presses {rule(guard)}.{dry}"
+
+
+def _held_until(guard: Guard, deployment: dict[str, Any], now: datetime) -> datetime | None:
+    """The end of the cooldown after a re-arm, as the decision has it; None when there is none now."""
+    note = read_rearm(deployment)
+    at = moment_of(note.at) if note else None
+    if at is None or at > now + CLOCKS_DIFFER:
+        return None
+    until = at.astimezone(UTC) + timedelta(minutes=guard.cooldown_minutes)
+    return until if now <= until else None
 
 
 def _acting(guard: Guard, dag: Dag, now: datetime, before: Kept | None) -> tuple[State, str]:
@@ -254,9 +272,19 @@ def _silent(
     return "not alive", f"Nothing watches {guard.deployment}: {why}"
 
 
-def pressed_text(guard: Guard, note: PressNote) -> str:
-    """What is known of a press, and the way back."""
+def scaled_to(deployment: dict[str, Any] | None) -> int:
+    """To how many replicas a Deployment is scaled."""
+    return int(((deployment or {}).get("spec") or {}).get("replicas") or 0)
+
+
+def pressed_text(guard: Guard, note: PressNote, replicas: int = 0) -> str:
+    """What is known of a press, and the way back; ``replicas`` is what it is scaled to all the same."""
     said = note.text
+    if replicas:
+        return (
+            f"{guard.deployment} is pressed, but scaled up to {replicas} by somebody: run {guard.name}_rearm, or scale it "
+            f"to zero again. It was {said}."
+        )
     return f"{said[0].upper()}{said[1:]}. {guard.deployment} stays at zero until somebody runs {guard.name}_rearm."
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import jinja2
@@ -15,7 +18,7 @@ from include.records.models import minute
 from include.records.page import TEMPLATES as SHARED
 from include.release.environments import Environment
 from include.release.frozen import NOTE_RUN
-from include.restarts.decision import Decision, decide
+from include.restarts.decision import Decision, decide, restarts_that_count
 from include.restarts.evidence import LABEL_GUARD
 from include.restarts.guards import Guard
 from include.restarts.ledger import Ledger
@@ -26,6 +29,9 @@ from include.restarts.surveying import Seen
 from include.restarts.view import view_of
 
 TEMPLATES = Path(__file__).parent / "templates"
+DECISION = "decision.json"
+WORDS = 100
+"""Characters of a decision that the table shows; the evidence has all of them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Saved:
     name: str
     at: datetime | None
     run: str
+    kind: str = ""
+    """What was decided: press, alert with its kind, ...; empty when that cannot be read."""
+    words: str = ""
+    """The first words of why."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,14 @@ class Row:
     pressed: PressNote | None
     saved: Sequence[Saved]
     """Newest first."""
+    last_restart: datetime | None = None
+    """The newest one in the ledger: a watch that has just begun knows of no event from before."""
+
+    @property
+    def last_event(self) -> datetime | None:
+        """What the watch heard last, or counted last."""
+        heard = self.liveness.beat.last_event if self.liveness.beat else None
+        return max(filter(None, (heard, self.last_restart)), default=None)
 
     @property
     def rule(self) -> str:
@@ -78,7 +96,7 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """As data."""
         beat = self.liveness.beat
-        moments = {"last_event": beat.last_event, "last_relist": beat.last_relist} if beat else {}
+        moments = {"last_event": self.last_event, "last_relist": beat.last_relist if beat else None}
         return {
             "guard": self.guard.name,
             "state": self.liveness.state,
@@ -91,6 +109,9 @@ class Row:
             **{name: at.isoformat() if at else None for name, at in moments.items()},
             "pressed": self.pressed.model_dump(mode="json") if self.pressed else None,
             "evidence": [each.name for each in self.saved],
+            "decisions": [
+                {"evidence": each.name, "kind": each.kind, "text": each.words} for each in self.saved
+            ],
         }
 
 
@@ -104,14 +125,19 @@ def row(guard: Guard, place: Environment, judged: Liveness, seen: Seen, now: dat
         _decision(guard, place, seen, now),
         read_note(live),
         _saved(guard, seen),
+        max((each.at for each in _ledger(guard, seen).restarts), default=None),
     )
+
+
+def _ledger(guard: Guard, seen: Seen) -> Ledger:
+    kept = (seen.config_maps.get(ledger_name(guard.name)) or {}).get("data") or {}
+    return Ledger.from_json(kept.get(KEY), guard.window_minutes)
 
 
 def _decision(guard: Guard, place: Environment, seen: Seen, now: datetime) -> Decision | None:
     if seen.problem:
         return None
-    kept = (seen.config_maps.get(ledger_name(guard.name)) or {}).get("data") or {}
-    ledger = Ledger.from_json(kept.get(KEY), guard.window_minutes)
+    ledger = _ledger(guard, seen)
     view = view_of(
         place.namespace,
         guard.deployment,
@@ -120,7 +146,13 @@ def _decision(guard: Guard, place: Environment, seen: Seen, now: datetime) -> De
         replica_sets=seen.replica_sets,
         pods=seen.pods,
     )
-    return decide(guard, ledger, view, now)
+    decision = decide(guard, ledger, view, now)
+    if view.pressed is None or not view.replicas:
+        return decision
+    # Nothing is decided by them, but who scaled it up wants to know them.
+    counted = restarts_that_count(guard, ledger, view, now)
+    counts = {name: dict(Counter(str(each.cause) for each in some)) for name, some in counted.items()}
+    return decision.model_copy(update={"counts": counts})
 
 
 def _saved(guard: Guard, seen: Seen) -> list[Saved]:
@@ -131,8 +163,21 @@ def _saved(guard: Guard, seen: Seen) -> list[Saved]:
             made = metadata.get("creationTimestamp")
             at = datetime.fromisoformat(made) if made else None
             run = (metadata.get("annotations") or {}).get(NOTE_RUN, "")
-            found.append(Saved(name, at, run))
+            found.append(Saved(name, at, run, *_said(each)))
     return sorted(found, key=lambda one: (str(one.at), one.name), reverse=True)
+
+
+def _said(config_map: Mapping[str, Any]) -> tuple[str, str]:
+    """What evidence was saved for, and the first words of why."""
+    try:
+        decision = json.loads((config_map.get("data") or {}).get(DECISION) or "{}")
+    except ValueError:
+        return "", ""
+    if not isinstance(decision, dict):
+        return "", ""
+    action, kind = str(decision.get("action") or ""), str(decision.get("kind") or "")
+    text = shorten(str(decision.get("text") or ""), WORDS, placeholder=" ...")
+    return ": ".join(filter(None, (action, kind))), text
 
 
 def render(

@@ -21,6 +21,9 @@ from plugins.guards_page import GUARDS_PREFIX, GuardsPlugin
 from tests.standin import Standin
 
 NAMESPACE = "sre"
+ALERT = json.dumps(
+    {"action": "alert", "kind": "other causes", "text": "5 restarts of sre/swype-app. " + "w " * 90}
+)
 PAGE = f"{GUARDS_PREFIX}/guards"
 LIVES = Dag()
 RUN = "swype_guard/scheduled__2026-11-21T03:00:00+00:00"
@@ -75,6 +78,7 @@ def shop(cluster: Standin, connection: Callable[[Path], None]) -> Iterator[Any]:
     labels = {"app.kubernetes.io/managed-by": "plan-reduce-repeat"}
     things = [
         ("evidence-swype-1", labels | {LABEL_GUARD: "swype"}, {"decision.json": '{"action": "press"}'}),
+        ("evidence-swype-0", labels | {LABEL_GUARD: "swype"}, {"decision.json": ALERT}),
         ("evidence-other-1", labels | {LABEL_GUARD: "other"}, {"decision.json": "not this guard's"}),
         ("restart-watch", labels, {"triggerer-1": json.dumps(beat)}),
     ]  # fmt: skip
@@ -100,6 +104,26 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     say()
     return say
+
+
+def count_restarts(shop: Any, at: str) -> None:
+    """The ledger of a watch that has counted two."""
+    uid = shop.get("Deployment", NAMESPACE, "swype-app")["metadata"]["uid"]
+    same = {
+        "pod": "p",
+        "pod_uid": "u",
+        "deployment_uid": uid,
+        "container": "main",
+        "at": at,
+        "cause": "network",
+    }
+    restarts = [{**same, "number": number} for number in (1, 2)]
+    body = {
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "restarts-swype", "labels": {"app.kubernetes.io/managed-by": "plan-reduce-repeat"}},
+        "data": {"ledger": json.dumps({"restarts": restarts})},
+    }  # fmt: skip
+    shop.apply(body, NAMESPACE, manager="t", force=True)
 
 
 @pytest.mark.parametrize(
@@ -128,28 +152,30 @@ def test_a_pressed_guard_with_its_evidence_and_its_way_back(airflow, shop, facts
     (guard,) = airflow.get(f"{PAGE}.json", headers=airflow.reader).json()["guards"]
     assert (guard["state"], guard["pressed"]["replicas"]) == ("pressed", 2)
     assert guard["last_event"]
+    assert "<strong>press</strong>" in text
+    assert (
+        '<strong>alert: other causes</strong> <span class="soft small">5 restarts of sre/swype-app.' in text
+    )
+    assert "w ...</span>" in text
+
+
+def test_somebody_scaled_a_pressed_one_up_and_it_restarts(airflow, shop, facts):
+    shop.patch("Deployment", NAMESPACE, "swype-app", {"spec": {"replicas": 1}})
+    now = datetime.now(UTC).isoformat()
+    count_restarts(shop, now)
+    beat = {"at": now, "watches": ["swype"]}
+    shop.patch("ConfigMap", NAMESPACE, "restart-watch", {"data": {"triggerer-1": json.dumps(beat)}})
+    text = airflow.get(PAGE, headers=airflow.reader).text
+    assert "swype-app is pressed, but scaled up to 1 by somebody" in text
+    assert '<span class="count">main: 2 of 3</span>' in text
+    (guard,) = airflow.get(f"{PAGE}.json", headers=airflow.reader).json()["guards"]
+    assert guard["last_event"] == now  # a watch that has just begun has heard of none
 
 
 def test_an_armed_guard_with_what_it_has_counted(airflow, shop, facts):
     note = {"metadata": {"annotations": {NOTE_PRESSED: None}}, "spec": {"replicas": 1}}
     shop.patch("Deployment", NAMESPACE, "swype-app", note)
-    at = datetime.now(UTC).isoformat()
-    uid = shop.get("Deployment", NAMESPACE, "swype-app")["metadata"]["uid"]
-    same = {
-        "pod": "p",
-        "pod_uid": "u",
-        "deployment_uid": uid,
-        "container": "main",
-        "at": at,
-        "cause": "network",
-    }
-    restarts = [{**same, "number": number} for number in (1, 2)]
-    body = {
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "restarts-swype", "labels": {"app.kubernetes.io/managed-by": "plan-reduce-repeat"}},
-        "data": {"ledger": json.dumps({"restarts": restarts})},
-    }  # fmt: skip
-    shop.apply(body, NAMESPACE, manager="t", force=True)
+    count_restarts(shop, datetime.now(UTC).isoformat())
     text = airflow.get(PAGE, headers=airflow.reader).text
     assert '<span class="badge armed">armed</span>' in text
     assert '<span class="count">main: 2 of 3</span><br><span class="soft">2 network</span>' in text

@@ -92,6 +92,33 @@ def test_pressed_says_by_which_run_and_how_to_go_on():
     assert (paused.state, "after the re-arm nothing would watch" in paused.text) == ("pressed", True)
 
 
+def test_pressed_but_scaled_up_by_somebody_is_said():
+    pressed = {"metadata": {"annotations": {"plan-reduce-repeat/pressed": "{}"}}, "spec": {"replicas": 1}}
+    found = judged(look(WATCHING, beat(), deployment=pressed))
+    assert found.state == "pressed"
+    assert found.text.startswith("swype-app is pressed, but scaled up to 1 by somebody: run swype_rearm, or")
+    assert "stays at zero" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("at", "held"),
+    [
+        (ago(minutes=10), True),
+        (ago(minutes=30), True),
+        (ago(minutes=31), False),
+        (ago(hours=-1), False),
+    ],
+)
+def test_the_cooldown_after_a_re_arm_is_said(at: datetime, held: bool):
+    note = json.dumps({"run": "swype_rearm/1", "at": at.isoformat()})
+    deployment = {"metadata": {"annotations": {"plan-reduce-repeat/rearmed": note}}}
+    found = judged(look(WATCHING, beat(), deployment=deployment))
+    assert found.state == "armed"
+    until = f"{at + timedelta(minutes=30):%H:%M}"
+    assert (f"a press is held back until {until} UTC (re-armed); people are told" in found.text) == held
+    assert ("presses at more than 3" in found.text) != held
+
+
 @pytest.mark.parametrize("annotation", ["", "not json", "[]", "null"])
 def test_a_press_that_cannot_be_read_is_a_press(annotation: str):
     deployment = {"metadata": {"annotations": {"plan-reduce-repeat/pressed": annotation}}}
