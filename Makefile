@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos images deps requirements clean venv venv-dev
+.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos bench-release bench-red-button images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)

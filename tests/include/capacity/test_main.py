@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.capacity.__main__ import main
-from include.release.loading import CONFIG_SETTING, RELEASES_SETTING
+from include.release.loading import CONFIG_SETTING, RELEASES_SETTING, shown_path
 from tests.include.capacity.conftest import change
 
 
@@ -32,7 +32,8 @@ def test_an_unknown_release_names_those_there_are(sources, capsys):
     with pytest.raises(SystemExit):
         main(["release-7.yaml"])
     assert (
-        f"no release release-7 in {sources.releases}, only: release-1, release-2" in capsys.readouterr().err
+        f"no release release-7 in {shown_path(sources.releases)}, only: release-1, release-2"
+        in capsys.readouterr().err
     )
 
 
