@@ -87,7 +87,7 @@ class PaymentKeeper:
             if over := journal.release_of(run):
                 return _outcome("nothing", run, self._over(over), {})
         text = f"Payments are held since {moment(hold.at)} for {_press(run)} ({self.shop.where}): those that wait, and new ones."
-        short = f"Payments are held: {in_words(waiting(answer.states))}."
+        short = f"Payments are held. Waiting when they were held: {in_words(waiting(answer.states))}."
         return _outcome("held", run, text, answer.states, short=short)
 
     def settle(self, how: How, run: str, reason: str = "") -> Outcome:
@@ -133,9 +133,11 @@ class PaymentKeeper:
         if after.how == "roll_back" and states is not None:
             text += f"\nOf these payments: {in_words(states)}."
         if after.how == "roll_back":
-            short = f"What waited is rolled back: {in_words(after.states if states is None else states)}."
+            # Without the shop's own list of what was settled, its counts are of all payments.
+            which = "all payments" if states is None else "of the same payments"
+            short = f"What waited is rolled back; {which} now: {in_words(after.states)}."
         else:
-            short = f"What waits is kept: {in_words(waiting(answer.states))}."
+            short = f"What waits is kept for replay, all in all now: {in_words(waiting(answer.states))}."
         return _outcome("settled", run, text, answer.states, states, short=short)
 
     def presses(self) -> list[str]:

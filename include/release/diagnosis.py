@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from include.release.environments import RolloutPolicy
 from include.release.rollout import Snapshot, condition
+from include.release.texts import plural
 
 Cause = Literal["crash loop", "image", "configuration", "quota", "unschedulable", "probe", "evicted"]
 AROUND: frozenset[Cause] = frozenset({"image", "configuration", "quota", "unschedulable", "evicted"})
@@ -102,7 +103,7 @@ def _container_trouble(
     unhealthy = _told(snapshot, name, "Unhealthy")
     if restarts and (restarts >= policy.crash_restarts or reason == "CrashLoopBackOff"):
         why = f"; {unhealthy}" if killed and unhealthy else ""
-        text = f"container {container} of pod {name} was restarted {restarts} times; it ended with {_end_text(ended)}{why}"
+        text = f"container {container} of pod {name} was restarted {plural(restarts, 'time')}; it ended with {_end_text(ended)}{why}"
         hopeless = restarts >= policy.crash_restarts
         return Trouble("crash loop", text, name, container, True, 0 if hopeless else None)
     if not each.get("ready") and (each.get("state") or {}).get("running") and unhealthy:

@@ -45,6 +45,7 @@ class Follower:
         names: the Deployments.
         policy: when to give up.
         say: receives a line whenever the state changes.
+        what_now: what on-call does when it fails; by default what holds for a release; empty when the caller says it.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class Follower:
         title: str,
         policy: RolloutPolicy,
         say: Callable[[str], None],
+        what_now: str | None = None,
     ) -> None:
         self.cluster, self.namespace, self.app, self.names = cluster, namespace, app, names
         self.title, self.policy, self.say = title, policy, say
+        self.what_now = what_now
         self._since: dict[str, float] = {}
         self._said: dict[str, str] = {}
 
@@ -177,7 +180,7 @@ class Follower:
             key = (trouble.pod, trouble.container)
             if trouble.cause in ("crash loop", "probe") and key not in logs and len(logs) < 2:
                 logs[key] = await self._log(trouble)
-        return rollout_failure(self.title, verdicts, unique, snapshot, logs)
+        return rollout_failure(self.title, verdicts, unique, snapshot, logs, self.what_now)
 
     async def _log(self, trouble: Trouble) -> str:
         for previous in (trouble.previous, not trouble.previous):

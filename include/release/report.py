@@ -10,6 +10,12 @@ from include.release.texts import indented, last_lines
 
 EVENTS_SHOWN = 12
 LINES_SHOWN = 20
+OF_A_RELEASE = (
+    "What now: the pods of the previous build still serve (no old pod ends before a new one is ready).\n"
+    "  - in a release: it goes back by itself after this. Put the cause right, in the cluster or in the release's "
+    "file, and trigger a new run\n"
+    "  - in a rollback: nothing goes back by itself. Put the cause right in the cluster and clear this task"
+)
 
 
 def rollout_failure(
@@ -18,6 +24,7 @@ def rollout_failure(
     found: list[Trouble],
     snapshot: Snapshot,
     logs: Mapping[tuple[str, str], str],
+    what_now: str | None = None,
 ) -> str:
     """One text with the reason first, then what the cluster said and the last log lines.
 
@@ -27,6 +34,7 @@ def rollout_failure(
         found: what held it up, the most telling first.
         snapshot: the state in which that was seen.
         logs: last log lines by pod and container.
+        what_now: what to do; by default what holds for a release and its rollback; empty when the caller says it.
     """
     failed = [verdict.text for verdict in verdicts if verdict.phase == "failed"]
     reason = found[0].text if found else (failed[0] if failed else "the rollout did not end in time")
@@ -43,12 +51,8 @@ def rollout_failure(
             parts.append(
                 f"Last log lines of {container} in pod {pod}:\n" + indented(last_lines(text, LINES_SHOWN))
             )
-    parts.append(
-        "What now: the pods of the previous build still serve (no old pod ends before a new one is ready).\n"
-        "  - in a release: it goes back by itself after this. Put the cause right, in the cluster or in the release's "
-        "file, and trigger a new run\n"
-        "  - in a rollback: nothing goes back by itself. Put the cause right in the cluster and clear this task"
-    )
+    if advice := OF_A_RELEASE if what_now is None else what_now:
+        parts.append(advice)
     return "\n\n".join(parts)
 
 

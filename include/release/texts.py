@@ -22,9 +22,10 @@ def indented(text: str, by: str = "    ") -> str:
     return "\n".join(by + line if line else line for line in text.splitlines())
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 pod``, ``2 pods``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def plural(count: float, noun: str) -> str:
+    """``1 pod``, ``2 pods``, ``0.5 minutes``."""
+    number = str(int(count)) if count == int(count) else f"{count:g}"
+    return f"{number} {noun}{'' if count == 1 else 's'}"
 
 
 def last_lines(text: str, count: int = 20) -> str:

@@ -192,7 +192,7 @@ def _hesitant(
     if rearmed is not None and now - rearmed <= cooldown:
         text = (
             f"{said}: it would be pressed, but it was re-armed at {moment(rearmed.isoformat())}, less than "
-            f"{rule.cooldown_minutes:g} minutes ago. A person decides."
+            f"{plural(rule.cooldown_minutes, 'minute')} ago. A person decides."
         )
         return Decision(action="alert", kind=REARMED, text=text, **facts)
     held = _past(ledger.alerted_at(HELD), now)
@@ -231,7 +231,7 @@ def _restarts(view: View, container: str, restarts: Sequence[Restart], rule: Rul
     also = f", {unseen} of them unseen" if unseen else ""
     many = "At least " if max(causes.values(), default=0) >= most_kept(rule.threshold) else ""
     what = f"{many}{plural(len(restarts), 'restart')} of {view.namespace}/{view.name} ({container})"
-    return f"{what} in {rule.window_minutes:g} minutes ({named}{also})"
+    return f"{what} in {plural(rule.window_minutes, 'minute')} ({named}{also})"
 
 
 def _last(restarts: Sequence[Restart]) -> str:
@@ -242,9 +242,9 @@ def _last(restarts: Sequence[Restart]) -> str:
 def _quiet(rule: Rule, view: View, by_container: dict[str, dict[str, int]]) -> str:
     place = f"{view.namespace}/{view.name}"
     if not by_container:
-        return f"{place}: no restart in the last {rule.window_minutes:g} minutes."
+        return f"{place}: no restart in the last {plural(rule.window_minutes, 'minute')}."
     parts = [
         f"{name} {', '.join(f'{count} {cause}' for cause, count in causes.items())}"
         for name, causes in by_container.items()
     ]
-    return f"{place}, restarts in {rule.window_minutes:g} minutes: {'; '.join(parts)}; the limit is {rule.threshold}."
+    return f"{place}, restarts in {plural(rule.window_minutes, 'minute')}: {'; '.join(parts)}; the limit is {rule.threshold}."

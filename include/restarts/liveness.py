@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from include.release.texts import plural
 from include.restarts.guards import Guard, Guards
 from include.restarts.heartbeat import Beat, newest_for
 from include.restarts.press import PressNote, read_note
@@ -291,7 +292,7 @@ def pressed_text(guard: Guard, note: PressNote, replicas: int = 0) -> str:
 def rule(guard: Guard) -> str:
     """When a guard presses, in words."""
     causes = "restart" if guard.causes == "any" else f"{', '.join(guard.causes)} restart"
-    return f"at more than {guard.threshold} {causes}s in {guard.window_minutes:g} minutes"
+    return f"at more than {guard.threshold} {causes}s in {plural(guard.window_minutes, 'minute')}"
 
 
 def ago(span: timedelta) -> str:

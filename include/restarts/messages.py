@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.payments.shop import undecided_text
 from include.release.environments import Environment
 from include.release.pressed import NOTE_PRESSED
 from include.release.telling import Message
 from include.release.texts import plural
 from include.restarts.confirming import Verdict
+from include.restarts.decision import REARMED
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard
 
@@ -28,6 +30,7 @@ class Told:
         failure: which task failed and why; empty when none did.
         evidence: name of the ConfigMap; empty when there is none.
         now: what is odd about the Deployment right now; empty when nothing is.
+        held: that payments are still held though nothing was pressed now; empty when none are.
     """
 
     verdict: Verdict | None
@@ -37,6 +40,7 @@ class Told:
     failure: str = ""
     evidence: str = ""
     now: str = ""
+    held: str = ""
     links: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,23 +87,37 @@ def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
         )
         also = f" Then this failed: {told.failure}.{left}" if told.failure else ""
         return "pressed", f"{press['text']}. {_why(verdict)} {stays}{also}"
+    return _not_pressed(told, " ".join(each for each in (told.held, by_hand(guard, place)) if each))
+
+
+def _not_pressed(told: Told, person: str) -> tuple[str, str]:
+    """The same where nothing was pressed; ``person`` says what somebody who decides has to know."""
+    press, verdict = told.press, told.verdict
     if told.failure:
         what = "The button was due and is NOT pressed" if verdict else "The guard could not decide"
-        text = f"{what}: {told.failure}. The next run tries again by itself. {by_hand(guard, place)}"
-        return ("failed", text) if verdict is None or verdict.action == "press" else ("alert", verdict.text)
+        text = f"{what}: {told.failure}. The next run tries again by itself. {person}"
+        if verdict is None or verdict.action == "press":
+            return "failed", text
+        return "alert", _alert(verdict, person)
     if verdict is None or (verdict.action == "wait" and press is None):
         return "", ""
     if verdict.action == "alert":
-        return "alert", verdict.text
+        return "alert", _alert(verdict, person)
     if verdict.action == "braked":
-        return "braked", f"{_why(verdict)} {by_hand(guard, place)}"
+        return "braked", f"{_why(verdict)} {person}"
     if told.refused:
-        return "refused", f"{_why(verdict)} Not pressed: {told.refused}. {by_hand(guard, place)}"
+        return "refused", f"{_why(verdict)} Not pressed: {told.refused}. {person}"
     if press is None:
         return "", ""
     if press["outcome"] == "braked":
-        return "braked", f"{_why(verdict)} Not pressed: {press['text']}. {by_hand(guard, place)}"
-    return "alert", f"{_why(verdict)} Not pressed: {press['text']}."
+        return "braked", f"{_why(verdict)} Not pressed: {press['text']}. {person}"
+    text = f"{_why(verdict)} Not pressed: {press['text']}."
+    return "alert", f"{text} {person}" if press["outcome"] == "re-armed" else text
+
+
+def _alert(verdict: Verdict, person: str) -> str:
+    """What a person decides on comes with how."""
+    return f"{_why(verdict)} {person}" if verdict.kind == REARMED else verdict.text
 
 
 def payments_message(
@@ -115,7 +133,11 @@ def payments_message(
 
     ``held`` and ``settled`` are what these tasks returned, ``failure`` says which of them failed and why.
     """
-    texts = [str(each["summary"]) for each in (held, settled) if each and each.get("result") != "nothing"]
+    said = [each for each in (held, settled) if each and each.get("result") != "nothing"]
+    texts = [str(each["summary"]) for each in said]
+    if len(said) == 2:
+        # What the settlement says again, of the same payments, is said once.
+        texts[0] = texts[0].removesuffix(undecided_text(int(said[0].get("undecided") or 0), pressed=True))
     if not texts and not failure:
         return None
     if failure:
@@ -148,15 +170,30 @@ def rearm_message(
     if failure and not done:
         outcome, text = "refused", f"Not re-armed: {failure}. It stays at zero."
     elif failure:
-        outcome, text = "failed", f"Re-armed, but then {failure}. {steps['Scaled']}."
+        task = failure.partition("`")[2].partition("`")[0]
+        outcome = "failed"
+        text = f"Re-armed, but then {failure}. {steps['Scaled']}. {what_now_after(guard, place, task)}"
     else:
         outcome = "re-armed"
         text = (
-            f"{steps['Scaled']}. The guard watches again; for {guard.cooldown_minutes:g} minutes it tells people "
+            f"{steps['Scaled']}. The guard watches again; for {plural(guard.cooldown_minutes, 'minute')} it tells people "
             "instead of pressing by itself."
         )
     details = {"Protects": guard.title, "Asked for by": asked_by, "Reason": reason, **steps, "Run": run}
     return Message(outcome, f"{guard.deployment} in {place.name} (re-arm)", text, details, links)
+
+
+def what_now_after(guard: Guard, place: Environment, task: str) -> str:
+    """What to do about a re-arm that failed at this task, after the replicas had come back."""
+    held = ""
+    if guard.payments is not None:
+        sure = "may be" if task == "release_payments" else "are"
+        held = f"payments {sure} still held, until this re-arm is through. "
+    return (
+        f"What now: {held}Put the cause right and clear `{task}` of {guard.name}_rearm with what comes after it. The "
+        f"guard watches again, but for {plural(guard.cooldown_minutes, 'minute')} after the re-arm it only tells people "
+        f"and does not press. {by_hand(guard, place)}"
+    )
 
 
 def by_hand(guard: Guard, place: Environment) -> str:
@@ -175,7 +212,7 @@ def restarts_text(guard: Guard, verdict: Verdict) -> str:
     causes = Counter(str(each.cause) for each in verdict.restarts)
     named = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
     return (
-        f"{len(verdict.restarts)} of container {verdict.container} in {guard.window_minutes:g} minutes ({named}); "
+        f"{len(verdict.restarts)} of container {verdict.container} in {plural(guard.window_minutes, 'minute')} ({named}); "
         f"the limit is {guard.threshold}"
     )
 

@@ -77,7 +77,7 @@ def braked(storm: Storm, trips: Sequence[Trip], nodes_not_ready: Sequence[str], 
     recent = sorted({each.guard for each in trips if each.at >= since})
     if len(recent) > storm.guards:
         return (
-            f"{plural(len(recent), 'guard')} tripped within {storm.minutes:g} minutes ({', '.join(recent)}), "
+            f"{plural(len(recent), 'guard')} tripped within {plural(storm.minutes, 'minute')} ({', '.join(recent)}), "
             f"more than {storm.guards}: the cause is something that they share"
         )
     if storm.nodes and nodes_not_ready:

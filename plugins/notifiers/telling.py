@@ -17,17 +17,25 @@ Told = Literal["told", "before", "failed"]
 
 
 def tell_all(
-    operator: BaseOperator, message: Message, environment: Environment, context: Context, *, news: str = ""
+    operator: BaseOperator,
+    message: Message,
+    environment: Environment,
+    context: Context,
+    *,
+    news: str = "",
+    logged: bool = False,
 ) -> dict[Told, list[str]]:
     """Tell each channel that wants to hear of it. Returns which were told now, which before, which could not be.
 
-    ``news`` names what is told when that is not the message of this run: told once, whichever run tells it.
+    ``news`` names what is told when that is not the message of this run: told once, whichever run tells it. ``logged``:
+    the task log has the message already, so that channel is told.
     """
     result: dict[Told, list[str]] = {"told": [], "before": [], "failed": []}
     for channel in channels_for(environment.tell, message.outcome):
         key = key_of(news, channel, Message("", "", "", {}, {})) if news else ""
         key = key or key_of(run_name(context), channel, message)
-        result[_tell(operator, channel, message, environment, context, key)].append(name_of(channel))
+        found = _tell(operator, channel, message, environment, context, key, logged=logged)
+        result[found].append(name_of(channel))
     return result
 
 
@@ -38,12 +46,15 @@ def _tell(
     environment: Environment,
     context: Context,
     key: str,
+    *,
+    logged: bool,
 ) -> Told:
     try:
         if _was_told(operator, environment, key):
             say(operator, f"{name_of(channel)}: was told before")
             return "before"
-        send(channel, message, context)
+        if not (logged and channel.kind == "log"):
+            send(channel, message, context)
     except Exception as error:  # (whatever a server or a connection is wrong with)
         reason = str(error).splitlines()[0] if str(error) else ""
         say(operator, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {reason}", error=True)

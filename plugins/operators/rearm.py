@@ -16,7 +16,7 @@ from include.release.pressed import wanted_replicas
 from include.release.problems import Problem, RejectedError
 from include.release.rollout import judge
 from include.release.texts import moment, plural
-from include.restarts.messages import rearm_message
+from include.restarts.messages import rearm_message, what_now_after
 from include.restarts.press import read_note
 from include.restarts.probe import ask_upstream
 from include.restarts.rearm import former_replicas, restore
@@ -43,7 +43,7 @@ class RearmOperator(GuardOperator):
     def execute(self, context: Context) -> Any:
         """Run the step; its errors are for the reader of the log."""
         with readable_errors(self):
-            return self.step(post_of(self.guard, context), context)
+            return self.step(post_of(self.guard, context, to_rearm=True), context)
 
     def tell_later(self, context: Context, text: str) -> None:
         """Keep a sentence for the message."""
@@ -185,8 +185,9 @@ class ProbeUpstreamOperator(RearmOperator):
             return answer.state
         raise give_up(
             self,
-            f"The upstream is {answer.state}: {answer.text}.\nRe-armed now, it would be pressed again soon. Nothing has "
-            "been changed. When it answers, clear this task or trigger again; who may approve here can force it (param "
+            f"The upstream is {answer.state}: {answer.text}.\nRe-armed now, its containers would go on restarting, and for "
+            f"{plural(guard.cooldown_minutes, 'minute')} the guard would only tell people, not press. Nothing has been "
+            "changed. When it answers, clear this task or trigger again; who may approve here can force it (param "
             "force).",
             reason=f"the upstream is {answer.state}: {answer.text}",
             kind="refused",
@@ -259,6 +260,7 @@ class RearmRolloutCheckOperator(RearmOperator):
                 names=[name],
                 title=f"{name} after its re-arm",
                 policy=post.place.rollout.model_dump(),
+                what_now="",  # that of a release does not hold from zero: `resume` says it
             ),
             method_name="resume",
         )
@@ -266,6 +268,7 @@ class RearmRolloutCheckOperator(RearmOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> str:
         """What the trigger found."""
+        post = post_of(self.guard, context, to_rearm=True)
         with readable_errors(self):
             if event.get("complete"):
                 say(self, event["text"])
@@ -273,8 +276,7 @@ class RearmRolloutCheckOperator(RearmOperator):
                 return str(event["text"])
             raise give_up(
                 self,
-                f"{event['text']}\nWhat now: the guard is armed, and tells people instead of pressing for its cooldown. "
-                "Payments are still held: put the cause right and clear this task, or scale to zero again.",
+                f"{event['text']}\n\n{what_now_after(post.guard, post.place, self.task_id)}",
                 reason=str(event["text"]),
                 kind="trouble" if event.get("around") or event.get("lost") else "failed",
             )

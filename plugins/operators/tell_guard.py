@@ -11,8 +11,10 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from typing_extensions import override
 
+from include.payments.journal import JournalStore
 from include.release.environments import Environment
 from include.release.kube import KubeError
+from include.release.problems import RejectedError
 from include.release.telling import Message
 from include.restarts.evidence import prune
 from include.restarts.guards import Guard
@@ -84,8 +86,22 @@ class TellGuardOperator(GuardOperator):
             failure=failure,
             evidence=str(ti.xcom_pull(task_ids="save_evidence") or noted.get("evidence") or ""),
             now=now,
+            held="" if (press or {}).get("outcome") in ("pressed", "already") else self._held(post),
             links=links_of(post.guard, context),
         )
+
+    def _held(self, post: Post) -> str:
+        """That payments are still held from a press before; empty when none are."""
+        if post.guard.payments is None:
+            return ""
+        try:
+            holds = JournalStore(post.cluster, post.namespace, post.guard.name).read().holds
+        except (KubeError, RejectedError) as error:
+            return f"Whether payments are held is not known: {str(error).splitlines()[0]}."
+        if not holds:
+            return ""
+        run = holds[-1].run.partition("@")[0]
+        return f"Payments are still held, for the press of run {run}; {post.guard.name}_rearm releases them."
 
     def _press(
         self, post: Post, press: dict[str, Any] | None, failure: str
@@ -135,14 +151,17 @@ def tell_list(
 def send_list(
     operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
 ) -> dict[str, Any]:
-    """Tell the list: which channels were told now, which before, and which could not be."""
+    """Tell the list: which channels were told now, which before, and which could not be.
+
+    The caller has written the message into the task log.
+    """
     listed = place if guard.tell is None else place.model_copy(update={"tell": guard.tell})
     news = ""
     if message.outcome == "failed":
         # The next run fails in the same way at once: told once per cooldown.
         window = int(datetime.now(UTC).timestamp() // (guard.cooldown_minutes * 60))
         news = f"{run_name(context).partition('/')[0]}#{message.title}#failed#{window}"
-    result = tell_all(operator, message, listed, context, news=news)
+    result = tell_all(operator, message, listed, context, news=news, logged=True)
     return {str(key): names for key, names in result.items()}
 
 

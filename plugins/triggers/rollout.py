@@ -26,6 +26,7 @@ class RolloutTrigger(BaseTrigger):
         names: the Deployments.
         title: how texts name the release.
         policy: fields of ``RolloutPolicy``.
+        what_now: what on-call does when it fails; by default what holds for a release; empty when the task says it.
     """
 
     def __init__(
@@ -37,14 +38,16 @@ class RolloutTrigger(BaseTrigger):
         names: list[str],
         title: str,
         policy: dict[str, Any],
+        what_now: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.connection, self.namespace, self.app = connection, namespace, app
         self.names, self.title, self.policy = names, title, policy
+        self.what_now = what_now
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments."""
-        fields = ("connection", "namespace", "app", "names", "title", "policy")
+        fields = ("connection", "namespace", "app", "names", "title", "policy", "what_now")
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             name: getattr(self, name) for name in fields
         }
@@ -60,7 +63,14 @@ class RolloutTrigger(BaseTrigger):
         try:
             async with ClusterHook(self.connection).get_async_conn() as cluster:
                 follower = Follower(
-                    cluster, self.namespace, self.app, self.names, self.title, policy, self._say
+                    cluster,
+                    self.namespace,
+                    self.app,
+                    self.names,
+                    self.title,
+                    policy,
+                    self._say,
+                    self.what_now,
                 )
                 return asdict(await follower.follow())
         except KubeError as error:

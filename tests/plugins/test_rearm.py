@@ -102,6 +102,22 @@ def test_after_it_nothing_is_pressed_by_itself_for_the_cooldown(pressed, chat):
     assert pressed.replicas() == 2
     assert chat.told[-1].startswith("*[alert]")
     assert "it was re-armed at" in chat.told[-1]
+    assert "scale deployment web-app --replicas=0" in chat.told[-1]
+    assert "Payments are still held" not in chat.told[-1]
+
+
+def test_an_alert_after_a_re_arm_says_when_payments_are_still_held(pressed, chat):
+    payments = {"kind": "upcommerce", "service": "upcommerce-service", "port": 5000, "settle": "keep"}
+    pressed.change(payments=payments)
+    rearm(begin())
+    store = JournalStore(pressed.client, pressed.namespace, "web")
+    store.change(lambda journal: journal.with_hold(Hold(run="web_guard/run-1@2026", confirmed=True)))
+    pressed.shown["web"].restarts.clear()
+    wait_for_pods(pressed)
+    pressed.trip()
+    pressed.whole(run_id="run-2")
+    said = "Payments are still held, for the press of run web_guard/run-1; web_rearm releases them."
+    assert said in chat.told[-1]
 
 
 def wait_for_pods(pressed: Guards) -> None:
@@ -175,6 +191,7 @@ def test_it_is_refused_while_the_upstream_is_down_unless_forced(pressed, chat, c
     assert pressed.replicas() == 0
     said = capsys.readouterr().out
     assert "The upstream is down: gateway-service:5010/ping does not answer" in said
+    assert "for 30 minutes the guard would only tell people, not press" in " ".join(said.split())
     assert "(param force)" in " ".join(said.split())
     run.values["probe_upstream", "failure"] = {"reason": "the upstream is down", "kind": "refused"}
     tell(run)
@@ -262,11 +279,29 @@ def test_a_dry_run_takes_no_lock_and_changes_nothing(pressed, capsys):
 
 
 def test_pods_that_do_not_come_up_are_said_with_what_to_do(pressed, capsys):
+    payments = {"kind": "upcommerce", "service": "upcommerce-service", "port": 5000, "settle": "keep"}
+    pressed.change(payments=payments)
     run = rearm(begin())
     check = RearmRolloutCheckOperator(task_id="rollout_check", guard="web")
+    with pytest.raises(TaskDeferred) as deferred:
+        check.execute(run.context("rollout_check"))
+    # From zero no previous build serves, and nothing goes back: not the advice of a release.
+    assert deferred.value.trigger.serialize()[1]["what_now"] == ""
     with pytest.raises(Exception, match="crash loop"):
         check.resume(run.context("rollout_check"), {"complete": False, "text": "web-app: crash loop"})
-    assert "Payments are still held" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("What now:") == 1
+    assert "What now: payments are still held" in said
+    assert "clear `rollout_check` of web_rearm" in said
+
+
+def test_a_message_is_written_into_the_log_once(pressed, capsys):
+    run = rearm(begin())
+    capsys.readouterr()
+    tell(run)
+    said = capsys.readouterr().out
+    assert said.count("[re-armed] web-app") == 1
+    assert "the task log: told" in said
 
 
 def test_a_re_arm_is_json_that_the_decision_reads(pressed):

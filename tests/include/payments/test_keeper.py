@@ -66,9 +66,12 @@ def test_queued_payments_are_rolled_back_when_the_button_is_pressed(near: NearCl
     )
     assert "2 payments may have reached the gateway before the button was pressed." in settled.text
     assert {each["reason"] for each in world.payments() if each["state"] == "rolled_back"} == {WHY}
-    assert held.summary == "Payments are held: 2 in flight (300 cents), 3 held (1200 cents)."
+    assert (
+        held.summary
+        == "Payments are held. Waiting when they were held: 2 in flight (300 cents), 3 held (1200 cents)."
+    )
     assert settled.summary.startswith(
-        "What waited is rolled back: 3 rolled back (1200 cents), 2 rolling back (300 cents). 2 payments may have"
+        "What waited is rolled back; of the same payments now: 3 rolled back (1200 cents), 2 rolling back (300 cents). 2 payments may have"
     )
     late, _ = world.queue.add("late", 700)
     assert late["state"] == "held"

@@ -23,7 +23,9 @@ def roll_out(cluster: Any, small: Callable[..., Frozen]) -> Callable[..., Any]:
     """Apply the small release with words replaced, and follow it; returns the outcome and the lines said."""
 
     async def go(
-        *pairs: tuple[str, str], edit: Callable[[dict[str, Any]], None] | None = None
+        *pairs: tuple[str, str],
+        edit: Callable[[dict[str, Any]], None] | None = None,
+        what_now: str | None = None,
     ) -> tuple[Outcome, list[str]]:
         from kubernetes_asyncio import client
         from kubernetes_asyncio.config import load_kube_config
@@ -47,6 +49,7 @@ def roll_out(cluster: Any, small: Callable[..., Frozen]) -> Callable[..., Any]:
                 frozen.title,
                 POLICY,
                 said.append,
+                what_now,
             )
             return await follower.follow(), said
 
@@ -102,6 +105,16 @@ async def test_a_bad_release_fails_with_its_reason(roll_out, cluster, namespace,
         assert text in outcome.text
     # A quota says nothing of the build.
     assert outcome.around == ("quota" in request.node.callspec.id)
+
+
+async def test_a_caller_with_advice_of_its_own_leaves_out_that_of_a_release(roll_out):
+    other = "sha256:" + "0" * 64
+    outcome, _ = await roll_out(
+        edit=lambda container: container.update(image=f"standin.local/web:9@{other}"), what_now=""
+    )
+    assert "image standin.local/web:9" in outcome.text
+    assert "What now" not in outcome.text
+    assert "previous build" not in outcome.text
 
 
 async def test_an_image_that_does_not_exist_fails_long_before_the_deadline(roll_out):

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from include.payments.shop import undecided_text
 from include.release.loading import Sources
 from include.restarts.confirming import Verdict
+from include.restarts.decision import REARMED
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard
 from include.restarts.loading import read_guard
@@ -89,6 +91,74 @@ def test_it_names_what_protects_why_how_often_and_what_to_look_out_for():
         "Run: swype_guard/run-1",
     ):
         assert said in text, said
+
+
+BY_HAND = "kubectl -n sre scale deployment swype-app --replicas=0"
+HELD = "Payments are still held, for the press of run x."
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"verdict": verdict("alert", kind=REARMED, text="it was re-armed less than 30 minutes ago. A person decides.")},
+        {"verdict": verdict("alert", kind=REARMED), "failure": "`save_evidence` failed: x"},
+        {"verdict": verdict("braked")},
+        {"press": pressed("re-armed", text="was re-armed by oncall")},
+        {"press": pressed("braked", text="4 guards tripped")},
+        {"failure": "`press` failed: forbidden"},
+    ],
+)  # fmt: skip
+def test_what_a_person_decides_comes_with_the_command_and_with_payments_that_are_held(facts):
+    with_held = told(**facts, held=HELD).paragraph
+    assert HELD in with_held
+    assert with_held.endswith(BY_HAND)
+    without = told(**facts).paragraph
+    assert without.endswith(BY_HAND)
+    assert "Payments" not in without
+
+
+def test_restarts_that_do_not_count_are_no_reason_to_press_by_hand():
+    assert "kubectl" not in told(verdict=verdict("alert", kind="other causes")).paragraph
+
+
+def test_a_minute_is_one_minute():
+    guard = GUARD.model_copy(update={"cooldown_minutes": 1.0, "window_minutes": 1.0})
+    message = rearm_message(guard, PLACE, "r", {"Scaled": "scaled"}, "", "oncall", "x", {})
+    assert "for 1 minute it tells" in message.paragraph
+    assert "in 1 minute (4 network)" in told(guard, press=pressed()).plain()
+
+
+@pytest.mark.parametrize(
+    ("task", "payments"),
+    [("rollout_check", "payments are still held"), ("release_payments", "payments may be still held")],
+)
+def test_a_re_arm_that_failed_says_what_now(task, payments):
+    def message(guard: Guard) -> str:
+        steps = {"Scaled": "scaled from 0 to 1"}
+        failure = f"`{task}` failed: x"
+        return rearm_message(guard, PLACE, "r", steps, failure, "oncall", "it answers", {}).paragraph
+
+    assert GUARD.payments is not None
+    text = message(GUARD)
+    for said in (
+        f"What now: {payments}, until this re-arm is through. Put the cause right and clear `{task}` of swype_rearm",
+        "for 30 minutes after the re-arm it only tells people and does not press",
+        BY_HAND,
+    ):
+        assert said in text, said
+    assert "payments" not in message(GUARD.model_copy(update={"payments": None})).replace(task, "")
+
+
+def test_undecided_payments_are_said_once():
+    note = undecided_text(2, pressed=True)
+    held = {"result": "held", "summary": f"Held. {note}", "undecided": 2}
+    settled = {"result": "settled", "summary": f"Rolled back. {note}", "undecided": 2}
+    both = payments_message(GUARD, PLACE, "r", held, settled, "", {})
+    assert both is not None
+    assert both.paragraph == f"Held. Rolled back. {note}"
+    alone = payments_message(GUARD, PLACE, "r", held, None, "", {})
+    assert alone is not None
+    assert alone.paragraph == f"Held. {note}"
 
 
 def test_what_undid_the_press_comes_first():
