@@ -17,23 +17,53 @@ def read_guards(sources: Sources) -> Guards:
     return read_one(Guards, path, shown_path(path), lambda value, document: _check(value, document, places))
 
 
-def read_right_guards(sources: Sources) -> Salvaged:
+def read_right_guards(sources: Sources, *, to_rearm: bool = False) -> Salvaged:
     """The guards that are right, and what is wrong with the others.
 
-    Raises RejectedError when the file cannot be read, or none of its guards is right.
+    Args:
+        sources: where the file is.
+        to_rearm: those that can be re-armed will do.
+
+    Raises:
+        RejectedError: the file cannot be read, or none of its guards will do.
     """
     try:
         return Salvaged(read_guards(sources))
     except RejectedError as error:
         found = _salvaged(sources)
-        if found is None or not found.guards.guards:
+        if found is None or not (found.guards.guards or (to_rearm and only_to_rearm(found, sources))):
             raise error from None
         return found
 
 
-def placed_guards(sources: Sources) -> list[tuple[Guard, Environment, Guards]]:
-    """Every guard that is right, with where it acts, for the DAG files. Raises RejectedError when none is."""
-    guards, places = read_right_guards(sources).guards, sources.environments()
+def only_to_rearm(found: Salvaged, sources: Sources) -> list[Guard]:
+    """The guards whose entry is wrong, and of which enough is right to re-arm them."""
+    places = _places(sources)
+
+    def target(guard: Guard) -> tuple[str, str, str]:
+        place = places[guard.environment]
+        return place.connection, place.namespace, guard.deployment
+
+    names = {each.name for each in found.guards.guards}
+    targets = {target(each) for each in found.guards.guards}
+    result = []
+    for guard in (each.guard for each in found.wrong):
+        if guard is None or guard.environment not in places:
+            continue
+        # One that is another's copy has no DAG of its own.
+        if guard.name not in names and target(guard) not in targets:
+            result.append(guard)
+        names.add(guard.name)
+        targets.add(target(guard))
+    return result
+
+
+def placed_guards(sources: Sources, *, to_rearm: bool = False) -> list[tuple[Guard, Environment, Guards]]:
+    """Every guard that is right, with where it acts, for the DAG files. Raises RejectedError when none is.
+
+    With ``to_rearm`` also those that are only right enough to be re-armed.
+    """
+    guards, places = _guards(sources, to_rearm)[0], sources.environments()
     return [
         (guard, place, guards)
         for guard in guards.guards
@@ -41,10 +71,12 @@ def placed_guards(sources: Sources) -> list[tuple[Guard, Environment, Guards]]:
     ]
 
 
-def read_guard(sources: Sources, name: str) -> tuple[Guard, Environment, Guards]:
-    """One guard, where it acts, and what all guards share. Raises RejectedError when this guard is not right."""
-    found = read_right_guards(sources)
-    guards = found.guards
+def read_guard(sources: Sources, name: str, *, to_rearm: bool = False) -> tuple[Guard, Environment, Guards]:
+    """One guard, where it acts, and what all guards share. Raises RejectedError when this guard is not right.
+
+    With ``to_rearm`` it need only be right enough to be re-armed.
+    """
+    guards, found = _guards(sources, to_rearm)
     guard = guards.find(name)
     place = sources.environments().find(guard.environment) if guard else None
     if guard is None or place is None:
@@ -54,6 +86,14 @@ def read_guard(sources: Sources, name: str) -> tuple[Guard, Environment, Guards]
         known = ", ".join(each.name for each in guards.guards) or "none is configured"
         raise RejectedError([Problem(where, "guards", f"no guard {name!r}", known, "add it")], subject=where)
     return guard, place, guards
+
+
+def _guards(sources: Sources, to_rearm: bool) -> tuple[Guards, Salvaged]:
+    found = read_right_guards(sources, to_rearm=to_rearm)
+    if not to_rearm:
+        return found.guards, found
+    every = [*found.guards.guards, *only_to_rearm(found, sources)]
+    return found.guards.model_copy(update={"guards": every}), found
 
 
 def _places(sources: Sources) -> dict[str, Environment]:

@@ -22,7 +22,7 @@ from include.restarts.decision import Decision, decide, restarts_that_count
 from include.restarts.evidence import LABEL_GUARD
 from include.restarts.guards import Guard
 from include.restarts.ledger import Ledger
-from include.restarts.liveness import Liveness, ago, rule
+from include.restarts.liveness import Kept, Liveness, State, ago, pressed_text, rule, scaled_to
 from include.restarts.press import PressNote, read_note
 from include.restarts.state import KEY, ledger_name
 from include.restarts.surveying import Seen
@@ -71,6 +71,9 @@ class Row:
     last_restart: datetime | None = None
     """The newest one in the ledger: a watch that has just begun knows of no event from before."""
 
+    wrong: bool = False
+    """Its entry in guards.yaml is wrong: it is not watched, and can be re-armed."""
+
     @property
     def last_event(self) -> datetime | None:
         """What the watch heard last, or counted last."""
@@ -104,7 +107,7 @@ class Row:
             "environment": self.guard.environment,
             "namespace": self.namespace,
             "deployment": self.guard.deployment,
-            "threshold": self.guard.threshold,
+            "threshold": None if self.wrong else self.guard.threshold,
             "counts": self.decision.counts if self.decision else None,
             **{name: at.isoformat() if at else None for name, at in moments.items()},
             "pressed": self.pressed.model_dump(mode="json") if self.pressed else None,
@@ -127,6 +130,18 @@ def row(guard: Guard, place: Environment, judged: Liveness, seen: Seen, now: dat
         _saved(guard, seen),
         max((each.at for each in _ledger(guard, seen).restarts), default=None),
     )
+
+
+def wrong_row(guard: Guard, place: Environment, seen: Seen, now: datetime) -> Row:
+    """What is shown of a guard whose entry is wrong: whether it is pressed, and the way back."""
+    live = seen.deployments.get(guard.deployment)
+    note = read_note(live)
+    state: State = "pressed" if note else "not alive"
+    text = "Not watched: its entry in guards.yaml is wrong. Put it right."
+    if note:
+        text = f"{pressed_text(guard, note, scaled_to(live))} {text}"
+    judged = Liveness(guard.name, state, text, Kept(state=state, since=now, excused_at=now))
+    return Row(guard, place.namespace, judged, None, note, _saved(guard, seen), wrong=True)
 
 
 def _ledger(guard: Guard, seen: Seen) -> Ledger:

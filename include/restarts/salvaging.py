@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from include.release.models import validated
 from include.release.problems import Problem
 from include.release.yamlfile import Document, Keys
-from include.restarts.guards import Guards
+from include.restarts.guards import Guard, Guards
 
 GUARDS = "guards"
 Check = Callable[[Guards, Document], list[Problem]]
@@ -27,11 +29,13 @@ class Wrong:
         name: the guard's, with its line; of what all share, its key.
         environment: the guard's, as written; empty when there is none.
         problems: what is wrong.
+        guard: what of it is right, when that is enough to re-arm it: a mistake must not take away the way back.
     """
 
     name: str
     environment: str
     problems: Sequence[Problem]
+    guard: Guard | None = None
 
     @property
     def text(self) -> str:
@@ -39,7 +43,7 @@ class Wrong:
         said = [
             f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
         ]
-        until = "the default counts" if self.name in Guards.model_fields else "no DAG, nothing watches"
+        until = "the default counts" if self.name in Guards.model_fields else "nothing watches"
         return f"{self.name}: {until} until this is put right: {'; '.join(said)}."
 
 
@@ -107,7 +111,31 @@ def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> Wrong
     name = facts.get("name")
     line = document.line(part)
     said = f"{name} (line {line})" if isinstance(name, str) and name else f"the guard on line {line}"
-    return Wrong(said, str(facts.get("environment") or ""), problems)
+    return Wrong(said, str(facts.get("environment") or ""), problems, _to_rearm(facts))
+
+
+def _to_rearm(facts: dict[Any, Any]) -> Guard | None:
+    """A guard of what is right in an entry; None when it is not clear what a re-arm would have to do.
+
+    That is when the upstream or the payments may be what is wrong: neither asking nor releasing may be left out unsaid.
+    """
+    known = {key: facts.get(key) for key in ("name", "environment", "deployment")} | {
+        "title": facts.get("name")
+    }
+    if any(key not in Guard.model_fields and isinstance(value, dict) for key, value in facts.items()):
+        return None
+    for key in [each for each in Guard.model_fields if each in facts]:
+        try:
+            Guard.model_validate({**known, key: facts[key]})
+        except ValidationError:
+            if key in ("upstream", "payments"):
+                return None
+        else:
+            known[key] = facts[key]
+    try:
+        return Guard.model_validate(known)
+    except ValidationError:
+        return None
 
 
 def _without(document: Document, parts: set[Keys]) -> Document:

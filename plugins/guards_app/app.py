@@ -19,8 +19,8 @@ from include.restarts.alerting import judged, usable
 from include.restarts.evidence import LABEL_GUARD
 from include.restarts.guards import Guards
 from include.restarts.liveness import STATES, capacity_problem, live_triggerers
-from include.restarts.loading import read_right_guards
-from include.restarts.page import Links, Row, render, render_evidence, row
+from include.restarts.loading import only_to_rearm, placed_guards, read_right_guards
+from include.restarts.page import Links, Row, render, render_evidence, row, wrong_row
 from include.restarts.surveying import look_at, survey
 from plugins.guards_app.airflow_facts import ALIVE, Facts, ask_airflow
 from plugins.records_app.lookups import connect
@@ -89,8 +89,8 @@ def evidence(
     """Saved evidence of a guard, as text."""
     sources = Sources.from_environment()
     try:
-        found = read_right_guards(sources).guards.find(guard)
-        place = sources.environments().find(found.environment) if found else None
+        known = placed_guards(sources, to_rearm=True)
+        place = next((place for found, place, _ in known if found.name == guard), None)
         saved = connect(place).get("ConfigMap", place.namespace, name) if place else None
     except (RejectedError, KubeError) as error:
         raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, str(error)) from None
@@ -103,9 +103,10 @@ def evidence(
 def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
     """The rows, what Airflow says, and what is wrong with more than one guard. Raises RejectedError."""
     sources = Sources.from_environment()
-    right, places = read_right_guards(sources), sources.environments()
-    configured = right.guards
-    seen = survey(configured, places, connect, counts=True)
+    right, places = read_right_guards(sources, to_rearm=True), sources.environments()
+    configured, wrong = right.guards, only_to_rearm(right, sources)
+    every = configured.model_copy(update={"guards": [*configured.guards, *wrong]})
+    seen = survey(every, places, connect, counts=True)
     facts = ask_airflow([f"{each.name}_guard" for each in configured.guards])
     memory = usable(facts.memory, now)
     rows = []
@@ -116,6 +117,10 @@ def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
             rows.append(
                 row(guard, place, judged(guard, look, configured, memory, now), seen[place.name], now)
             )
+    for guard in wrong:
+        place = places.find(guard.environment)
+        if place is not None:
+            rows.append(wrong_row(guard, place, seen[place.name], now))
     rows.sort(key=lambda each: _ORDER.get(each.liveness.state, len(STATES)))
     beats = [beat for each in seen.values() for beat in each.beats]
     notices = [each.text for each in right.wrong]

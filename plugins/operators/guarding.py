@@ -23,6 +23,8 @@ from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import readable_errors
 from plugins.operators.locking import run_name
 
+REARM = "rearm"
+"""Kind of the DAG that is the way back from a press."""
 VERDICT = "verdict"
 """XCom of the task that confirms."""
 PATIENCE: dict[str, Any] = {
@@ -86,14 +88,14 @@ def guards_here(kind: str) -> list[tuple[Guard, Environment, Guards]]:
     All of them; only the one whose task is about to run when a worker reads the file, as a hundred DAGs cost seconds.
     """
     asked = get_parsing_context().dag_id
-    found = placed_guards(Sources.from_environment())
+    found = placed_guards(Sources.from_environment(), to_rearm=kind == REARM)
     return [each for each in found if asked in (None, f"{each[0].name}_{kind}")]
 
 
-def post_of(name: str, context: Context) -> Post:
-    """The guard and where it stands. Raises RejectedError."""
+def post_of(name: str, context: Context, *, to_rearm: bool = False) -> Post:
+    """The guard and where it stands; to re-arm it, its entry need not be right in all. Raises RejectedError."""
     sources = Sources.from_environment()
-    guard, place, guards = read_guard(sources, name)
+    guard, place, guards = read_guard(sources, name, to_rearm=to_rearm)
     cluster = ClusterHook(place.connection).get_conn()
     return Post(guard, place, guards, sources.environments(), cluster, run_name(context))
 

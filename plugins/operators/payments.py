@@ -142,7 +142,7 @@ class ReleasePaymentsOperator(PaymentsOperator):
     def execute(self, context: Context) -> Any:
         """Run the step; its errors are for the reader of the log."""
         with readable_errors(self):
-            return self.step(post_of(self.guard, context), context)
+            return self.step(post_of(self.guard, context, to_rearm=True), context)
 
     @override
     def act(self, keeper: PaymentKeeper, post: Post, context: Context) -> Outcome:

@@ -43,7 +43,7 @@ class RearmOperator(GuardOperator):
     def execute(self, context: Context) -> Any:
         """Run the step; its errors are for the reader of the log."""
         with readable_errors(self):
-            return self.step(post_of(self.guard, context), context)
+            return self.step(post_of(self.guard, context, to_rearm=True), context)
 
     def tell_later(self, context: Context, text: str) -> None:
         """Keep a sentence for the message."""
@@ -268,7 +268,7 @@ class RearmRolloutCheckOperator(RearmOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> str:
         """What the trigger found."""
-        post = post_of(self.guard, context)
+        post = post_of(self.guard, context, to_rearm=True)
         with readable_errors(self):
             if event.get("complete"):
                 say(self, event["text"])

@@ -156,7 +156,17 @@ def test_a_guard_that_is_wrong_takes_no_dag_from_the_others(configured):
     )
     dags = configured(wrong | {"threshold": 0}, right)
     assert dags.import_errors == {}
-    assert set(dags.dags) == {"right_guard", "right_rearm"}
+    assert set(dags.dags) == {"right_guard", "right_rearm", "wrong_rearm"}
+
+
+def test_the_only_guard_is_wrong_and_keeps_its_way_back(configured):
+    entry = {"name": "one", "title": "t", "environment": "payments", "deployment": "x", "threshold": 0}
+    dags = configured(
+        entry | {"payments": {"kind": "upcommerce", "service": "s", "port": 1, "settle": "keep"}}
+    )
+    assert set(dags.dags) == {"one_rearm"}
+    assert "release_payments" in dags.dags["one_rearm"].task_ids
+    assert len(dags.import_errors) == 1
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ def test_a_guard_that_is_wrong_is_told_and_the_others_stay_what_they_are(
     states = {name: each["state"] for name, each in airflow.kept[MEMORY]["others"].items()}
     assert (airflow.kept[MEMORY]["armed"], states["absent"]) == (["there"], "waiting")
     assert told[0].startswith("[not alive] guard guards.yaml")
-    assert "wrong (line 10): no DAG, nothing watches until this is put right: " in told[0]
+    assert "wrong (line 10): nothing watches until this is put right: " in told[0]
     path.write_text(right)
     assert look(airflow)["there"] == "armed"
 

@@ -183,6 +183,21 @@ def test_an_armed_guard_with_what_it_has_counted(airflow, shop, facts):
     assert '<span class="badge disarmed">disarmed</span>' in airflow.get(PAGE, headers=airflow.reader).text
 
 
+def test_a_mistake_in_the_entry_of_a_pressed_guard_leaves_its_row_and_its_way_back(
+    airflow, shop, facts, project
+):
+    entry = "{name: swype, title: t, environment: payments, deployment: swype-app, threshold: 0}"
+    (project / "config" / "guards.yaml").write_text(f"guards:\n  - {entry}\n")
+    text = airflow.get(PAGE, headers=airflow.reader).text
+    assert '<span class="badge pressed">pressed</span>' in text
+    assert "Not watched: its entry in guards.yaml is wrong." in text
+    assert 'href="/dags/swype_rearm"' in text
+    assert 'href="/dags/swype_guard"' not in text
+    assert "0 would press at the first restart" in text
+    saved = f"{GUARDS_PREFIX}/evidence?guard=swype&name=evidence-swype-1"
+    assert airflow.get(saved, headers=airflow.reader).status_code == 200
+
+
 def test_evidence_is_shown_of_the_guard_that_saved_it_and_nothing_else(airflow, shop):
     def ask(guard: str, name: str) -> Any:
         return airflow.get(f"{GUARDS_PREFIX}/evidence?guard={guard}&name={name}", headers=airflow.reader)

@@ -10,7 +10,7 @@ import pytest
 from include.release.loading import PROJECT, Sources
 from include.release.problems import RejectedError
 from include.restarts.guards import Storm
-from include.restarts.loading import placed_guards, read_guard, read_right_guards
+from include.restarts.loading import only_to_rearm, placed_guards, read_guard, read_right_guards
 
 GOOD = "  - {name: good, title: t, environment: payments, deployment: good-app}\n"
 BAD = "  - name: bad\n    title: t\n    environment: payments\n    deployment: bad-app\n    threshold: 0\n"
@@ -99,3 +99,38 @@ def test_guards_on_one_line_cannot_be_told_apart(sources: Sources) -> None:
     line = "guards: [{name: a, title: t, environment: payments, deployment: a}, {name: b, threshold: 0}]\n"
     with pytest.raises(RejectedError):
         read_right_guards(write(sources, line))
+
+
+@pytest.mark.parametrize("others", ["", GOOD])
+@pytest.mark.parametrize(
+    "mistake", ["threshold: 0", "treshold: 4", "threshold: 4\n    threshold: 5", "causes: [wind]"]
+)
+def test_a_mistake_leaves_the_way_back(sources: Sources, mistake: str, others: str) -> None:
+    payments = "    payments: {kind: upcommerce, service: shop, port: 5000, settle: keep}\n"
+    write(sources, f"guards:\n{BAD.replace('threshold: 0', mistake)}{payments}{others}")
+    names = [guard.name for guard, _, _ in placed_guards(sources, to_rearm=True)]
+    assert names == (["good", "bad"] if others else ["bad"])
+    guard, place, _ = read_guard(sources, "bad", to_rearm=True)
+    assert (guard.deployment, place.name) == ("bad-app", "payments")
+    assert guard.payments is not None
+    with pytest.raises(RejectedError):
+        read_guard(sources, "bad")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        BAD.replace("payments", "nowhere"),
+        BAD.replace("bad-app", "Not A Name"),
+        BAD.replace("bad-app", "good-app"),
+        BAD.replace("name: bad", "name: good"),
+        # What a re-arm would then leave out: to ask the upstream, to release what is held.
+        BAD + "    payments: {kind: upcommerce, settle: kep}\n",
+        BAD + "    paymets: {kind: upcommerce, service: shop, port: 5000, settle: keep}\n",
+        BAD + "    upstream: {kind: service}\n",
+    ],
+)
+def test_no_way_back_where_it_is_not_clear_what_it_would_be(sources: Sources, bad: str) -> None:
+    write(sources, f"guards:\n{GOOD}{bad}")
+    assert only_to_rearm(read_right_guards(sources), sources) == []
+    assert [guard.name for guard, _, _ in placed_guards(sources, to_rearm=True)] == ["good"]
