@@ -14,6 +14,7 @@ from typing import Any
 
 from include.payments.job_manifest import CONTAINER, LABEL_CONTENT, Errand, manifest_of
 from include.payments.shop import Answer, ShopError, Step, read_answer
+from include.release.creating import create_once
 from include.release.jobs import exit_text, job_state, pod_problem
 from include.release.kube import Cluster, KubeError
 from include.release.problems import Problem
@@ -104,12 +105,8 @@ class CommandShop:
         while (name := f"{base}-{number}") in taken:
             number += 1
         wanted["metadata"]["name"] = name
-        try:
-            self.cluster.create(wanted, self.namespace)
-        except KubeError as error:
-            # An answer that was lost, or a try beside this one: its Job is as good.
-            if error.reason != "AlreadyExists":
-                raise
+        # There already after an answer that was lost, or by a try beside this one: its Job is as good.
+        create_once(self.cluster, wanted, self.namespace)
         return str(name)
 
     def _finish(self, step: Step, name: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from include.release.creating import create_once
 from include.release.diff import difference
 from include.release.frozen import (
     CHANGE_CAUSE,
@@ -163,13 +164,7 @@ def ensure_immutable(cluster: Cluster, manifest: dict[str, Any], namespace: str)
     kind, name = manifest["kind"], manifest["metadata"]["name"]
     if cluster.get(kind, namespace, name) is not None:
         return False
-    try:
-        cluster.create(manifest, namespace)
-    except KubeError as error:
-        if error.reason != "AlreadyExists":
-            raise
-        return False
-    return True
+    return create_once(cluster, manifest, namespace)
 
 
 def spec_name(release: str, digest: str) -> str:

@@ -27,7 +27,7 @@ from include.release.lease import (
     written,
 )
 from include.release.problems import Problem, RejectedError
-from include.release.texts import moment
+from include.release.texts import moment, noted_time
 
 TRIES = 40
 """Each is lost to another write that got through; so many in a row means that something else is wrong."""
@@ -235,7 +235,7 @@ class Lock:
         changed = state.changed
         if not changed.run or changed.run == holder.run:
             return ()
-        theirs, mine = _time(changed.requested_at), _time(holder.requested_at)
+        theirs, mine = noted_time(changed.requested_at), noted_time(holder.requested_at)
         if theirs is None or mine is None or theirs <= mine:
             return ()
         if theirs > self._now() + CLOCKS_DIFFER:
@@ -333,12 +333,3 @@ def described(by: Journal, fate: str = "") -> str:
     who = f"asked for by {by.user}" if by.user else ""
     detail = ", ".join(part for part in (what, who, fate) if part)
     return f"{by.run} ({detail})" if detail else by.run
-
-
-def _time(text: str) -> datetime | None:
-    """A noted time; None when there is none, or none that can be compared."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

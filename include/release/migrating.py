@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.release.creating import create_once
 from include.release.frozen import Frozen
 from include.release.jobs import (
     CONTAINER,
@@ -109,11 +110,7 @@ class Runner:
             say(f"{errand.id}: Job {name} of an earlier try {word}; going on with it")
             return name
         name = str(wanted["metadata"]["name"])
-        try:
-            self.cluster.create(wanted, self.namespace)
-        except KubeError as error:
-            if error.reason != "AlreadyExists":
-                raise
+        create_once(self.cluster, wanted, self.namespace)
         say(f"{errand.id}: {errand.title}. Job {name}: {' '.join(errand.command)}")
         return name
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from include.records.models import Change, minute
 from include.release.frozen import NOTE_DIGEST, NOTE_RELEASE, NOTE_REQUESTED, NOTE_RUN, Frozen
+from include.release.texts import noted_time
 
 Find = Callable[[str], Change | None]
 """The record of a run, by ``dag_id/run_id``; None when there is none."""
@@ -61,7 +61,7 @@ def _brought(notes: Mapping[str, str], find: Find) -> str:
         end = f", which {_fate(change)}" if change.outcome not in ("released", "rolled back") else ""
         by = f" by {change.user}" if change.user else ""
         return f"{name}, {how} {minute(change.ended or change.started)}{by}{end}"
-    asked = _time(notes.get(NOTE_REQUESTED, ""))
+    asked = noted_time(notes.get(NOTE_REQUESTED, ""))
     return f"{name}, asked for {minute(asked)} by run {run}" if asked else f"{name}, brought by run {run}"
 
 
@@ -69,11 +69,3 @@ def _fate(change: Change) -> str:
     return {"running": "has not ended", "interrupted": "was interrupted"}.get(
         change.outcome, f"ended as {change.outcome}"
     )
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -35,8 +35,14 @@ def last_lines(text: str, count: int = 20) -> str:
 
 def moment(text: str) -> str:
     """A noted time as a reader knows it, in UTC; what is no time stays what it is."""
+    found = noted_time(text)
+    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if found else text or "an unknown time"
+
+
+def noted_time(text: str) -> datetime | None:
+    """A noted time; None when there is none, or none that can be compared."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return text or "an unknown time"
-    return found.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if found.tzinfo else text
+        return None
+    return found if found.tzinfo else None

@@ -95,17 +95,6 @@ def bounded(data: Mapping[str, str], limit: int = MOST_BYTES) -> dict[str, str]:
     return result
 
 
-def save(cluster: Cluster, namespace: str, manifest: dict[str, Any]) -> bool:
-    """Create it; False when an earlier try has. Raises KubeError."""
-    try:
-        cluster.create(manifest, namespace)
-    except KubeError as error:
-        if error.reason != "AlreadyExists":
-            raise
-        return False
-    return True
-
-
 def prune(cluster: Cluster, namespace: str, guard: str, *, keep: Sequence[str]) -> list[str]:
     """Delete the oldest ones of a guard; those named in ``keep`` stay. Returns what was deleted. Raises KubeError."""
     listed = cluster.list("ConfigMap", namespace, labels=f"{LABEL_GUARD}={guard}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from include.release.creating import create_once
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY
 from include.release.jobs import job_state, pod_problem, short_digest
 from include.release.kube import Cluster, KubeError
@@ -150,12 +151,9 @@ def _ask_job(
 ) -> Answer:
     manifest = probe_job(namespace, guard, probe, deployment, asked_by)
     name = manifest["metadata"]["name"]
-    try:
-        cluster.create(manifest, namespace)
+    if create_once(cluster, manifest, namespace):
         say(f"Job {name} asks the upstream: {' '.join(probe.command)}")
-    except KubeError as error:
-        if error.reason != "AlreadyExists":
-            raise
+    else:
         made = str(
             ((cluster.get("Job", namespace, name) or {}).get("metadata") or {}).get("creationTimestamp", "")
         )
