@@ -7,16 +7,16 @@ does all three steps at once; the tasks behind it find what is done, check it, a
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.sdk import BaseOperator, Context
 
-from include.restarts.confirming import braked_now, confirm
-from include.restarts.evidence import evidence, evidence_name, read_logs, save
-from include.restarts.press import PressNote, press, read_note
+from include.release.creating import create_once
+from include.restarts.confirming import braked_now
+from include.restarts.evidence import evidence_name
+from include.restarts.press import press, read_note
 from include.restarts.undoers import pause_keda
-from plugins.operators.base import asked_by, say
-from plugins.operators.guarding import Post, post_of
+from plugins.operators.base import say
+from plugins.operators.confirm import collected
+from plugins.operators.guarding import Post, fresh_look, post_of, press_note
 
 
 def press_at_once(operator: BaseOperator, guard: str, context: Context) -> None:
@@ -32,16 +32,7 @@ def press_at_once(operator: BaseOperator, guard: str, context: Context) -> None:
 
 def _press(operator: BaseOperator, post: Post, context: Context) -> None:
     cluster, namespace, name = post.cluster, post.namespace, post.guard.deployment
-    found = confirm(
-        cluster,
-        post.guard,
-        post.place,
-        post.guards,
-        post.meeting,
-        post.run,
-        asked_by=asked_by(context),
-        say=lambda line: say(operator, line),
-    )
+    found = fresh_look(operator, post, context)
     verdict, before = found.verdict, read_note(found.view.deployment)
     if before is not None and before.run == post.run:
         say(operator, "This run has pressed before: an earlier try of this task was cut off after it")
@@ -49,22 +40,11 @@ def _press(operator: BaseOperator, post: Post, context: Context) -> None:
     say(operator, f"A fresh look says {verdict.action}: {verdict.text}")
     if verdict.action != "press":
         return
-    newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
-    logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in newest if each.seen])
-    decision: dict[str, Any] = verdict.model_dump(mode="json")
-    manifest = evidence(post.guard.name, namespace, post.run, decision, found.view, logs)
-    save(cluster, namespace, manifest)
+    create_once(cluster, collected(post, verdict, found.view), namespace)
     if why := braked_now(cluster, post.guards, post.meeting, verdict.decided_at):
         say(operator, f"Not pressed at once: {why}")
         return
     pause_keda(cluster, namespace, name, post.run)
-    note = PressNote(
-        run=post.run,
-        by=post.guard.name,
-        cause=verdict.cause,
-        restarts=len(verdict.restarts),
-        evidence=evidence_name(post.guard.name, post.run),
-        reason=verdict.text,
-    )
+    note = press_note(post, verdict, evidence_name(post.guard.name, post.run))
     done = press(cluster, namespace, name, verdict.uid, note, decided_at=verdict.decided_at)
     say(operator, done.text)

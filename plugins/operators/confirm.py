@@ -10,12 +10,15 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
+from include.release.creating import create_once
 from include.release.kube import KubeError
-from include.restarts.confirming import Verdict, confirm, look
-from include.restarts.evidence import evidence, evidence_name, read_logs, save
+from include.restarts.confirming import Verdict, look
+from include.restarts.evidence import evidence, evidence_name, read_logs
+from include.restarts.facts import Restart
 from include.restarts.redact import redact
-from plugins.operators.base import asked_by, say
-from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
+from include.restarts.view import View
+from plugins.operators.base import say
+from plugins.operators.guarding import VERDICT, GuardOperator, Post, fresh_look, verdict_of
 from plugins.sensors.restart_watch import found_by
 
 SAVE_SECONDS, SAVE_AGAIN_SECONDS = 10.0, 1.0
@@ -42,16 +45,7 @@ class ConfirmOperator(GuardOperator):
         watched = found_by(context, self.watched_by)
         if watched:
             say(self, f"The watch says {watched.get('action')}: {watched.get('text')}")
-        found = confirm(
-            post.cluster,
-            post.guard,
-            post.place,
-            post.guards,
-            post.meeting,
-            post.run,
-            asked_by=asked_by(context),
-            say=lambda line: say(self, line),
-        )
+        found = fresh_look(self, post, context)
         verdict = found.verdict
         ti.xcom_push(key=VERDICT, value=verdict.model_dump_json())
         for note in verdict.notes:
@@ -105,12 +99,22 @@ class SaveEvidenceOperator(GuardOperator):
             say(self, f"ConfigMap {saved} in namespace {namespace} has the evidence already")
             return saved
         view, _ = look(cluster, namespace, post.guard.deployment, datetime.now(UTC), nodes=False)
-        newest = sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
-        logs = read_logs(cluster, namespace, [(each.pod, each.container) for each in newest if each.seen])
-        manifest = evidence(name, namespace, post.run, verdict.model_dump(mode="json"), view, logs)
+        manifest = collected(post, verdict, view)
         data.update(manifest["data"])
-        for each in newest:
+        for each in newest_first(verdict):
             say(self, f"  {each.at:%H:%M:%S} {each.pod} {each.container}: {each.cause}. {each.evidence}")
-        save(cluster, namespace, manifest)
+        create_once(cluster, manifest, namespace)
         say(self, f"Saved as ConfigMap {saved} in namespace {namespace}: {', '.join(data)}")
         return saved
+
+
+def newest_first(verdict: Verdict) -> list[Restart]:
+    """The restarts that led to a verdict."""
+    return sorted(verdict.restarts, key=lambda each: each.at, reverse=True)
+
+
+def collected(post: Post, verdict: Verdict, view: View) -> dict[str, Any]:
+    """The evidence for a verdict: what was looked at, and the logs. Raises KubeError."""
+    seen = [(each.pod, each.container) for each in newest_first(verdict) if each.seen]
+    logs = read_logs(post.cluster, post.namespace, seen)
+    return evidence(post.guard.name, post.namespace, post.run, verdict.model_dump(mode="json"), view, logs)

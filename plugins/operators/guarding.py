@@ -15,12 +15,13 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from include.release.environments import Environment, Environments
 from include.release.kube import Cluster
 from include.release.loading import Sources
-from include.restarts.confirming import Verdict
+from include.restarts.confirming import Confirmed, Verdict, confirm
 from include.restarts.guards import Guard, Guards
 from include.restarts.loading import placed_guards, read_guard
+from include.restarts.press import PressNote
 from include.restarts.storm import meeting_place
 from plugins.hooks.cluster import ClusterHook
-from plugins.operators.base import readable_errors
+from plugins.operators.base import asked_by, readable_errors, say
 from plugins.operators.locking import run_name
 
 REARM = "rearm"
@@ -98,6 +99,32 @@ def post_of(name: str, context: Context, *, to_rearm: bool = False) -> Post:
     guard, place, guards = read_guard(sources, name, to_rearm=to_rearm)
     cluster = ClusterHook(place.connection).get_conn()
     return Post(guard, place, guards, sources.environments(), cluster, run_name(context))
+
+
+def fresh_look(operator: BaseOperator, post: Post, context: Context, *, again: str = "") -> Confirmed:
+    """Decide on what is there now; ``again`` tells this look's probe from that of an earlier one. Raises KubeError."""
+    return confirm(
+        post.cluster,
+        post.guard,
+        post.place,
+        post.guards,
+        post.meeting,
+        post.run,
+        asked_by=f"{asked_by(context)}{again}",
+        say=lambda line: say(operator, line),
+    )
+
+
+def press_note(post: Post, verdict: Verdict, evidence: str) -> PressNote:
+    """What a press of this run leaves on the Deployment; ``evidence`` is the ConfigMap that has it."""
+    return PressNote(
+        run=post.run,
+        by=post.guard.name,
+        cause=verdict.cause,
+        restarts=len(verdict.restarts),
+        evidence=evidence,
+        reason=verdict.text,
+    )
 
 
 def verdict_of(context: Context, confirmed_by: str) -> Verdict | None:

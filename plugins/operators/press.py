@@ -11,12 +11,12 @@ from typing_extensions import override
 
 from include.release.kube import KubeError
 from include.release.texts import moment
-from include.restarts.confirming import Verdict, braked_now, confirm
+from include.restarts.confirming import Verdict, braked_now
 from include.restarts.press import Pressed, PressNote, press, read_note, undone
 from include.restarts.undoers import name_undoers, pause_keda, resume_keda
 from plugins.operators.approve_press import APPROVED_AT
-from plugins.operators.base import asked_by, say
-from plugins.operators.guarding import VERDICT, GuardOperator, Post, verdict_of
+from plugins.operators.base import say
+from plugins.operators.guarding import VERDICT, GuardOperator, Post, fresh_look, press_note, verdict_of
 
 PRESSED = "pressed"
 """XCom with what became of the press."""
@@ -58,14 +58,7 @@ class PressOperator(GuardOperator):
             verdict = self._decided_again(post, verdict, approved_at, context)
         elif not self.approved_by and (why := self._brake(post, verdict)):
             self._hold_back(context, "braked", why)
-        note = PressNote(
-            run=post.run,
-            by=post.guard.name,
-            cause=verdict.cause,
-            restarts=len(verdict.restarts),
-            evidence=str(ti.xcom_pull(task_ids=self.saved_by) or ""),
-            reason=verdict.text,
-        )
+        note = press_note(post, verdict, str(ti.xcom_pull(task_ids=self.saved_by) or ""))
         result = self._press(post, verdict, note, context)
         if result["outcome"] not in ("pressed", "already"):
             raise AirflowSkipException(result["text"])
@@ -93,16 +86,7 @@ class PressOperator(GuardOperator):
                 context, "outdated", f"it was approved at {when}, which is too long ago: ask again"
             )
         say(self, f"The verdict is of {due}, which is too long ago: decided again")
-        found = confirm(
-            post.cluster,
-            post.guard,
-            post.place,
-            post.guards,
-            post.meeting,
-            post.run,
-            asked_by=f"{asked_by(context)}/press/{ti.try_number}",
-            say=lambda line: say(self, line),
-        ).verdict
+        found = fresh_look(self, post, context, again=f"/press/{ti.try_number}").verdict
         ti.xcom_push(key=VERDICT, value=found.model_dump_json())
         say(self, f"A fresh look says {found.action}: {found.text}")
         if found.action == "braked":

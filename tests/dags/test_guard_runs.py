@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
@@ -20,29 +20,12 @@ from include.records.store import Records
 from include.release.loading import PROJECT
 from include.release.pressed import NOTE_PRESSED
 from include.restarts.press import read_note
+from tests.plugins.guarded import Chat
 from tests.plugins.upcommerce import UpCommerce, wait_for
 
 NAMESPACE = "guard-runs"
 pytestmark = pytest.mark.long
 """A service that restarts four times takes its time; the tasks by themselves are tested in tests/plugins."""
-
-
-class Chat(http.server.BaseHTTPRequestHandler):
-    """An incoming webhook."""
-
-    told: ClassVar[list[str]] = []
-    status: ClassVar[list[int]] = [200]
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.status[0] == 200:
-            self.told.append(json.loads(body)["text"])
-        self.send_response(self.status[0])
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 class Guarded:
@@ -126,6 +109,8 @@ def guarded(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     patch.setenv("AIRFLOW_CONN_KUBERNETES_SHOP", json.dumps(value))
     patch.setenv("AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS", f"sqlite:///{folder / 'records.db'}")
     patch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(folder / "config"))
+    Chat.told.clear()
+    Chat.status[:] = [200]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chat)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     value = {"conn_type": "slackwebhook", "password": f"http://127.0.0.1:{server.server_port}/sre"}

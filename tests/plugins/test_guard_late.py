@@ -73,7 +73,7 @@ class TestAnOldVerdict:
     def test_of_a_minute_ago_costs_no_other_look(self, guards, monkeypatch):
         run = tripped(guards)
         late(run, timedelta(seconds=50))
-        monkeypatch.setattr(press_task, "confirm", lambda *_, **__: pytest.fail("looked again"))
+        monkeypatch.setattr(press_task, "fresh_look", lambda *_, **__: pytest.fail("looked again"))
         guards.press(run)
         assert guards.replicas() == 0
 
@@ -140,7 +140,7 @@ class TestAnApproval:
     def test_presses_on_what_was_approved_though_it_was_decided_long_before(self, guards, monkeypatch):
         run = tripped(guards, approval=True)
         late(run, timedelta(minutes=10))
-        monkeypatch.setattr(press_task, "confirm", lambda *_, **__: pytest.fail("looked again"))
+        monkeypatch.setattr(press_task, "fresh_look", lambda *_, **__: pytest.fail("looked again"))
         self.approved(guards, run, timedelta(seconds=30))
         assert guards.replicas() == 0
 
@@ -290,7 +290,7 @@ class TestBrokenAround:
     @pytest.mark.parametrize(
         ("broken", "error"),
         [
-            ("save", KubeError(503, "etcd leader changed", "POST configmaps")),
+            ("create_once", KubeError(503, "etcd leader changed", "POST configmaps")),
             ("look", KubeError(504, "timed out", "GET pods")),
             ("evidence", ValueError("not what was expected")),
             ("read_logs", UnicodeDecodeError("utf-8", b"x", 0, 1, "odd")),
@@ -324,7 +324,7 @@ class TestBrokenAround:
         guards.trip()
         run = guards.begin()
         run.execute(ConfirmOperator(task_id="confirm", guard="web"))
-        real, calls = confirm_task.save, []
+        real, calls = confirm_task.create_once, []
 
         def once(*args: Any) -> Any:
             calls.append(1)
@@ -332,7 +332,7 @@ class TestBrokenAround:
                 raise KubeError(503, "etcd leader changed", "POST configmaps")
             return real(*args)
 
-        monkeypatch.setattr(confirm_task, "save", once)
+        monkeypatch.setattr(confirm_task, "create_once", once)
         monkeypatch.setattr(confirm_task, "SAVE_AGAIN_SECONDS", 0.01)
         name = run.execute(SaveEvidenceOperator(task_id="save_evidence", guard="web"))
         assert guards.client.get("ConfigMap", guards.namespace, name)

@@ -341,7 +341,7 @@ class TestTrouble:
 
             raise KubeError(403, "exceeded quota: configmaps", "POST configmaps", "Forbidden")
 
-        monkeypatch.setattr(confirm, "save", full)
+        monkeypatch.setattr(confirm, "create_once", full)
         run = guards.whole()
         assert run.states["press"] == "success"
         said = capsys.readouterr().out

@@ -29,6 +29,14 @@ def web(client: Any, namespace: str) -> dict[str, Any]:
     return found
 
 
+def saved_now(client: Any, frozen: Frozen) -> dict[str, Any]:
+    """The Deployment as another release saves it before it changes it."""
+    live = live_objects(client, frozen)
+    state = state_of(client, frozen, live, run="release/b", kind="release", applied=[], taken_at="now")
+    (saved,) = [each for each in state.objects if each["kind"] == "Deployment"]
+    return saved
+
+
 def press_it(client: Any, namespace: str) -> None:
     uid = web(client, namespace)["metadata"]["uid"]
     assert press(client, namespace, "web", uid, PressNote(run="web_guard/1", by="web")).outcome == "pressed"
@@ -126,16 +134,7 @@ def test_what_was_saved_while_pressed_is_not_brought_back_at_zero(cluster, small
     client, frozen = cluster.connect(), small(TWO)
     deploy(client, frozen)
     press_it(client, namespace)
-    state = state_of(
-        client,
-        frozen,
-        live_objects(client, frozen),
-        run="release/b",
-        kind="release",
-        applied=[],
-        taken_at="now",
-    )
-    (saved,) = [each for each in state.objects if each["kind"] == "Deployment"]
+    saved = saved_now(client, frozen)
     rearm_it(client, namespace)
     restore_saved(client, saved, namespace)
     after = web(client, namespace)
@@ -146,16 +145,7 @@ def test_what_was_saved_while_pressed_is_not_brought_back_at_zero(cluster, small
 def test_a_rollback_restores_a_saved_object_that_is_pressed_now_at_zero(cluster, small, namespace):
     client, frozen = cluster.connect(), small(TWO)
     deploy(client, frozen)
-    state = state_of(
-        client,
-        frozen,
-        live_objects(client, frozen),
-        run="release/b",
-        kind="release",
-        applied=[],
-        taken_at="now",
-    )
-    (saved,) = [each for each in state.objects if each["kind"] == "Deployment"]
+    saved = saved_now(client, frozen)
     press_it(client, namespace)
     restore_saved(client, saved, namespace)
     after = web(client, namespace)

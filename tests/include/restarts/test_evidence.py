@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.release.creating import create_once
 from include.release.kube import KubeError
 from include.restarts.evidence import (
     KEEP,
@@ -18,7 +19,6 @@ from include.restarts.evidence import (
     evidence_name,
     prune,
     read_logs,
-    save,
 )
 from include.restarts.view import View
 from tests.include.restarts.pressing import deployment
@@ -114,8 +114,8 @@ def test_it_is_saved_once_and_cannot_be_changed(cluster, namespace):
     client = cluster.connect()
     manifest = made()
     manifest["metadata"]["namespace"] = namespace
-    assert save(client, namespace, manifest) is True
-    assert save(client, namespace, manifest) is False
+    assert create_once(client, manifest, namespace) is True
+    assert create_once(client, manifest, namespace) is False
     name = manifest["metadata"]["name"]
     with pytest.raises(KubeError, match="immutable"):
         client.patch("ConfigMap", namespace, name, {"data": {"decision.json": "changed"}})
@@ -130,7 +130,7 @@ def test_the_newest_few_of_a_guard_are_kept_and_the_one_of_the_press(cluster, na
     for number in range(KEEP + 2):
         manifest = made(run=f"web_guard/run-{number}")
         manifest["metadata"]["namespace"] = namespace
-        save(client, namespace, manifest)
+        create_once(client, manifest, namespace)
         names.append(manifest["metadata"]["name"])
         if number == 1:
             time.sleep(1.1)  # times of creation have whole seconds
