@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, Text, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, RowMapping, Select, Text, delete, func, select
 
 from include.records.database import Database
 from include.records.models import Change, Verdict, utc_now
-from include.records.tables import changes, told, verdicts
+from include.records.problems import ProblemBook
+from include.records.tables import changes, entries, problems, told, verdicts
+from include.records.upserting import upsert
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Records:
     def shown(self) -> str:
         """Where the records are, without a password."""
         return self._database.shown
+
+    @property
+    def problems(self) -> ProblemBook:
+        """Open problems of procedures, and the on-call log."""
+        return ProblemBook(self._database)
 
     def add_verdict(self, verdict: Verdict) -> Verdict:
         """Add a verdict; returns it as it is kept, with its id.
@@ -85,7 +91,7 @@ class Records:
             "details": change.model_dump(mode="json")["details"],
         }
         with self._database.transaction() as connection:
-            _upsert(connection, changes, values, key="run")
+            upsert(connection, changes, values, key="run")
 
     def change(self, run: str) -> Change | None:
         """What a run (``dag_id/run_id``) did; None when it is not recorded."""
@@ -133,13 +139,14 @@ class Records:
     def mark_told(self, key: str) -> None:
         """Remember that a message went out; again changes nothing."""
         with self._database.transaction() as connection:
-            _upsert(connection, told, {"key": key, "at": utc_now()}, key="key", replace=False)
+            upsert(connection, told, {"key": key, "at": utc_now()}, key="key", replace=False)
 
     def prune(self, now: datetime, keep_days: int) -> Pruned:
         """Remove what is older than ``keep_days``.
 
         Kept for ever: the newest verdict of each source on each digest, and of each app and environment the newest
-        change of each outcome (so that the last one that went out is known however many were refused since).
+        change of each outcome (so that the last one that went out is known however many were refused since), open
+        problems, and of each procedure the newest entry that was good and that was not.
         """
         before = now - timedelta(days=keep_days)
         newest_verdicts = select(func.max(verdicts.c.sequence)).group_by(verdicts.c.digest, verdicts.c.source)
@@ -154,6 +161,13 @@ class Records:
                 delete(changes).where(changes.c.started < before, changes.c.sequence.not_in(newest_changes))
             )
             old_told = connection.execute(delete(told).where(told.c.at < before))
+            connection.execute(delete(problems).where(problems.c.resolved < before))
+            newest = select(func.max(entries.c.sequence)).group_by(
+                entries.c.procedure, entries.c.environment, entries.c.good
+            )
+            connection.execute(
+                delete(entries).where(entries.c.started < before, entries.c.sequence.not_in(newest))
+            )
         return Pruned(old_verdicts.rowcount, old_changes.rowcount, old_told.rowcount)
 
     def _changes(self, query: Select[Any]) -> list[Change]:
@@ -171,23 +185,9 @@ class Records:
     def _insert(self, connection: Connection, verdict: Verdict, given: str) -> Verdict:
         values = verdict.model_dump() | {"id": given}
         # Two copies of one task come to the same id; the second leaves the first's row as it is.
-        _upsert(connection, verdicts, values, key="id", replace=False)
+        upsert(connection, verdicts, values, key="id", replace=False)
         row = connection.execute(select(verdicts).where(verdicts.c.id == given)).mappings().one()
         return _verdict(row)
-
-
-def _upsert(
-    connection: Connection, table: Table, values: dict[str, Any], *, key: str, replace: bool = True
-) -> None:
-    """Insert a row, or replace (leave) the one that has this key."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(values)
-    if replace:
-        changed = {name: statement.excluded[name] for name in values if name != key}
-        statement = statement.on_conflict_do_update(index_elements=[key], set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=[key])
-    connection.execute(statement)
 
 
 def _verdict(row: RowMapping) -> Verdict:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest schema version that this code knows; the last file of ``schema/versions``."""
 VERSION_TABLE = "release_records_version"
 
@@ -114,4 +114,37 @@ told = Table(
     metadata,
     Column("key", String(500), primary_key=True),
     _filled("at", Moment),
+)
+
+problems = Table(
+    "procedure_problems",
+    metadata,
+    Column("key", String(300), primary_key=True),
+    _filled("procedure", String(63)),
+    _filled("environment", String(63)),
+    _filled("title", Text),
+    _filled("text", Text),
+    _filled("opened", Moment),
+    _filled("updated", Moment),
+    Column("resolved", Moment, nullable=True),
+    _filled("run", String(500)),
+    _filled("updates", Integer),
+    _filled("details", JSON),
+)
+
+entries = Table(
+    "procedure_entries",
+    metadata,
+    _sequence(),
+    Column("run", String(500), nullable=False, unique=True),
+    _filled("procedure", String(63)),
+    _filled("environment", String(63)),
+    _filled("started", Moment),
+    _filled("ended", Moment),
+    _filled("outcome", String(30)),
+    _filled("good", Boolean),
+    _filled("text", Text),
+    _filled("document", Text),
+    _filled("details", JSON),
+    Index("procedure_entries_by_place", "procedure", "environment", "started"),
 )
