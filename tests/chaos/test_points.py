@@ -72,10 +72,11 @@ def test_an_undisturbed_release_changes_the_cluster_the_records_and_tells_people
     ):
         assert what in said
     new = [entry for entry in left.ledger if " r2-" in entry]
-    assert new == ["up r2-203-exotic-catalog", "up r2-202-menu-catalog", "up r2-201-orders"]
+    steps = ("r2-203-exotic-catalog", "r2-202-menu-catalog", "r2-201-orders", "r2-201-order-problems")
+    assert new == [f"up {step}" for step in steps]
 
 
 def test_what_differs_is_seen(runs):
     left = runs[None]
     twice = Left(**{**vars(left), "ledger": [*left.ledger, left.ledger[-1]]})
-    assert "+- up r2-201-orders" in left.difference(twice)
+    assert "+- up r2-201-order-problems" in left.difference(twice)

@@ -22,6 +22,7 @@ from tests.standin import install_shop, make_namespace
 
 NAMESPACE = "rollback-runs"
 EXOTIC, MENU, ORDERS = "r2-203-exotic-catalog", "r2-202-menu-catalog", "r2-201-orders"
+PROBLEMS = "r2-201-order-problems"
 BACK = {
     f"roll_back.{name}": "success"
     for name in ("plan", "undo_first", "restore", "restored_check", "undo_after")
@@ -218,8 +219,8 @@ def test_argo_rollouts_1422_migrations_are_rolled_back_with_the_release(shop, ca
     ended(states, said, **BACK, run="failed", smoke_check="failed")
     assert shop.served() == {1}
     assert shop.deployments() == {"app-deployment"}
-    assert shop.jobs("up") == [EXOTIC, MENU, ORDERS]
-    assert shop.jobs("down") == [ORDERS, MENU, EXOTIC]
+    assert shop.jobs("up") == [EXOTIC, MENU, ORDERS, PROBLEMS]
+    assert shop.jobs("down") == [PROBLEMS, ORDERS, MENU, EXOTIC]
     first = f"take back migration {EXOTIC} (Tables for exotic plants and their stock), destroys 6 rows of exotic_plants"
     assert first in said
     assert (
@@ -240,7 +241,7 @@ def test_kubernetes_23211_a_rollout_that_fails_is_rolled_back_by_itself(shop, ca
     assert shop.served() == {1}
     assert shop.deployments() == {"app-deployment"}
     # Rows would be lost: without a word from somebody they stay, and so does what is older. In these are none.
-    assert shop.jobs("down") == [ORDERS]
+    assert shop.jobs("down") == [PROBLEMS, ORDERS]
     assert f"keep migration {MENU}: taking it back would destroy" in said
     assert f"keep migration {EXOTIC}: {MENU}, which is newer, stays" in said
     assert "release-1 (shop) in qa serves again: 1 pod answered as they should." in said
@@ -265,11 +266,12 @@ def test_helm_5825_meho_1607_the_old_release_comes_back_although_only_the_new_bu
     assert (shop.served(), shop.deployments()) == ({1}, {"app-deployment"})
     # The orders that were processed meanwhile are kept, and release 1 serves beside their table.
     assert shop.jobs("down") == []
-    assert f"keep migration {ORDERS}: taking it back would destroy" in said
+    assert f"keep migration {PROBLEMS}: taking it back would destroy" in said
+    assert f"keep migration {ORDERS}: {PROBLEMS}, which is newer, stays" in said
     # They may go, somebody says: the build that knows the migration takes it back.
     states = shop.rollback(f"before {released}", drop_data=True)
     assert set(states.values()) == {"success"}, capsys.readouterr().out
-    assert shop.jobs("down") == [ORDERS]
+    assert shop.jobs("down") == [PROBLEMS, ORDERS]
     assert shop.served() == {1}
 
 
@@ -303,7 +305,7 @@ def test_an_interrupted_run_is_undone_by_its_name(shop, capsys):
     states = shop.rollback(f"before {left.run_id}", drop_data=True)
     assert set(states.values()) == {"success"}, capsys.readouterr().out
     assert (shop.served(), shop.deployments()) == ({1}, {"app-deployment"})
-    assert shop.jobs("down") == [ORDERS]
+    assert shop.jobs("down") == [PROBLEMS, ORDERS]
 
 
 def test_migrations_go_first_when_the_old_build_cannot_live_with_them(shop, capsys):
@@ -315,9 +317,9 @@ def test_migrations_go_first_when_the_old_build_cannot_live_with_them(shop, caps
     said = capsys.readouterr().out
     ended(states, said, **BACK, run="failed", smoke_check="failed")
     assert (
-        f"Back from release-2 to release-1, migrations first: release-1 does not work with {ORDERS}" in said
+        f"Back from release-2 to release-1, migrations first: release-1 does not work with {PROBLEMS}" in said
     )
-    assert shop.jobs("down") == [ORDERS]
+    assert shop.jobs("down") == [PROBLEMS, ORDERS]
     assert (shop.served(), shop.deployments()) == ({1}, {"app-deployment"})
 
 
@@ -334,7 +336,7 @@ def test_no_way_down_and_an_old_build_that_cannot_live_with_it_stops_with_the_ch
         states, said, **{"run": "failed", "roll_back.plan": "failed", "roll_back.restore": "upstream_failed"}
     )
     assert shop.served() == {2}
-    assert f"Migration {ORDERS} cannot be taken back (it has no way back (down is null))" in said
+    assert f"Migration {PROBLEMS} cannot be taken back (it has no way back (down is null))" in said
     assert "Choices:" in said
     assert "1. Go forward" in said
 

@@ -13,7 +13,7 @@ from include.release.known_ledger import known_ledger
 from include.release.lease import RELEASED, ROLLED_BACK, Journal, LockState, written
 from include.release.saved import SavedState, base_of_saved
 
-STEPS = ("r2-203-exotic-catalog", "r2-202-menu-catalog", "r2-201-orders")
+STEPS = ("r2-203-exotic-catalog", "r2-202-menu-catalog", "r2-201-orders", "r2-201-order-problems")
 BEFORE, NEW = "r1-101-middle-names", STEPS[-1]
 WHEN = "2026-03-04T05:06:07+00:00"
 

@@ -124,9 +124,11 @@ def test_rows_are_kept_when_that_is_asked_for(both: Any, opened: Database) -> No
         in said
     )
     assert (tables(opened), events(opened)) == (before, ledger)
+    said = both.migrate("down", "r2-201-order-problems", MIGRATE_KEEP_ROWS="1")
+    assert "destroys 0 rows: order_problems" in said
     said = both.migrate("down", "r2-201-orders", MIGRATE_KEEP_ROWS="1")
     assert "destroys 0 rows: fulfilments" in said
-    assert events(opened) == [*ledger, ("r2-201-orders", "down")]
+    assert events(opened) == [*ledger, ("r2-201-order-problems", "down"), ("r2-201-orders", "down")]
 
 
 def test_corrections_change_the_rows_they_are_about(both: Any, opened: Database) -> None:

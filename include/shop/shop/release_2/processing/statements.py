@@ -1,0 +1,154 @@
+"""The SQL on orders: the processor's claims, and what is asked about the backlog. Text only; imports nothing.
+
+What waits and what is in work is decided here, once, for the processor that claims orders and for whoever watches
+it. Parameters are `?` (`with_placeholder` changes that for another driver). Moments of claims are seconds since
+1970; `created_at`, `processed_at` and the moments of problems are texts in UTC such as `2023-01-01T00:00:00.000Z`,
+which sort as they follow each other.
+
+An order is `open`, then `processed`, or `held` (set aside for a person). An open order is in work while a claim on
+it lasts, else it waits; after an error it is not tried again before `not_before`.
+
+Locks are always taken in the order orders, order_claims, others: nobody waits for each other in a circle.
+"""
+
+from __future__ import annotations
+
+TABLES = ("orders", "order_claims", "fulfilments", "order_problems")
+"""What the statements need; the last one came with migration r2-201-order-problems."""
+
+_FREE = (
+    "FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
+    "WHERE o.status = 'open' AND coalesce(c.claimed_until, 0) < ? AND coalesce(c.not_before, 0) <= ? "
+    "ORDER BY o.id LIMIT 1"
+)
+_TAKE = (
+    "ON CONFLICT (order_id) DO UPDATE SET worker = excluded.worker, claimed_until = excluded.claimed_until, "
+    "attempts = order_claims.attempts + 1 "
+    "WHERE order_claims.claimed_until < ? AND order_claims.not_before <= ?"
+)
+
+# The database's own order of commits decides who was first, not what a reader saw before it: the condition of the
+# update is checked on the claim as it is then. `attempts` is null for who came second, and tries the next order.
+CLAIM_POSTGRESQL = (
+    f"WITH free AS (SELECT o.id, o.user_id, o.item, o.quantity {_FREE} FOR UPDATE OF o SKIP LOCKED), "  # noqa: S608
+    "taken AS (INSERT INTO order_claims (order_id, worker, claimed_until, attempts) "
+    f"SELECT id, ?, ?, 1 FROM free {_TAKE} RETURNING order_id, attempts) "
+    "SELECT f.id, f.user_id, f.item, f.quantity, t.attempts FROM free f LEFT JOIN taken t ON t.order_id = f.id"
+)
+"""One statement. Parameters: now, now, worker, end of the claim, now, now."""
+
+FREE_SQLITE = f"SELECT o.id, o.user_id, o.item, o.quantity, coalesce(c.attempts, 0) + 1 AS attempts {_FREE}"
+"""First part of a claim, after BEGIN IMMEDIATE: SQLite has one writer at a time. Parameters: now, now."""
+
+TAKE_SQLITE = (
+    f"INSERT INTO order_claims (order_id, worker, claimed_until, attempts) VALUES (?, ?, ?, 1) {_TAKE}"  # noqa: S608
+)
+"""Second part. Parameters: order, worker, end of the claim, now, now."""
+
+GIVE_BACK = (
+    "UPDATE order_claims SET claimed_until = 0, attempts = attempts - 1 "
+    "WHERE order_id = ? AND worker = ? AND attempts = ?"
+)
+"""An order that was not worked on: the attempt does not count. Parameters: order, worker, attempts."""
+
+GIVE_BACK_OF_DEAD = "UPDATE order_claims SET claimed_until = 0 WHERE worker LIKE ? AND claimed_until > 0"
+"""Claims of a worker process that has ended, `<its name>/%`; the attempts count."""
+
+DONE = "UPDATE orders SET status = 'processed' WHERE id = ? AND status = 'open'"
+HOLD = "UPDATE orders SET status = 'held' WHERE id = ? AND status = 'open'"
+END_CLAIM = "DELETE FROM order_claims WHERE order_id = ? AND worker = ? AND attempts = ?"
+FULFIL = (
+    "INSERT INTO fulfilments (order_id, worker, total_cents, processed_at, seconds) VALUES (?, ?, ?, ?, ?)"
+)
+SOLVED = "UPDATE order_problems SET solved_at = ? WHERE order_id = ? AND solved_at IS NULL"
+
+FAIL = (
+    "UPDATE order_claims SET claimed_until = 0, not_before = ?, last_error = ? "
+    "WHERE order_id = ? AND worker = ? AND attempts = ?"
+)
+PROBLEM = (
+    "INSERT INTO order_problems (order_id, code, text, tries, first_at, last_at, worker, set_aside_at) "
+    "VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (order_id, code) DO UPDATE SET text = excluded.text, "
+    "tries = order_problems.tries + 1, last_at = excluded.last_at, worker = excluded.worker, "
+    "set_aside_at = excluded.set_aside_at, solved_at = NULL"
+)
+"""Parameters: order, code, text, first and last time, worker, time of setting aside or null."""
+
+WITHOUT_STATUS = "SELECT id FROM orders WHERE status IS NULL ORDER BY id LIMIT ?"
+HOLD_WITHOUT_STATUS = "UPDATE orders SET status = 'held' WHERE id = ? AND status IS NULL"
+
+REOPEN = "UPDATE orders SET status = 'open' WHERE id = ? AND status = 'held'"
+FORGET_CLAIM = "DELETE FROM order_claims WHERE order_id = ?"
+NOT_ASIDE = "UPDATE order_problems SET set_aside_at = NULL, tries = 0 WHERE order_id = ?"
+
+SOONEST = (
+    "SELECT count(*) AS orders, min(CASE WHEN coalesce(c.claimed_until, 0) > coalesce(c.not_before, 0) "
+    "THEN coalesce(c.claimed_until, 0) ELSE coalesce(c.not_before, 0) END) AS free_at "
+    "FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id WHERE o.status = 'open'"
+)
+"""How many are open, and when the first of them may be claimed: asked when none could be."""
+
+_READABLE = "o.created_at >= '1970' AND o.created_at < '3'"
+"""A time: not null, not empty, no garbage. An order without one is processed all the same."""
+
+BACKLOG = (
+    "SELECT (SELECT count(*) FROM orders WHERE status = 'open') AS open_orders, "  # noqa: S608
+    "(SELECT count(*) FROM order_claims c JOIN orders o ON o.id = c.order_id "
+    "WHERE c.claimed_until >= ? AND o.status = 'open') AS in_work, "
+    "(SELECT count(*) FROM order_claims c JOIN orders o ON o.id = c.order_id "
+    "WHERE c.claimed_until < ? AND c.not_before > ? AND o.status = 'open') AS backing_off, "
+    "(SELECT count(*) FROM orders WHERE status = 'held') AS set_aside, "
+    "(SELECT count(*) FROM orders WHERE status IS NULL) AS without_status, "
+    "(SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
+    f"WHERE o.status = 'open' AND {_READABLE} "
+    "AND coalesce(c.claimed_until, 0) < ? ORDER BY o.created_at LIMIT 1) AS oldest_waiting, "
+    f"(SELECT count(*) FROM orders o WHERE o.created_at >= ? AND {_READABLE}) AS arrived, "
+    "(SELECT count(*) FROM fulfilments WHERE processed_at >= ?) AS completed, "
+    "(SELECT avg(seconds) FROM fulfilments WHERE processed_at >= ?) AS seconds_per_order, "
+    "(SELECT max(processed_at) FROM fulfilments) AS last_completed"
+)
+"""One row from one snapshot; see `backlog`."""
+
+PROBLEMS_SINCE = (
+    "SELECT order_id, code, text, tries, first_at, last_at, worker, set_aside_at FROM order_problems "
+    "WHERE last_at >= ? AND solved_at IS NULL ORDER BY last_at DESC, order_id LIMIT ?"
+)
+"""Errors that last: newest first. Parameters: since, how many at most."""
+
+SET_ASIDE = (
+    "SELECT p.order_id, p.code, p.text, p.tries, p.first_at, p.last_at, p.worker, p.set_aside_at "
+    "FROM order_problems p JOIN orders o ON o.id = p.order_id "
+    "WHERE o.status = 'held' AND p.set_aside_at IS NOT NULL ORDER BY p.set_aside_at DESC, p.order_id LIMIT ?"
+)
+"""Orders that wait for a person, newest first. Parameter: how many at most."""
+
+CODES_SINCE = (
+    "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at FROM order_problems "
+    "WHERE last_at >= ? AND solved_at IS NULL GROUP BY code ORDER BY orders DESC, code"
+)
+"""How many distinct orders each code hit that are not processed since. Parameter: since."""
+
+COMPLETED_SINCE = "SELECT count(*) AS orders FROM fulfilments WHERE processed_at > ?"
+"""Whether there was a success between. Parameter: since."""
+
+
+def backlog(now: float, since: str) -> tuple[str, tuple[float | str, ...]]:
+    """Return the statement of the backlog and its parameters.
+
+    Its one row has `open_orders` (waiting and in work), `in_work` (claimed now), `backing_off` (waiting, of which
+    each failed and has its next try later), `set_aside`, `without_status` (nobody's: set aside by the next batch),
+    `oldest_waiting` (its `created_at`; null when none waits), `arrived` and `completed` since then,
+    `seconds_per_order` (average of those; null when there are none) and `last_completed` (null: never).
+
+    Args:
+        now: seconds since 1970.
+        since: start of the window, as the tables have it (UTC, `2023-01-01T00:00:00.000Z`).
+    """
+    return BACKLOG, (now, now, now, now, since, since, since)
+
+
+def with_placeholder(statement: str, placeholder: str) -> str:
+    """Return a statement for a driver whose parameters are `placeholder`, `?` or `%s`."""
+    if placeholder == "?":
+        return statement
+    return statement.replace("%", "%%").replace("?", placeholder)
