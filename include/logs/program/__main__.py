@@ -1,0 +1,87 @@
+"""One step of a clean-up: ``python3 -m logcleanup COMMAND --request FILE``.
+
+Prints lines for people and, last, ``SUMMARY {json}``. Exit codes: see problems. A step that has finished in
+this run answers what it answered then; one that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from typing import Any, Dict, List, Optional
+
+from .holder import working
+from .problems import DONE, EXIT_CODES, FAILED, StepError
+from .request import Request, read_request
+from .summary import keep, kept, print_summary, say
+
+COMMANDS = {
+    "measure": "measuring",
+    "plan": "planning",
+    "archive": "archiving",
+    "verify": "verifying",
+    "delete": "deleting",
+    "space": "spacing",
+    "report": "reporting",
+    "restore": "restoring",
+    "release": "releasing",
+}
+"""Each command's module; its ``run(request)`` returns the facts of the answer."""
+READ_ONLY = ("measure", "plan", "space", "report")
+"""What a dry run may do; it needs no lock, since it writes to its own directory only."""
+UNLOCKED = ("release",)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run a step. Returns its exit code."""
+    codes = "\n".join(f"  {code}  {text}" for code, text in EXIT_CODES.items())
+    parser = argparse.ArgumentParser(
+        prog="logcleanup",
+        description="One step of a log clean-up.",
+        epilog="exit codes:\n" + codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=sorted(COMMANDS))
+    parser.add_argument("--request", required=True, metavar="FILE", help="request.json")
+    found = parser.parse_args(arguments)
+    facts: Dict[str, Any] = {"command": found.command}
+    try:
+        facts.update(step(found.command, read_request(found.request)))
+    except StepError as error:
+        say(error.text)
+        print_summary({**facts, "ok": False, "error": error.text, "code": error.code, **error.facts})
+        return error.code
+    except Exception as error:  # whatever it is, the caller gets its line
+        traceback.print_exc()
+        text = f"{type(error).__name__}: {error}"
+        print_summary({**facts, "ok": False, "error": text, "code": FAILED})
+        return FAILED
+    print_summary(facts)
+    return DONE
+
+
+def step(command: str, request: Request) -> Dict[str, Any]:
+    """Do a step, or answer what it answered when it finished. Raises StepError."""
+    if request.dry_run and command not in (*READ_ONLY, *UNLOCKED):
+        raise StepError(f"{command} changes things, and this is a dry run. Nothing has been changed.")
+    layout = request.layout
+    layout.prepare()
+    answer = kept(layout.answer(command))
+    if answer is not None and command not in UNLOCKED:
+        say(f"This run has done `{command}` before; the answer of then:")
+        return {**answer, "done_before": True}
+    run = importlib.import_module("." + COMMANDS[command], __package__).run
+    if request.dry_run or command in UNLOCKED:
+        facts = run(request)
+    else:
+        with working(request):
+            facts = run(request)
+    facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
+    keep(layout.answer(command), facts)
+    return dict(facts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""One clean-up (or restore) per volume: who holds it, and the lock of the step that works just now.
+
+``holder.json`` names the run from its first step to its last. It says nothing about whether that run still
+lives: whoever asks for the next run finds that out and passes ``take_over``. ``lock`` is flock'ed while a step
+works and dies with its process, so a killed step blocks nobody, and a working one cannot be taken over.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any, Dict, Iterator, Optional
+
+from .layout import Layout
+from .problems import HeldByOtherError, StepError
+from .request import Request
+from .summary import say
+
+_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+
+
+def read_holder(layout: Layout) -> Optional[Dict[str, Any]]:
+    """Who holds the volume; None when nobody does."""
+    try:
+        with open(_holder(layout), encoding="utf-8") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {"run": "unknown", "since": "", "link": ""}
+    return found if isinstance(found, dict) else {"run": "unknown", "since": "", "link": ""}
+
+
+@contextmanager
+def working(request: Request) -> Iterator[None]:
+    """Hold the volume while a step works. Raises HeldByOtherError; the hold itself stays until ``release``."""
+    layout = request.layout
+    lock = _lock(request)
+    try:
+        holder = read_holder(layout)
+        if holder is None or (holder.get("run") != request.run and holder.get("run") == request.take_over):
+            if holder is not None:
+                say(f"Taking the volume over from {holder['run']}, which has ended.")
+            _write(request)
+        elif holder.get("run") != request.run:
+            raise HeldByOtherError(_refusal(request, holder), holder)
+        yield
+    finally:
+        os.close(lock)
+
+
+def release(request: Request) -> Dict[str, Any]:
+    """Let the volume go: this run's hold, or that of the run named by ``take_over``. Returns what was done."""
+    lock = _lock(request)
+    try:
+        return drop(request)
+    finally:
+        os.close(lock)
+
+
+def drop(request: Request) -> Dict[str, Any]:
+    """Remove the hold; for a step that works under the lock."""
+    holder = read_holder(request.layout)
+    if holder is None:
+        return {"released": False, "holder": None}
+    if holder.get("run") not in (request.run, request.take_over):
+        return {"released": False, "holder": holder}
+    os.unlink(_holder(request.layout))
+    return {"released": True, "holder": None}
+
+
+def _lock(request: Request) -> int:
+    """The flock'ed file; closing it lets it go. Waits for an earlier try of a step that is just ending."""
+    path = os.path.join(request.layout.state, "lock")
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StepError(f"{path} cannot be opened: {error.strerror}") from error
+    deadline = time.monotonic() + request.lock_wait_seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                say(
+                    f"The file system has no locks ({error.strerror}): {_holder(request.layout)} alone decides."
+                )
+                return lock
+            if time.monotonic() >= deadline:
+                os.close(lock)
+                holder = read_holder(request.layout) or {"run": "unknown", "since": "", "link": ""}
+                raise HeldByOtherError(
+                    f"A step of {_named(holder)} works on volume {request.volume} at this moment.",
+                    {**holder, "working": True},
+                ) from error
+        time.sleep(0.1)
+
+
+def _refusal(request: Request, holder: Dict[str, Any]) -> str:
+    return (
+        f"Volume {request.volume} is held by {_named(holder)}. This run has changed nothing.\n"
+        f"If that run has ended, this one may take over: take_over {holder.get('run')}."
+    )
+
+
+def _named(holder: Dict[str, Any]) -> str:
+    since = f" since {holder['since']}" if holder.get("since") else ""
+    link = f" ({holder['link']})" if holder.get("link") else ""
+    return f"{holder.get('run')}{since}{link}"
+
+
+def _write(request: Request) -> None:
+    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    path = _holder(request.layout)
+    with open(path + ".partial", "w", encoding="utf-8") as file:
+        json.dump({"run": request.run, "since": since, "link": request.link}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".partial", path)
+
+
+def _holder(layout: Layout) -> str:
+    return os.path.join(layout.state, "holder.json")

@@ -1,0 +1,112 @@
+"""Where the clean-up keeps its own things on the volume.
+
+    <root>/.log-cleanup/
+        lock, holder.json          who cleans this volume up (see holder)
+        history.jsonl              space used, sizes of growing files, what was punched (see history)
+        runs/<run slug>/           one directory for each run; the newest few are kept
+            plan                   see entries
+            <command>.json         what a finished step answered: a rerun answers it again
+            ...                    progress of the changing steps
+        archives/YYYY/MM/          archives, and beside them
+        manifests/YYYY/MM/         what is in them
+
+Archives and manifests may lie in another directory (``archive_to``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+
+from .problems import StepError
+
+STATE = ".log-cleanup"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Absolute paths. ``root`` is the volume's, ``slug`` a run's name that is safe as a file name."""
+
+    root: str
+    slug: str
+    archive_to: str = ""
+
+    @property
+    def state(self) -> str:
+        """The clean-up's own directory; no class ever matches anything in it."""
+        return os.path.join(self.root, STATE)
+
+    @property
+    def runs(self) -> str:
+        """A directory for each run."""
+        return os.path.join(self.state, "runs")
+
+    @property
+    def run(self) -> str:
+        """This run's directory."""
+        return os.path.join(self.runs, self.slug)
+
+    @property
+    def plan(self) -> str:
+        """This run's plan."""
+        return os.path.join(self.run, "plan")
+
+    @property
+    def history(self) -> str:
+        """What was measured, run by run."""
+        return os.path.join(self.state, "history.jsonl")
+
+    @property
+    def archive_base(self) -> str:
+        """The directory that has ``archives`` and ``manifests``."""
+        return self.archive_to or self.state
+
+    @property
+    def archives(self) -> str:
+        """The archives; paths of expired archives in a plan are below it."""
+        return os.path.join(self.archive_base, "archives")
+
+    @property
+    def manifests(self) -> str:
+        """What is in the archives."""
+        return os.path.join(self.archive_base, "manifests")
+
+    def answer(self, command: str) -> str:
+        """What a finished step answered."""
+        return os.path.join(self.run, command + ".json")
+
+    def prepare(self) -> None:
+        """Make the directories. Raises StepError when the root is none, or a link lies where they belong."""
+        require_directory(self.root, "the volume's root")
+        for path in (self.state, self.runs, self.run):
+            try:
+                os.mkdir(path, 0o750)
+            except FileExistsError:
+                pass
+            except OSError as error:
+                raise StepError(f"{path} cannot be made: {error.strerror}") from error
+            require_directory(path, "a directory of the clean-up")
+
+    def drop_old_runs(self, keep: int) -> int:
+        """Remove the directories of all but the newest ``keep`` runs (this one stays). Returns how many."""
+        found = []
+        with os.scandir(self.runs) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) and entry.name != self.slug:
+                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+        old = [path for _, path in sorted(found, reverse=True)[max(keep - 1, 0) :]]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        return len(old)
+
+
+def require_directory(path: str, what: str) -> None:
+    """Raises StepError unless a directory, and no link to one, lies there."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError as error:
+        raise StepError(f"{path}, {what}, cannot be read: {error.strerror}") from error
+    if not stat.S_ISDIR(mode):
+        raise StepError(f"{path}, {what}, is no directory; links are not followed")
