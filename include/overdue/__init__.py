@@ -1,0 +1,1 @@
+"""Which scheduled procedures did not run, or did not end, when they should have."""
