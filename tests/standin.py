@@ -18,10 +18,10 @@ import pytest
 import yaml
 
 from include.cluster.images import ImageStore
+from include.jobs.state import job_state
 from include.release.environments import Environment
 from include.release.frozen import Frozen, freeze
 from include.release.images import ImageLock, LockedImage
-from include.release.jobs import job_state
 from include.release.kube import Cluster
 from include.release.loading import load_release
 

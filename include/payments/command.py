@@ -12,10 +12,10 @@ import json
 import time
 from typing import Any
 
+from include.jobs.state import exit_text, job_state, pod_problem
 from include.payments.job_manifest import CONTAINER, LABEL_CONTENT, Errand, manifest_of
 from include.payments.shop import Answer, ShopError, Step, read_answer
 from include.release.creating import create_once
-from include.release.jobs import exit_text, job_state, pod_problem
 from include.release.kube import Cluster, KubeError
 from include.release.problems import Problem
 from include.release.texts import last_lines

@@ -6,9 +6,9 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+from include.jobs.naming import KEEP_SECONDS, short_digest
 from include.payments.shop import Step
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY, NOTE_RUN
-from include.release.jobs import KEEP_SECONDS, short_digest
 
 CONTAINER = "payments"
 LABEL_CONTENT = f"{FIELD_MANAGER}/payments-content"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from include.jobs.state import job_state
 from include.release.asking import GO_ON
 from include.release.frozen import LABEL_APP, NOTE_RELEASE, NOTE_RUN, Frozen
-from include.release.jobs import LABEL_MIGRATION, job_state
+from include.release.jobs import LABEL_MIGRATION
 from include.release.kube import Cluster
 from include.release.lease import Journal
 from include.release.lock import described

@@ -7,11 +7,10 @@ program in the Job asks the ledger first. So a Job may run again at any time; bu
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from include.jobs.naming import KEEP_SECONDS, LABEL_CONTENT, job_name, short_digest
 from include.release.frozen import (
     FIELD_MANAGER,
     LABEL_APP,
@@ -25,8 +24,6 @@ from include.release.spec import Migration
 
 LABEL_MIGRATION = f"{FIELD_MANAGER}/migration"
 LABEL_DIRECTION = f"{FIELD_MANAGER}/direction"
-LABEL_CONTENT = f"{FIELD_MANAGER}/content"
-KEEP_SECONDS = 7 * 24 * 3600
 CONTAINER = "migrate"
 
 
@@ -118,93 +115,15 @@ def job_of(frozen: Frozen, errand: Errand, asked_by: str) -> dict[str, Any]:
         LABEL_DIRECTION: errand.direction,
         LABEL_CONTENT: content,
     }
-    ending = f"{content}-{short_digest(asked_by)[:6]}"
     start = "migrate" if errand.direction == "up" else f"migrate-{errand.direction}"
-    # A Job's name is a label of its pods: 63 characters at most.
-    name = f"{start}-{errand.id[: 61 - len(start) - len(ending)].strip('-')}-{ending}"
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": name,
+            "name": job_name(f"{start}-{errand.id}", content, asked_by),
             "namespace": frozen.environment.namespace,
             "labels": labels,
             "annotations": {NOTE_RELEASE: frozen.release.name, NOTE_RUN: asked_by},
         },
         "spec": {**spec, "template": {"metadata": {"labels": labels}, "spec": pod}},
     }
-
-
-def short_digest(content: Any) -> str:
-    """Ten hex digits of a content's SHA-256."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
-
-
-@dataclass(frozen=True)
-class JobState:
-    """What a Job's status says."""
-
-    phase: Literal["running", "complete", "failed"]
-    reason: str = ""
-
-
-def job_state(job: dict[str, Any]) -> JobState:
-    """Read a Job's conditions. SuccessCriteriaMet and FailureTarget come first, when pods are still ending."""
-    for condition in (job.get("status") or {}).get("conditions") or []:
-        if condition.get("status") != "True":
-            continue
-        if condition["type"] == "Complete":
-            return JobState("complete")
-        if condition["type"] == "Failed":
-            return JobState(
-                "failed", f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
-            )
-    return JobState("running")
-
-
-def choose(jobs: list[dict[str, Any]], wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The Job to go on with: the one of this name, else one that runs with the same content; None to create one."""
-    name, content = wanted["metadata"]["name"], wanted["metadata"]["labels"][LABEL_CONTENT]
-    for job in jobs:
-        if job["metadata"]["name"] == name:
-            return job
-    for job in jobs:
-        same = job["metadata"].get("labels", {}).get(LABEL_CONTENT) == content
-        if same and job_state(job).phase == "running":
-            return job
-    return None
-
-
-def pod_problem(pod: dict[str, Any]) -> str:
-    """Why a Job's pod does not start (image, configuration, scheduling); empty when it does."""
-    status = pod.get("status") or {}
-    for each in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
-        waiting = (each.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-    for condition in status.get("conditions") or []:
-        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return f"{condition.get('reason', 'Unschedulable')}: {condition.get('message', '')}"
-    return ""
-
-
-def exit_code(pods: list[dict[str, Any]]) -> int | None:
-    """The exit code of the first pod whose container has ended."""
-    for pod in pods:
-        for each in (pod.get("status") or {}).get("containerStatuses") or []:
-            ended = (each.get("state") or {}).get("terminated")
-            if ended and ended.get("exitCode") is not None:
-                return int(ended["exitCode"])
-    return None
-
-
-def exit_text(pod: dict[str, Any]) -> str:
-    """How the migration's container ended: ``exit code 3``; empty when it has not."""
-    for each in (pod.get("status") or {}).get("containerStatuses") or []:
-        ended = (each.get("state") or {}).get("terminated")
-        if ended:
-            reason = ended.get("reason")
-            return f"exit code {ended.get('exitCode')}" + (
-                f" ({reason})" if reason not in (None, "Error", "Completed") else ""
-            )
-    return ""

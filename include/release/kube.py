@@ -15,6 +15,8 @@ from urllib.parse import quote
 import tenacity
 import urllib3
 
+from include.release.log_lines import LogLines
+
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 CONNECT_SECONDS, READ_SECONDS = 5, 30
@@ -258,17 +260,15 @@ class Cluster:
         """The lines of a container's log as they are written, to its end (or ``timeout`` seconds of silence)."""
         query = [("container", container), ("follow", "true")]
         raw = self._raw("GET", path_of("Pod", namespace, pod, "log"), query=query, read_seconds=timeout)
-        rest = b""
+        lines = LogLines()
         try:
             for chunk in raw.stream(amt=None):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from (line.decode("utf-8", "replace") for line in lines)
+                yield from lines.feed(chunk)
         except urllib3.exceptions.HTTPError as error:
             raise KubeError(0, str(error), f"log of pod {pod}") from error
         finally:
             raw.release_conn()
-        if rest:
-            yield rest.decode("utf-8", "replace")
+        yield from lines.end()
 
     def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> tuple[int, str]:
         """GET a path of a pod through the API server's proxy: HTTP status and body."""

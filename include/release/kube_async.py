@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from include.release.kube import CONNECT_SECONDS, READ_SECONDS, KubeError, Objects, error_of, path_of
+from include.release.log_lines import LogLines
 
 WATCH_SECONDS = 240
 PAGE = 500
@@ -137,6 +138,20 @@ class AsyncCluster:
         async with self._ask(path_of("Pod", namespace, pod, "log"), query) as answer:
             text: str = (await answer.read()).decode("utf-8", "replace")
             return text
+
+    async def follow_log(
+        self, namespace: str, pod: str, container: str, *, timeout: float
+    ) -> AsyncGenerator[str]:
+        """The lines of a container's log as they are written, to its end (or ``timeout`` seconds of silence)."""
+        query = [("container", container), ("follow", "true")]
+        lines = LogLines()
+        asked = self._ask(path_of("Pod", namespace, pod, "log"), query, read_seconds=timeout)
+        async with asked as answer:
+            async for chunk in answer.content.iter_any():
+                for line in lines.feed(chunk):
+                    yield line
+        for line in lines.end():
+            yield line
 
     async def changes(self, kind: str, namespace: str, *, labels: str = "") -> AsyncGenerator[str]:
         """The type of every change to a kind (ADDED, MODIFIED, DELETED), until the server ends the watch.

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.jobs.carrying import POLL_SECONDS, remove_job
+from include.jobs.state import job_state
 from include.release.frozen import LABEL_APP, Frozen
-from include.release.jobs import LABEL_DIRECTION, LABEL_MIGRATION, Errand, job_state
+from include.release.jobs import LABEL_DIRECTION, LABEL_MIGRATION, Errand
 from include.release.kube import Cluster
-from include.release.migrating import POLL_SECONDS, MigrationError, Runner, Say, remove_job
+from include.release.migrating import MigrationError, Runner, Say
 from include.release.pods import containers_started
 from include.release.rollback_plan import RollbackPlan, Undo
 from include.release.spec import Migration

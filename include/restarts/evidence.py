@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from include.jobs.naming import short_digest
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY, NOTE_RUN
-from include.release.jobs import short_digest
 from include.release.kube import Cluster, KubeError
 from include.restarts.redact import ending, redact, redacted
 from include.restarts.view import View

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from include.jobs.naming import short_digest
+from include.jobs.state import job_state, pod_problem
 from include.release.creating import create_once
 from include.release.frozen import FIELD_MANAGER, MANAGED_BY
-from include.release.jobs import job_state, pod_problem, short_digest
 from include.release.kube import Cluster, KubeError
 from include.release.texts import last_lines
 from include.restarts.guards import Guard, Probe

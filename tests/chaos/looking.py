@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from include.jobs.state import job_state
 from include.release.frozen import SEAL
-from include.release.jobs import LABEL_MIGRATION, job_state
+from include.release.jobs import LABEL_MIGRATION
 from include.release.kube import Cluster
 
 KINDS = ("ConfigMap", "Secret", "Service", "PersistentVolumeClaim", "Deployment", "ReplicaSet", "Lease")

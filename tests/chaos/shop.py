@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from include.jobs.state import job_state
 from include.release.applying import apply_object, ensure_immutable, stored_spec
 from include.release.environments import Environment
 from include.release.frozen import Frozen, freeze
-from include.release.jobs import job_state
 from include.release.kube import Cluster
 from include.release.loading import PROJECT, Sources
 from tests.chaos.proxy import CHAT

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from include.release.jobs import job_state
+from include.jobs.state import job_state
 from include.release.kube import Cluster
 from include.release.loading import CONFIG_SETTING, PROJECT
 from tools.demo import airflow as components

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from include.jobs.state import choose
 from include.release.diff import difference
 from include.release.environments import may_trigger
 from include.release.frozen import Frozen, freeze
-from include.release.jobs import choose, job_for
+from include.release.jobs import job_for
 from include.release.keeping import disposable
 from include.release.problems import RejectedError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from include.jobs.state import job_state
 from include.release.applying import apply_object
 from include.release.interrupted import choices, look, still_running
-from include.release.jobs import job_for, job_state
+from include.release.jobs import job_for
 from include.release.lease import Journal
 
 RUN = Journal(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from include.jobs.state import job_state
 from include.release.frozen import Frozen
-from include.release.jobs import apply_errand, job_for, job_state
+from include.release.jobs import apply_errand, job_for
 from include.release.migrating import MigrationError, Runner
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.release import migrating, undoing
+from include.jobs import carrying
+from include.release import undoing
 from include.release.jobs import job_for
 from include.release.migrating import MigrationError
 from include.release.rollback_plan import RollbackPlan, Undo
@@ -144,8 +145,8 @@ class Ending:
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(undoing, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(migrating, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(migrating, "REMOVED_WITHIN", 0.05)
+    monkeypatch.setattr(carrying, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(carrying, "REMOVED_WITHIN", 0.05)
     monkeypatch.setattr(undoing, "ENDS_WITHIN", 0.05)
 
 

@@ -1,0 +1,58 @@
+"""Waits in the triggerer until a Job has ended, with its log in the task log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from include.jobs.ending import Ended
+from include.jobs.load import Load
+from include.jobs.waiting import Awaited, Wait
+from include.release.kube import KubeError
+from plugins.hooks.cluster import ClusterHook
+
+
+class JobTrigger(BaseTrigger):
+    """Waits for a Job that a task has started; ``Carrier.settle(load, Ended(**event))`` reads the event.
+
+    Its state is in the cluster only: a triggerer that starts again goes on where the Job is.
+
+    Args:
+        connection: Airflow connection of the cluster.
+        awaited: fields of ``Awaited``; see ``JobTrigger.of``.
+    """
+
+    def __init__(self, *, connection: str, awaited: dict[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.connection, self.awaited = connection, awaited
+
+    @classmethod
+    def of(cls, connection: str, namespace: str, load: Load, job: str) -> JobTrigger:
+        """The trigger that waits for what ``Carrier.start(load)`` answered."""
+        awaited = Awaited(namespace, job, load.container, load.seconds, load.start_grace, load.place_grace)
+        return cls(connection=connection, awaited=asdict(awaited))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        arguments = {"connection": self.connection, "awaited": self.awaited}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: how it ended."""
+        # The connection is closed before the event goes out: whoever takes it may not come back for more.
+        found = await self._wait()
+        yield TriggerEvent(found.as_event())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> Ended:
+        awaited = Awaited(**self.awaited)
+        try:
+            async with ClusterHook(self.connection).get_async_conn() as cluster:
+                return await Wait(cluster, awaited, self._say).end()
+        except KubeError as error:
+            return Ended(awaited.job, "lost", str(error))
+
+    def _say(self, line: str) -> None:
+        self.log.info("%s", line)
