@@ -1,0 +1,238 @@
+"""What an archive holds: which bytes of which file, and their checksum. One JSON object a line, gzip.
+
+    {"format": 1, "archive": "2026/11/....tar.zst", "class": ..., "run": ..., "created": ...}   the first line
+    {"path": ..., "dev": ..., "ino": ..., "start": 0, "end": 912, "at": 512, "sha256": ...}     a line for each file
+    {"entries": ..., "bytes": ..., "stored": ..., "first": ..., "last": ...}                    the last line
+
+``start`` and ``end`` are places in the file, ``at`` is where its bytes begin in the (uncompressed) archive. A path
+that is no UTF-8 is ``path_base64``. A manifest without its last line is not whole; it never has its final name.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
+
+from .layout import Layout
+from .problems import StepError
+from .tar import Segments
+
+FORMAT = 1
+SUFFIX = ".jsonl.gz"
+_GZIP_LEVEL = 1
+_FLUSH = 1 << 16
+
+
+class Record(NamedTuple):
+    """One file's bytes in an archive. Sizes and places in bytes."""
+
+    path: bytes
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    nlink: int
+    mode: int
+    action: str
+    start: int
+    end: int
+    at: int
+    sha256: str
+    """Of the bytes that were stored: of a file with holes, of its segments."""
+    segments: Segments | None = None
+    """Where the bytes belong that were stored (offset from ``start``, length); None: all of them, one after the other."""
+    link: bytes = b""
+    """An earlier path of the same file, which has the bytes."""
+
+    @property
+    def stored(self) -> int:
+        """Bytes in the archive."""
+        if self.link:
+            return 0
+        if self.segments is None:
+            return self.end - self.start
+        return sum(count for _, count in self.segments)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an archive and its manifest lie; ``name`` is their path below ``archives`` and ``manifests``."""
+
+    layout: Layout
+    name: str
+
+    @property
+    def archive(self) -> str:
+        """The archive's absolute path."""
+        return os.path.join(self.layout.archives, self.name)
+
+    @property
+    def manifest(self) -> str:
+        """The manifest's absolute path."""
+        return os.path.join(self.layout.manifests, stem(self.name) + SUFFIX)
+
+
+def stem(name: str) -> str:
+    """An archive's name without ``.tar.zst`` or ``.tar.gz``."""
+    return name.rpartition(".tar.")[0] or name
+
+
+class ManifestWriter:
+    """Writes a manifest to a descriptor."""
+
+    def __init__(self, descriptor: int, header: dict[str, Any]) -> None:
+        self._file = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
+        self._compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
+        self._lines: list[str] = []
+        self._size = 0
+        self.entries = self.bytes = self.stored = self.last = 0
+        self.first = 1 << 63
+        self._line(json.dumps({"format": FORMAT, **header}) + "\n")
+
+    def add(self, record: Record) -> None:
+        """One more file."""
+        (path, dev, ino, size, mtime_ns, nlink, mode, action, start, end, at, sha256, segments, link) = record
+        more = ""
+        if segments is not None:
+            more = f',"segments":{json.dumps(segments)}'
+        if link:
+            more += f",{_path('link', link)}"
+        self._line(
+            f'{{{_path("path", path)},"dev":{dev},"ino":{ino},"size":{size},"mtime_ns":{mtime_ns},"nlink":{nlink},'
+            f'"mode":{mode},"action":"{action}","start":{start},"end":{end},"at":{at},"sha256":"{sha256}"{more}}}\n'
+        )
+        self.entries += 1
+        self.bytes += end - start
+        if mtime_ns < self.first:
+            self.first = mtime_ns
+        if mtime_ns > self.last:
+            self.last = mtime_ns
+
+    def _line(self, line: str) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._write(self._compressor.compress("".join(self._lines).encode()))
+        self._lines, self._size = [], 0
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) or 0 :]
+
+    def finish(self, stored: int) -> dict[str, Any]:
+        """The last line, and everything on its way to the disk. Returns it. Raises OSError."""
+        last = {
+            "entries": self.entries,
+            "bytes": self.bytes,
+            "stored": stored,
+            "first": self.first / 1e9 if self.entries else 0,
+            "last": self.last / 1e9,
+        }
+        self._line(json.dumps(last) + "\n")
+        self._flush()
+        self._write(self._compressor.flush())
+        os.fsync(self._file.fileno())
+        return last
+
+
+class Manifest:
+    """A written manifest. Raises StepError when it cannot be read or is none."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.end: dict[str, Any] | None = None
+        """The last line, once all records were read."""
+        with self._open() as lines:
+            self.header = self._object(lines.readline())
+        if self.header.get("format") != FORMAT:
+            raise StepError(f"{path} is no manifest of format {FORMAT}")
+
+    @property
+    def archive(self) -> str:
+        """The archive's path below ``archives``."""
+        return str(self.header["archive"])
+
+    @property
+    def class_name(self) -> str:
+        """The class of all its files."""
+        return str(self.header["class"])
+
+    def __iter__(self) -> Iterator[Record]:
+        count = 0
+        with self._open() as lines:
+            try:
+                lines.readline()
+                for line in lines:
+                    values = json.loads(line)
+                    if "entries" in values:
+                        if values["entries"] != count:
+                            break
+                        self.end = values
+                        return
+                    count += 1
+                    yield _record(values)
+            except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
+                raise StepError(f"{self.path} cannot be read after {count} files: {error}") from error
+        raise StepError(f"{self.path} is not whole: it ends after {count} files")
+
+    def _open(self) -> gzip.GzipFile:
+        try:
+            return gzip.open(self.path, "rb")
+        except OSError as error:
+            raise StepError(f"{self.path} cannot be opened: {error.strerror}") from error
+
+    def _object(self, line: bytes) -> dict[str, Any]:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        return found if isinstance(found, dict) else {}
+
+
+def _record(values: dict[str, Any]) -> Record:
+    path = values.get("path")
+    segments = values.get("segments")
+    link = values.get("link")
+    return Record(
+        path.encode() if path is not None else base64.b64decode(values["path_base64"]),
+        values["dev"],
+        values["ino"],
+        values["size"],
+        values["mtime_ns"],
+        values["nlink"],
+        values["mode"],
+        values["action"],
+        values["start"],
+        values["end"],
+        values["at"],
+        values["sha256"],
+        None if segments is None else [(offset, count) for offset, count in segments],
+        link.encode() if link else base64.b64decode(values.get("link_base64", "")),
+    )
+
+
+def _path(key: str, path: bytes) -> str:
+    try:
+        return f'"{key}":{encode_basestring(path.decode())}'
+    except UnicodeDecodeError:
+        return f'"{key}_base64":"{base64.b64encode(path).decode()}"'
+
+
+def all_manifests(layout: Layout) -> Iterator[str]:
+    """The absolute paths of all manifests, oldest month first."""
+    for folder, folders, names in os.walk(layout.manifests):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith(SUFFIX):
+                yield os.path.join(folder, name)
