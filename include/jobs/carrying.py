@@ -40,10 +40,20 @@ _CLOCK = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\s*")
 Say = Callable[[str], None]
 OnLine = Callable[[str], None]
 """Takes each line of the log; raises ``StopJobError`` to have the Job ended."""
+OnSilence = Callable[[float], None]
+"""Takes the seconds without a line."""
 
 
 class StopJobError(Exception):
     """Raised by whoever reads a Job's log: it is to end now. The text says why."""
+
+
+class SuspendedError(JobError):
+    """Somebody has suspended the Job, which ends its pods; ``job`` is what it was then."""
+
+    def __init__(self, text: str, job: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.job = job
 
 
 @dataclass(frozen=True)
@@ -107,13 +117,28 @@ class Carrier:
         return load.name
 
     def follow(
-        self, load: Load, name: str, *, started: float | None = None, on_line: OnLine | None = None
+        self,
+        load: Load,
+        name: str,
+        *,
+        started: float | None = None,
+        on_line: OnLine | None = None,
+        on_silence: OnSilence | None = None,
     ) -> Carried:
-        """Follow a started Job to its end. ``started`` is its monotonic clock. Raises as ``carry``."""
+        """Follow a started Job to its end. Raises as ``carry``, and SuspendedError.
+
+        Args:
+            load: what it carries.
+            name: its name.
+            started: monotonic clock of its start.
+            on_line: see ``carry``.
+            on_silence: called when its log has had no line for ``load.silence`` seconds, with these.
+        """
         began = time.monotonic() if started is None else started
         lines: deque[str] = deque(maxlen=KEPT_LINES)
+        take = on_line or (lambda line: self.say(f"    {line}"))
         try:
-            self._read_log(load, name, began, lines, on_line or (lambda line: self.say(f"    {line}")))
+            self._read_log(load, name, began, lines, take, on_silence)
         except StopJobError as stop:
             self.say(f"{load.label}: ending Job {name}: {stop}")
             if not remove_job(self.cluster, self.namespace, name):
@@ -165,23 +190,36 @@ class Carrier:
         if not remove_job(self.cluster, self.namespace, name):
             raise JobError(f"{load.subject}: the failed Job {name} cannot be removed")
 
-    def _read_log(self, load: Load, name: str, began: float, lines: deque[str], on_line: OnLine) -> None:
+    def _read_log(
+        self,
+        load: Load,
+        name: str,
+        began: float,
+        lines: deque[str],
+        on_line: OnLine,
+        on_silence: OnSilence | None,
+    ) -> None:
         pod = self._started_pod(load, name, began)
-        told, breaks = 0, 0
+        told, breaks, heard = 0, 0, time.monotonic()
+        longest = load.silence or load.seconds
         while pod is not None and breaks < BREAKS:
             before = told
             try:
-                stream = self.cluster.follow_log(self.namespace, pod, load.container, timeout=load.seconds)
+                stream = self.cluster.follow_log(self.namespace, pod, load.container, timeout=longest)
                 for index, line in enumerate(stream):
                     if index < told:  # after a broken connection the log comes from its start again
                         continue
-                    told = index + 1
+                    told, heard = index + 1, time.monotonic()
                     lines.append(line)
                     on_line(line)
                 return
             except KubeError as error:
                 if not error.transient:
                     return
+                silent = time.monotonic() - heard
+                if on_silence is not None and load.silence and silent >= load.silence:
+                    on_silence(silent)
+                    continue
                 self.say(f"{load.label}: the log stream broke off ({error.message}); reading on")
                 breaks = 1 if told > before else breaks + 1
                 time.sleep(1)
@@ -236,6 +274,8 @@ class Carrier:
         job = self.cluster.get("Job", self.namespace, name)
         if job is None:
             raise JobError(deleted(load, name))
+        if job["spec"].get("suspend"):
+            raise SuspendedError(f"{load.subject}: Job {name} is suspended", job)
         return job
 
     def _old_log(self, pods: list[dict[str, Any]], container: str, count: int = 20) -> str:

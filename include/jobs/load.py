@@ -26,6 +26,7 @@ class Load:
         beside: label selector of the Jobs among which one of the same content that runs is gone on with.
         start_grace: seconds that what keeps a pod from starting may last (image, configuration, node).
         place_grace: seconds that what keeps it from being made, or from its volumes, may last (quota, mount).
+        silence: seconds without a line of its log after which whoever follows it is asked; 0: never.
     """
 
     manifest: dict[str, Any]
@@ -39,6 +40,7 @@ class Load:
     beside: str = ""
     start_grace: float = START_GRACE
     place_grace: float = PLACE_GRACE
+    silence: float = 0.0
 
     @property
     def name(self) -> str:

@@ -95,3 +95,23 @@ def test_a_log_line_that_never_ends_is_cut(carrier, load_of):
     assert [len(line) < 70_000 for line in done.lines] == [True, True]
     assert done.lines[0].endswith(" [the rest of this line is left out]")
     assert done.lines[1] == "after"
+
+
+def test_who_follows_a_job_hears_of_its_silence_and_that_it_was_suspended(
+    carrier, load_of, cluster, namespace
+):
+    from include.jobs.carrying import SuspendedError
+
+    carry, _ = carrier
+    client = cluster.connect()
+    load = load_of("import time; print('one'); time.sleep(60)", silence=0.5)
+    silent: list[float] = []
+
+    def stop(seconds: float) -> None:
+        silent.append(seconds)
+        client.patch("Job", namespace, load.name, {"spec": {"suspend": True}})
+
+    with pytest.raises(SuspendedError, match="is suspended") as raised:
+        carry.follow(load, carry.start(load), on_line=lambda _: None, on_silence=stop)
+    assert 0.5 <= silent[0] < 3
+    assert raised.value.job["metadata"]["name"] == load.name
