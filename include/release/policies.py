@@ -21,6 +21,10 @@ Told = Literal[
     "braked",
     "dry run",
     "re-armed",
+    "proposal",
+    "set aside",
+    "handed over",
+    "resolved",
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -87,8 +91,9 @@ class Channel(Strict):
     to: list[Text] = Field(default=[], title="E-mail: addresses")
     outcomes: list[Told] = Field(
         default=list(get_args(Told)),
-        title="What to tell of: that a change waits for an approval, and outcomes; from pressed on those of guards "
-        "(alert: too many restarts, not pressed; braked: by the storm brake)",
+        title="What to tell of: that a change waits for an approval, and outcomes; from pressed to re-armed those of "
+        "guards (alert: too many restarts, not pressed; braked: by the storm brake), then those of other procedures "
+        "(alert: a person has to look; resolved: that is over)",
     )
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ import sys
 from pydantic import BaseModel
 
 from include.capacity.policy import CapacityPolicies
+from include.orders.codes import OrderErrors
+from include.orders.config import Orders
 from include.release.environments import Environments
 from include.release.images import ImageLock
 from include.release.loading import PROJECT
@@ -23,6 +25,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "capacity": CapacityPolicies,
     "guards": Guards,
     "causes": Causes,
+    "orders": Orders,
+    "order_errors": OrderErrors,
     "images-lock": ImageLock,
 }
 

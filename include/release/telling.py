@@ -50,9 +50,9 @@ class Message:
             elif url:
                 rows.append((name, html.escape(url)))
         facts = "".join(f"<tr><td>{html.escape(name)}</td><td>{text}</td></tr>" for name, text in rows)
-        return (
-            f"<h3>{html.escape(self.subject)}</h3><p>{html.escape(self.paragraph)}</p><table>{facts}</table>"
-        )
+        # A paragraph with lines of a log in it keeps them.
+        paragraph = html.escape(self.paragraph).replace("\n", "<br>")
+        return f"<h3>{html.escape(self.subject)}</h3><p>{paragraph}</p><table>{facts}</table>"
 
     def as_chat(self) -> str:
         """As a Slack message: its control characters are escaped, so that nobody is mentioned by a reason."""

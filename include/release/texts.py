@@ -22,10 +22,10 @@ def indented(text: str, by: str = "    ") -> str:
     return "\n".join(by + line if line else line for line in text.splitlines())
 
 
-def plural(count: float, noun: str) -> str:
-    """``1 pod``, ``2 pods``, ``0.5 minutes``."""
+def plural(count: float, noun: str, nouns: str = "") -> str:
+    """``1 pod``, ``2 pods``, ``0.5 minutes``; ``nouns`` where that is not made with an s: ``2 tries``."""
     number = str(int(count)) if count == int(count) else f"{count:g}"
-    return f"{number} {noun}{'' if count == 1 else 's'}"
+    return f"{number} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def last_lines(text: str, count: int = 20) -> str:

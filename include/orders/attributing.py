@@ -1,0 +1,85 @@
+"""Whose error it was. Error lines carry no order: they are the last order's that was taken up before them.
+
+Where lines name their worker that is the last one of this worker. Where they do not, and several orders are in work,
+it is a guess: then the database, which keeps the error of each order, knows better (``settled``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.orders.facts import ErrorSeen, Judgement, Kept
+
+MOST_WORKERS = 1000
+MOST_ORDERS = 50
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """The order that an error belongs to; None when none was taken up. Not ``sure``: another one was in work, too."""
+
+    order: int | None
+    sure: bool
+
+
+class Attribution:
+    """Follows who works on what."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._working: dict[str, int] = {}
+
+    def restart(self) -> None:
+        """The processor started anew: nobody works on anything."""
+        self._last.clear()
+        self._working.clear()
+
+    def took(self, order: int, worker: str) -> None:
+        """An order was taken up."""
+        if len(self._last) >= MOST_WORKERS and worker not in self._last:
+            self._last.pop(next(iter(self._last)))
+        self._last[worker] = order
+        self._working[worker] = self._working.get(worker, 0) + 1 if not worker else 1
+
+    def ended(self, worker: str) -> Attributed:
+        """An order was processed, or failed: which one."""
+        several = not worker and self._working.get(worker, 0) > 1
+        self._working[worker] = max(0, self._working.get(worker, 0) - 1)
+        return Attributed(self._last.get(worker), sure=not several)
+
+
+def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement:
+    """The judgement, with the orders that the database names instead of those that the log seems to.
+
+    Args:
+        judgement: by the log.
+        kept: what the database keeps of errors since the batch began.
+        systemic_orders: so many different orders with one code, and none processed, are everything.
+    """
+    if kept.unknown or not kept.codes:
+        return judgement
+    by_code: dict[str, list[int]] = {}
+    for each in kept.failing:
+        by_code.setdefault(each.code, []).append(each.order)
+    counts = {each.code: each.orders for each in kept.codes}
+    errors = tuple(
+        _named(seen, by_code.get(seen.code, []), counts.get(seen.code, 0)) for seen in judgement.errors
+    )
+    known = all(seen.code in counts for seen in judgement.errors)
+    result = judgement.model_copy(update={"errors": errors, "sure": judgement.sure or known})
+    code = judgement.code
+    if judgement.verdict == "systemic" and 0 < counts.get(code, 0) < systemic_orders:
+        orders = ", ".join(str(each) for each in sorted(by_code.get(code, [])))
+        text = (
+            f"The log looked as if everything fails with #{code}, but the database names only "
+            f"{'order' if counts[code] == 1 else 'the orders'} {orders}: the others go on."
+        )
+        return result.model_copy(update={"verdict": "poison", "text": text})
+    return result
+
+
+def _named(seen: ErrorSeen, orders: list[int], count: int) -> ErrorSeen:
+    if not orders:
+        return seen
+    listed = tuple(sorted(orders)[:MOST_ORDERS])
+    return seen.model_copy(update={"orders": listed, "more_orders": count > len(listed)})

@@ -1,0 +1,244 @@
+"""What a batch's log means, while it is written: bad orders, or a processor that fails at everything.
+
+- systemic: one code on at least N different orders, and none was processed between. The batch is stopped early.
+- poison: single orders fail and others go on. The processor sets them aside after their tries.
+- stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
+- undecided: the log ends after errors of fewer than N orders: the next orders decide.
+
+The memory is bounded, whatever the log does: N orders for each of a few codes, and the lines around the first error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from include.orders.attributing import MOST_ORDERS, Attribution
+from include.orders.codes import OrderErrors
+from include.orders.config import Errors
+from include.orders.facts import ErrorSeen, Judgement, Verdict
+from include.orders.reading import NO_CODE, Event, Excerpt, read_line
+from include.release.texts import plural
+
+MOST_CODES = 20
+OTHER_CODES = "others"
+MOST_TRIES = 1000
+FAULT = "\0fault"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a batch is stopped before its end."""
+
+    verdict: Verdict
+    code: str
+    text: str
+
+
+@dataclass
+class _Code:
+    """What is counted of one code."""
+
+    times: int = 0
+    orders: dict[int, None] = field(default_factory=dict)
+    more: bool = False
+    unattributed: int = 0
+    streak: dict[int, None] = field(default_factory=dict)
+    """Different orders since the last success, at most as many as it takes to stop."""
+    since: int = 0
+    """Successes since its first error."""
+
+
+class Judge:
+    """Takes the lines of one batch's log as they come.
+
+    Args:
+        errors: when a batch is stopped.
+        known: what codes mean.
+        at_a_time: orders in work at once: so many errors of one order may be those of others beside it.
+    """
+
+    def __init__(self, errors: Errors, known: OrderErrors, at_a_time: int) -> None:
+        self._errors = errors
+        self._known = known
+        self._too_often = errors.tries * max(1, at_a_time)
+        self._attribution = Attribution()
+        self._codes: dict[str, _Code] = {}
+        self._tries: dict[int, int] = {}
+        self._excerpt = Excerpt(errors.excerpt_lines)
+        self._lines = self._started = self._processed = self._cut = self._garbage = 0
+        self._sure = True
+        self._complete = False
+        self._fault = ""
+        self._last_error = ""
+        self._stop: Stop | None = None
+
+    def feed(self, line: str) -> Stop | None:
+        """Take the next line (without its end); returns why the batch should stop now, from then on each time."""
+        self._lines += 1
+        event = read_line(line, self._lines)
+        self._cut += event.cut
+        self._garbage += event.garbage
+        mark = self._take(event)
+        self._excerpt.add(event.line, mark)
+        return self._stop
+
+    def hung(self, seconds: float) -> Stop | None:
+        """Why the batch should stop after so many seconds without a line; None while that is not too long."""
+        if self._stop is None and seconds >= self._errors.silent_minutes * 60:
+            after = f"after line {self._lines}" if self._lines else "at all"
+            text = f"The log has had no line for {plural(self._errors.silent_minutes, 'minute')} ({after}): the batch hangs."
+            self._stop = Stop("broken", "", text)
+        return self._stop
+
+    def judgement(self) -> Judgement:
+        """What the lines so far mean. Attribute errors by the database afterwards: ``attributing.settled``."""
+        verdict, code, text = self._verdict()
+        odd = []
+        if self._cut:
+            odd.append(f"{plural(self._cut, 'line')} longer than any of the processor's, cut")
+        if self._garbage:
+            odd.append(
+                f"{plural(self._garbage, 'line')} with bytes that are no text, shown as \N{REPLACEMENT CHARACTER}"
+            )
+        return Judgement(
+            verdict=verdict,
+            text=text,
+            code=code,
+            processed=self._processed,
+            started=self._started,
+            complete=self._complete,
+            errors=tuple(self._seen(code, each) for code, each in self._codes.items()),
+            fault=self._fault,
+            last=self._excerpt.last,
+            lines=self._lines,
+            sure=self._sure,
+            odd=tuple(odd),
+        )
+
+    def _take(self, event: Event) -> str:
+        """Count an event; returns what it is marked as in the excerpt."""
+        if event.kind in ("start", "begin"):
+            if event.kind == "start":
+                self._attribution.restart()
+            self._complete = False
+        elif event.kind == "processing" and event.order is not None:
+            self._started += 1
+            self._complete = False
+            self._attribution.took(event.order, event.worker)
+        elif event.kind == "processed":
+            self._success(event)
+        elif event.kind == "error":
+            return self._error(event)
+        elif event.kind == "complete":
+            self._complete = True
+        elif event.kind == "own" and self._known.of_fault(event.said) is not self._known.unknown:
+            # The first one is the cause; what follows are its consequences.
+            self._fault = self._fault or event.said
+            return FAULT
+        return ""
+
+    def _success(self, event: Event) -> None:
+        self._processed += 1
+        ended = self._attribution.ended(event.worker)
+        if ended.order is not None and ended.sure:
+            self._tries.pop(ended.order, None)
+        for each in self._codes.values():
+            each.streak.clear()
+            each.since += 1
+
+    def _error(self, event: Event) -> str:
+        code = event.code if event.code in self._codes or len(self._codes) < MOST_CODES else OTHER_CODES
+        seen = self._codes.setdefault(code, _Code())
+        seen.times += 1
+        self._last_error = code
+        ended = self._attribution.ended(event.worker)
+        self._sure = self._sure and ended.sure
+        if ended.order is None:
+            seen.unattributed += 1
+            return code
+        order = ended.order
+        if len(seen.orders) < MOST_ORDERS:
+            seen.orders[order] = None
+        elif order not in seen.orders:
+            seen.more = True
+        if len(seen.streak) < self._errors.systemic_orders:
+            seen.streak[order] = None
+        self._count_try(order)
+        if self._stop is None:
+            self._stop = self._reason(code, seen, order)
+        return code
+
+    def _count_try(self, order: int) -> None:
+        if order not in self._tries and len(self._tries) >= MOST_TRIES:
+            self._tries.pop(next(iter(self._tries)))
+        self._tries[order] = self._tries.get(order, 0) + 1
+
+    def _reason(self, code: str, seen: _Code, order: int) -> Stop | None:
+        if len(seen.streak) >= self._errors.systemic_orders:
+            orders = ", ".join(str(each) for each in seen.streak)
+            text = (
+                f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "
+                "it is not these orders' fault."
+            )
+            return Stop("systemic", code, text)
+        if self._tries[order] > self._too_often:
+            text = (
+                f"Order {order} failed {self._tries[order]} times, far more than its {plural(self._errors.tries, 'try', 'tries')}: "
+                "nobody sets it aside, and it is tried again and again before others."
+            )
+            return Stop("stuck", code, text)
+        return None
+
+    def _verdict(self) -> tuple[Verdict, str, str]:
+        if self._stop is not None:
+            return self._stop.verdict, self._stop.code, self._stop.text
+        if self._fault:
+            meaning = self._known.of_fault(self._fault)
+            return "broken", "", f"The processor cannot work: {meaning.name} ({self._fault})."
+        done = f"{plural(self._processed, 'order')} processed"
+        if not self._codes:
+            return "clean", "", f"{done}, no error."
+        code = self._last_error
+        open_codes = [each for each, seen in self._codes.items() if not seen.since]
+        if self._complete or not open_codes:
+            named = "; ".join(self._hit(each) for each in self._codes)
+            return "poison", code, f"{done}. Single orders failed, others went on: {named}."
+        code = code if code in open_codes else open_codes[-1]
+        text = (
+            f"{self._hit(code)}, and nothing after it says whether others fail, too. "
+            "Set aside what failed and try the next orders: if they are processed it was these orders' fault, else everything's."
+        )
+        return "undecided", code, text
+
+    def _named(self, code: str) -> str:
+        if code == OTHER_CODES:
+            return f"Errors of more than {MOST_CODES} codes"
+        if code == NO_CODE:
+            return "An error without a code"
+        return f"Error #{code} ({self._known.of_code(code).name})"
+
+    def _hit(self, code: str) -> str:
+        seen = self._codes[code]
+        orders = [str(each) for each in seen.orders]
+        named = (
+            f"order {orders[0]}"
+            if len(orders) == 1
+            else f"orders {', '.join(orders)}"
+            if orders
+            else "no order named"
+        )
+        more = " and more" if seen.more else ""
+        return f"{self._named(code)} {plural(seen.times, 'time')}, {named}{more}"
+
+    def _seen(self, code: str, seen: _Code) -> ErrorSeen:
+        first, before, after = self._excerpt.around(code)
+        return ErrorSeen(
+            code=code,
+            times=seen.times,
+            orders=tuple(seen.orders),
+            more_orders=seen.more,
+            unattributed=seen.unattributed,
+            first=first,
+            before=before,
+            after=after,
+        )

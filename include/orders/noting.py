@@ -1,0 +1,185 @@
+"""One message per problem: told when it is first seen, when it has become much larger, as a reminder, and when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+
+from include.orders.codes import Team
+from include.orders.config import Messages
+from include.orders.facts import Fact
+from include.records.problems import OpenProblem
+from include.release.policies import Told
+from include.release.telling import Message
+from include.release.texts import moment
+
+LARGER = 2
+"""A problem that has grown to so many times what people were told is told anew."""
+
+
+class Finding(Fact):
+    """Something that is wrong now.
+
+    Args:
+        key: what tells it from others; the same from run to run: ``backlog``, ``error-12``.
+        tell: who can put it right.
+        outcome: what the message begins with.
+        title: what it is, in a line.
+        text: what is known; may have several lines.
+        size: how large it is, such as the number of orders.
+        state: what makes it another case of the same problem, such as the verdict; told anew when it changes.
+    """
+
+    key: str
+    tell: Team
+    outcome: Told
+    title: str
+    text: str
+    size: int = 1
+    state: str = ""
+    details: dict[str, str] = {}
+    links: dict[str, str] = {}
+    facts: dict[str, Any] = Field(default={}, title="Kept with the problem, for the next run")
+
+    def message(self) -> Message:
+        """As people are told."""
+        return Message(self.outcome, self.title, self.text, self.details, self.links)
+
+
+Why = Literal["first", "changed", "reminder", "silent", "resolved"]
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What is kept of a problem, and what people are told of it now.
+
+    Args:
+        problem: to be saved after the message went out: if the run dies between, it is told twice rather than never.
+        message: None when there is nothing new.
+        tell: whom.
+        why: first, changed, reminder, resolved; silent when nobody is told.
+    """
+
+    problem: OpenProblem
+    message: Message | None
+    tell: Team
+    why: Why
+
+
+def problem_key(environment: str, key: str) -> str:
+    """``orders/production/error-12``."""
+    return f"orders/{environment}/{key}"
+
+
+def note(
+    finding: Finding,
+    kept: OpenProblem | None,
+    *,
+    procedure: str,
+    environment: str,
+    run: str,
+    now: datetime,
+    rules: Messages,
+) -> Noted:
+    """Note what is wrong, and say whether people are told.
+
+    Args:
+        finding: what is wrong now.
+        kept: what the records have under its key, open or resolved.
+        procedure: DAG that keeps it.
+        environment: where.
+        run: ``dag_id/run_id``.
+        now: the time.
+        rules: how often people are told.
+    """
+    quiet = timedelta(minutes=rules.update_minutes)
+    back = kept is not None and kept.resolved is not None and now - kept.resolved < quiet
+    if kept is None or (kept.resolved is not None and not back):
+        problem = _problem(
+            finding, procedure, environment, run, opened=now, updated=now, updates=0, told=_told(finding)
+        )
+        return Noted(problem, finding.message(), finding.tell, "first")
+    why = "silent" if back else _why(finding, kept, now, rules)
+    told = _told(finding) if why != "silent" else {name: kept.details.get(name) for name in ("size", "state")}
+    problem = _problem(
+        finding,
+        kept.procedure,
+        environment,
+        kept.run,
+        opened=kept.opened,
+        updated=kept.updated if why == "silent" else now,
+        updates=kept.updates + (why != "silent"),
+        told=told,
+    )
+    if why == "silent":
+        return Noted(problem, None, finding.tell, "silent")
+    message = finding.message()
+    head = "Still there" if why == "reminder" else "Update"
+    since = f"{head}, since {moment(kept.opened.isoformat())}. "
+    message = Message(
+        message.outcome, message.title, since + message.paragraph, message.details, message.links
+    )
+    return Noted(problem, message, finding.tell, why)
+
+
+def resolve(kept: OpenProblem, text: str, *, run: str, now: datetime) -> Noted:
+    """Note that a problem is over, and tell those who were told of it.
+
+    Args:
+        kept: the open problem.
+        text: how it is known that it is over.
+        run: ``dag_id/run_id`` that saw it.
+        now: the time.
+    """
+    problem = kept.model_copy(update={"resolved": now, "text": text})
+    since = f"Seen first {moment(kept.opened.isoformat())}."
+    message = Message("resolved", kept.title, f"{text} {since}", {"Run": run}, {})
+    return Noted(problem, message, team_of(kept), "resolved")
+
+
+def team_of(kept: OpenProblem) -> Team:
+    """Whom a problem was told."""
+    found = kept.details.get("tell")
+    return found if found in ("developers", "ops", "on_call") else "on_call"
+
+
+def _why(finding: Finding, kept: OpenProblem, now: datetime, rules: Messages) -> Why:
+    age = now - kept.updated
+    if age >= timedelta(hours=rules.remind_hours):
+        return "reminder"
+    changed = finding.state != kept.details.get("state", "") or finding.size >= LARGER * int(
+        kept.details.get("size") or 1
+    )
+    return "changed" if changed and age >= timedelta(minutes=rules.update_minutes) else "silent"
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {"size": finding.size, "state": finding.state}
+
+
+def _problem(
+    finding: Finding,
+    procedure: str,
+    environment: str,
+    run: str,
+    *,
+    opened: datetime,
+    updated: datetime,
+    updates: int,
+    told: dict[str, Any],
+) -> OpenProblem:
+    return OpenProblem(
+        key=problem_key(environment, finding.key),
+        procedure=procedure,
+        environment=environment,
+        title=finding.title,
+        text=finding.text,
+        opened=opened,
+        updated=updated,
+        run=run,
+        updates=updates,
+        details={**finding.facts, **told, "tell": finding.tell},
+    )
