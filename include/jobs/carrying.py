@@ -159,11 +159,11 @@ class Carrier:
             raise KubeError(0, ended.reason, f"Job {name}")
         if ended.phase == "stuck":
             gone = remove_job(self.cluster, self.namespace, name)
-            raise JobError(cannot_start(load, ended.reason, name, gone=gone))
+            raise JobError(cannot_start(load, ended.reason, name, gone=gone), phase="stuck")
         if ended.phase == "gone":
-            raise JobError(deleted(load, name))
+            raise JobError(deleted(load, name), phase="gone")
         if ended.phase == "late":
-            raise JobError(f"{load.subject}: Job {name} {ended.reason}")
+            raise JobError(f"{load.subject}: Job {name} {ended.reason}", phase="late")
         text = failure(load, name, ended.ended, ended.reason, ended.lines)
         raise JobError(text, ended.exit_code, ended.lines)
 
@@ -242,9 +242,11 @@ class Carrier:
             trouble_since = (trouble_since or time.monotonic()) if trouble else None
             if trouble_since is not None and time.monotonic() - trouble_since > grace:
                 gone = remove_job(self.cluster, self.namespace, name)
-                raise JobError(cannot_start(load, trouble, name, gone=gone))
+                raise JobError(cannot_start(load, trouble, name, gone=gone), phase="stuck")
             time.sleep(POLL_SECONDS)
-        raise JobError(f"{load.subject}: the pod of Job {name} did not start in {load.seconds} s")
+        raise JobError(
+            f"{load.subject}: the pod of Job {name} did not start in {load.seconds} s", phase="late"
+        )
 
     def _told_by_events(self, name: str, pods: list[dict[str, Any]]) -> str:
         about = pods[0]["metadata"]["name"] if pods else name
@@ -268,12 +270,12 @@ class Carrier:
                 ended = next(filter(None, map(exit_text, pods)), "")
                 raise JobError(failure(load, name, ended, state.reason, log), exit_code(pods), log)
             time.sleep(POLL_SECONDS)
-        raise JobError(f"{load.subject}: Job {name} has not ended")
+        raise JobError(f"{load.subject}: Job {name} has not ended", phase="late")
 
     def _read(self, load: Load, name: str) -> dict[str, Any]:
         job = self.cluster.get("Job", self.namespace, name)
         if job is None:
-            raise JobError(deleted(load, name))
+            raise JobError(deleted(load, name), phase="gone")
         if job["spec"].get("suspend"):
             raise SuspendedError(f"{load.subject}: Job {name} is suspended", job)
         return job

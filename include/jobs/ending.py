@@ -19,12 +19,14 @@ TAIL_CHARACTERS = 96 * 1024
 class JobError(Exception):
     """A Job did not end well, or did not start; the text is for on-call.
 
-    ``exit_code`` is its program's, if that ended; ``lines`` the last ones of its log.
+    ``exit_code`` is its program's, if that ended; ``lines`` the last ones of its log; ``phase`` as of ``Ended``.
     """
 
-    def __init__(self, text: str, exit_code: int | None = None, lines: Sequence[str] = ()) -> None:
+    def __init__(
+        self, text: str, exit_code: int | None = None, lines: Sequence[str] = (), *, phase: Phase = "failed"
+    ) -> None:
         super().__init__(text)
-        self.exit_code, self.lines = exit_code, tuple(lines)
+        self.exit_code, self.lines, self.phase = exit_code, tuple(lines), phase
 
 
 @dataclass(frozen=True)
