@@ -1,0 +1,148 @@
+"""The on-call log entry of a run, in the form of the team's log: time, alert, troubleshooting, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from include.orders.alarm import Alert
+from include.orders.codes import Team
+from include.orders.deciding import Decision
+from include.orders.facts import Backlog, BatchEnd, Judgement
+from include.orders.messages import ALERT
+from include.orders.noting import Finding
+from include.orders.sizing import duration, waiting_text
+
+TEAMS: dict[Team, str] = {"developers": "the developers", "ops": "Ops", "on_call": "whoever is on call"}
+_ENDS = {
+    "complete": "ran to its end",
+    "failed": "failed",
+    "stopped": "was stopped",
+    "timeout": "reached the end of its time and gave back what it had not begun",
+    "not started": "did not start",
+}
+NO_ALERT = "Order processing, no alert"
+
+
+@dataclass(frozen=True)
+class Tour:
+    """One batch of a run: how it ended, what its log means, and what came of it."""
+
+    end: BatchEnd
+    judgement: Judgement | None
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run saw and did.
+
+    Args:
+        at: when it began.
+        before: the backlog at its beginning; None when it could not be read (``unreadable`` says why).
+        alert: whether that was too much; None when it was not judged.
+        tours: its batches, in order.
+        after: the backlog at its end; None when it could not be read.
+        found: what is wrong, as people are told.
+        told: keys of those that somebody was told of by this run.
+        resolved: what is over since this run, a sentence each.
+        unreadable: why the backlog could not be read.
+        refused: why no batch ran, such as a release that goes on.
+    """
+
+    at: datetime
+    before: Backlog | None
+    alert: Alert | None
+    tours: Sequence[Tour] = ()
+    after: Backlog | None = None
+    found: Sequence[Finding] = ()
+    told: Sequence[str] = ()
+    resolved: Sequence[str] = ()
+    unreadable: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """An entry of the on-call log.
+
+    Args:
+        at: when.
+        alert: what was raised.
+        troubleshooting: what was looked at and found.
+        resolution: what was done and who has it now.
+    """
+
+    at: datetime
+    alert: str
+    troubleshooting: Sequence[str] = field(default=())
+    resolution: Sequence[str] = field(default=())
+
+    def text(self, time_zone: str = "UTC") -> str:
+        """As the log has it, in Markdown; the day stands before the time of the zone."""
+        local = self.at.astimezone(ZoneInfo(time_zone))
+        parts = [f"{local:%Y-%m-%d %H:%M} -- *{self.alert}*"]
+        for name, lines in (("Troubleshooting", self.troubleshooting), ("Resolution", self.resolution)):
+            items = "\n".join(f"- {' '.join(each.split())}" for each in lines)
+            parts.append(f"{name}\n\n{items or '- Nothing to be done'}")
+        return "\n\n".join(parts) + "\n"
+
+
+def entry_of(run: RunFacts) -> LogEntry:
+    """What a run writes into the log."""
+    return LogEntry(run.at, _alert(run), _troubleshooting(run), _resolution(run))
+
+
+def _alert(run: RunFacts) -> str:
+    if run.alert is not None and run.alert.raised:
+        return ALERT
+    handed = [each.title for each in run.found if each.outcome in ("handed over", "alert")]
+    if handed:
+        return handed[0][:1].upper() + handed[0][1:]
+    aside = [each.title for each in run.found if each.outcome == "set aside"]
+    return f"Orders set aside: {aside[0]}" if aside else NO_ALERT
+
+
+def _troubleshooting(run: RunFacts) -> list[str]:
+    lines = []
+    if run.before is not None:
+        lines.append(f"Checked the backlog: {_lower(waiting_text(run.before))}")
+    elif run.unreadable:
+        lines.append(f"Checked the backlog: it could not be read ({run.unreadable}).")
+    if run.alert is not None and run.alert.reasons:
+        lines.append(f"That is too much: {run.alert.text}.")
+    if run.refused:
+        lines.append(f"No batch was started: {run.refused}.")
+    for number, tour in enumerate(run.tours, start=1):
+        which = f"Batch {number}" if len(run.tours) > 1 else "The batch"
+        reason = f" ({tour.end.reason})" if tour.end.reason else ""
+        lines.append(f"{which} {_ENDS[tour.end.end]} after {duration(tour.end.seconds)}{reason}.")
+        if tour.judgement is not None:
+            lines.append(f"Checked its log: {tour.judgement.text}")
+            lines.extend(f"The log was strange: {each}." for each in tour.judgement.odd)
+    return lines
+
+
+def _resolution(run: RunFacts) -> list[str]:
+    lines = [f"{_next_text(tour)}" for tour in run.tours if tour.decision.next in ("again", "restart")]
+    for each in run.found:
+        team = TEAMS[each.tell]
+        first = each.text.splitlines()[0]
+        now = "Told" if each.key in run.told else "Known already, not told again to"
+        lines.append(f"{now} {team}: {each.title}. {first}")
+    lines.extend(run.resolved)
+    if run.after is not None:
+        lines.append(f"In the end: {_lower(waiting_text(run.after))}")
+    return lines
+
+
+def _next_text(tour: Tour) -> str:
+    if tour.decision.next == "restart":
+        return f"Restarted the order processor, which is safe: it picks up where it left off. {tour.decision.text}"
+    return f"Ran it again at once. {tour.decision.text}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

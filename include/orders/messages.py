@@ -1,0 +1,312 @@
+"""What people are told: the alert, the proposal to Ops, what is handed over to the developers, orders that were set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.orders.alarm import Alert
+from include.orders.attributing import MOST_ORDERS
+from include.orders.codes import Meaning, OrderErrors, Team
+from include.orders.config import Orders
+from include.orders.deciding import Decision
+from include.orders.facts import Backlog, ErrorSeen, Failing, Judgement, Kept, LogLine, Since
+from include.orders.noting import Finding
+from include.orders.proposal import Proposal
+from include.orders.reading import NO_CODE
+from include.orders.sizing import Pace, duration, waiting_text
+from include.release.environments import Environment
+from include.release.policies import Channel
+from include.release.problems import Problem
+from include.release.texts import moment, plural
+
+BACKLOG = "backlog"
+CAPACITY = "capacity"
+DATABASE = "database"
+PROCESSOR = "processor"
+ERROR = "error-"
+ASIDE = "set-aside-"
+ALERT = "Outstanding orders too high"
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Where:
+    """Who says it.
+
+    Args:
+        place: the environment.
+        run: ``dag_id/run_id``.
+        links: what can be opened, by what it is.
+    """
+
+    place: Environment
+    run: str
+    links: Mapping[str, str]
+
+
+def channels(orders: Orders, place: Environment, team: Team) -> list[Channel]:
+    """Whom to tell of something that a team can put right."""
+    found = {"on_call": orders.tell.on_call, "ops": orders.tell.ops, "developers": orders.tell.developers}[
+        team
+    ]
+    return place.tell if found is None else found
+
+
+def backlog_finding(
+    backlog: Backlog, alert: Alert, pace: Pace, next_at: datetime, known: Sequence[str], where: Where
+) -> Finding:
+    """'Outstanding orders too high'.
+
+    Args:
+        backlog: what waits.
+        alert: why that is too much.
+        pace: what the processor gets done.
+        next_at: when the next batch starts.
+        known: titles of the open problems of order processing, other than this one.
+        where: who says it.
+    """
+    rates = (
+        f"In the last {duration(backlog.window_minutes * 60)} {backlog.arrived:,} came in and {backlog.done:,} were processed"
+        + ("" if backlog.last_done is None else f", the last one {moment(backlog.last_done.isoformat())}")
+        + "."
+    )
+    if known:
+        what = f"Known already: {'; '.join(known)}. That comes first: the orders wait for it."
+    elif backlog.in_work:
+        what = "A batch is at work and no error is known: it has more to do than it gets done. Ops get a proposal when it has ended."
+    elif backlog.done:
+        what = f"No error is known. The next batch starts {next_at:%H:%M} UTC; order_processor run by hand starts one now."
+    else:
+        what = (
+            f"No order was processed in that time, and no error is known: look at the last runs of order_processor, "
+            f"then run it by hand. The next batch starts {next_at:%H:%M} UTC."
+        )
+    return Finding(
+        key=BACKLOG,
+        tell="on_call",
+        outcome="alert",
+        title=f"{ALERT} in {where.place.name}",
+        text=f"{_sentence(alert.text)} {waiting_text(backlog)} {rates} {what}",
+        size=max(1, backlog.waiting),
+        details={
+            "At present capacity": f"{duration(alert.drain_seconds)} to work off; {pace.text}",
+            "Runbook": "docs/orders.md",
+            "Run": where.run,
+        },
+        links=dict(where.links),
+    )
+
+
+def backlog_over(backlog: Backlog) -> str:
+    """How it is known that outstanding orders are no longer too high."""
+    return f"Outstanding orders are back to normal. {waiting_text(backlog)}"
+
+
+def proposal_finding(proposal: Proposal, backlog: Backlog, tried: int, where: Where) -> Finding:
+    """The proposal to Ops: one message with the numbers, however many runs see the same.
+
+    Args:
+        proposal: what would help.
+        backlog: what was left.
+        tried: batches that the run started one after the other.
+        where: who says it.
+    """
+    started = plural(tried, "batch", "batches")
+    lines = "\n".join(f"- {line}" for line in proposal.arithmetic)
+    return Finding(
+        key=CAPACITY,
+        tell="ops",
+        outcome="proposal",
+        title=f"order processing in {where.place.name}: {proposal.what}",
+        text=f"{proposal.text} After {started} in a row {_uncapital(waiting_text(backlog))}\n{lines}",
+        size=max(1, backlog.left),
+        state=proposal.what,
+        details={"Where to change it": "include/config/orders.yaml and the release's file", "Run": where.run},
+        links=dict(where.links),
+        facts={"every_minutes": proposal.every_minutes, "at_a_time": proposal.at_a_time},
+    )
+
+
+def handover_finding(
+    decision: Decision,
+    judgement: Judgement,
+    kept: Kept | None,
+    since: Since,
+    known: OrderErrors,
+    where: Where,
+) -> Finding:
+    """What is handed over: code, first occurrence, orders hit, the excerpt around it, what changed since it worked.
+
+    Args:
+        decision: why it is handed over, and to whom.
+        judgement: what the log means.
+        kept: what the database keeps of errors since the batch began; None when it was not asked.
+        since: what changed since the last good run.
+        known: what codes and faults mean.
+        where: who says it.
+    """
+    seen = judgement.error(judgement.code) if judgement.code else None
+    meaning = _meaning(judgement, known)
+    key, size = (f"{ERROR}{judgement.code}", _hits(seen, kept)) if seen else (PROCESSOR, 1)
+    name = f"error #{judgement.code}, {meaning.name}" if seen and judgement.code != NO_CODE else meaning.name
+    lines = (*seen.before, seen.first, *seen.after) if seen else judgement.last
+    parts = [
+        decision.text,
+        f"Meaning: {meaning.meaning}" + (f" To do: {meaning.what_to_do}" if meaning.what_to_do else ""),
+        since_text(since),
+        excerpt_text(lines, seen.first.number if seen else 0, judgement),
+    ]
+    first = _first(seen, kept, judgement.code)
+    return Finding(
+        key=key,
+        tell=decision.tell or meaning.tell,
+        outcome="handed over",
+        title=f"order processing in {where.place.name}: {name}",
+        text="\n".join(each for each in parts if each),
+        size=size,
+        state=judgement.verdict,
+        details={
+            "First occurrence": first,
+            "Orders hit": orders_text(seen, kept) if seen else "",
+            "Processed in this batch": str(judgement.processed),
+            "Build": since.build,
+            "Strange": "; ".join(judgement.odd),
+            "Run": where.run,
+        },
+        links=dict(where.links),
+        facts={"code": judgement.code, "verdict": judgement.verdict},
+    )
+
+
+def aside_findings(aside: Sequence[Failing], known: OrderErrors, where: Where) -> list[Finding]:
+    """One for each code that has orders set aside, never one for each order."""
+    codes: dict[str, list[Failing]] = {}
+    for each in aside:
+        codes.setdefault(each.code or NO_CODE, []).append(each)
+    found = []
+    for code, orders in sorted(codes.items()):
+        meaning = known.of_code(code)
+        head = f"{plural(len(orders), 'order')} could not be processed and {'is' if len(orders) == 1 else 'are'} set aside"
+        rest = f"; and {len(orders) - MOST_NAMED} more" if len(orders) > MOST_NAMED else ""
+        named = "; ".join(_aside_text(each) for each in orders[:MOST_NAMED])
+        text = (
+            f"{head}; the others go on. {meaning.meaning} {meaning.what_to_do or ''}\n{named}{rest}.\n"
+            "When an order is put right: python3 -m shop.orders --reopen NUMBER, and the next batch tries it anew."
+        )
+        found.append(
+            Finding(
+                key=f"{ASIDE}{code}",
+                tell=meaning.tell,
+                outcome="set aside",
+                title=f"{'orders without a code' if code == NO_CODE else f'error #{code}, {meaning.name}'} in {where.place.name}",
+                text=text,
+                size=len(orders),
+                details={
+                    "Orders": ", ".join(str(each.order) for each in orders[:MOST_ORDERS]),
+                    "Run": where.run,
+                },
+                links=dict(where.links),
+                facts={"orders": [each.order for each in orders[:MOST_ORDERS]]},
+            )
+        )
+    return found
+
+
+def unreadable_finding(problem: Problem, where: Where) -> Finding:
+    """The orders cannot be asked for."""
+    return Finding(
+        key=DATABASE,
+        tell="on_call",
+        outcome="alert",
+        title=f"outstanding orders in {where.place.name} are not known",
+        text=f"The database cannot be asked. Found: {problem.found}. Expected: {problem.expected}. To do: {problem.fix}.",
+        details={"Where": problem.where, "Run": where.run},
+        links=dict(where.links),
+    )
+
+
+def since_text(since: Since) -> str:
+    """What changed since the last good run."""
+    if since.unknown:
+        return f"What changed since the last good run is not known: {since.unknown}."
+    if not since.good_run:
+        head = "No good run is on record yet."
+        return f"{head} {_changes_text(since)}" if since.changes else head
+    good = f" ({moment(since.good_at.isoformat())})" if since.good_at else ""
+    if not since.changes:
+        return f"Nothing was released or rolled back since the last good run, {since.good_run}{good}."
+    return f"Changed since the last good run, {since.good_run}{good}: {_changes_text(since)}"
+
+
+def excerpt_text(lines: Sequence[LogLine], first: int, judgement: Judgement) -> str:
+    """The lines of the log, numbered; the first error is marked."""
+    if not lines:
+        return "The log is empty."
+    width = len(str(lines[-1].number))
+    shown = "\n".join(
+        f"{'>' if each.number == first else ' '} {each.number:>{width}}  {each.text}" for each in lines
+    )
+    more = (
+        ""
+        if judgement.sure
+        else " Several orders were in work at once: an error line may be another order's."
+    )
+    return f"Log, {plural(judgement.lines, 'line')} in all:{more}\n{shown}"
+
+
+def orders_text(seen: ErrorSeen | None, kept: Kept | None) -> str:
+    """Which orders a code hit, and how many; the database's count where it has one."""
+    if seen is None:
+        return ""
+    orders = ", ".join(str(each) for each in seen.orders[:MOST_NAMED])
+    hits = _hits(seen, kept)
+    more = " and more" if seen.more_orders or len(seen.orders) > MOST_NAMED or hits > len(seen.orders) else ""
+    counted = f"{plural(hits, 'order')}: {orders}{more}" if orders else plural(hits, "order")
+    return f"{counted}, {plural(seen.times, 'error line')}"
+
+
+def _meaning(judgement: Judgement, known: OrderErrors) -> Meaning:
+    if judgement.code:
+        return known.of_code(judgement.code)
+    return known.of_fault(judgement.fault) if judgement.fault else known.unknown
+
+
+def _hits(seen: ErrorSeen | None, kept: Kept | None) -> int:
+    if seen is None:
+        return 0
+    counted = next((each.orders for each in kept.codes if each.code == seen.code), 0) if kept else 0
+    return max(counted, len(seen.orders))
+
+
+def _first(seen: ErrorSeen | None, kept: Kept | None, code: str) -> str:
+    if seen is None:
+        return ""
+    of_code = next((each for each in kept.codes if each.code == code), None) if kept else None
+    at = f"{moment(of_code.first_at.isoformat())}, " if of_code and of_code.first_at else ""
+    order = f" (order {seen.orders[0]})" if seen.orders else ""
+    return f"{at}line {seen.first.number} of the log{order}"
+
+
+def _aside_text(order: Failing) -> str:
+    at = f", {moment(order.last_at.isoformat())}" if order.last_at else ""
+    return f"order {order.order} after {plural(order.tries, 'try', 'tries')}{at}: {order.text or 'no reason is kept'}"
+
+
+def _changes_text(since: Since) -> str:
+    parts = []
+    for each in since.changes:
+        by = f" by {each.by}" if each.by else ""
+        summary = f": {each.summary}" if each.summary else ""
+        parts.append(f"{moment(each.at.isoformat())} {each.kind} {each.name} ({each.outcome}){by}{summary}")
+    return _sentence("; ".join(parts))
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:]
