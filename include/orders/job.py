@@ -16,6 +16,8 @@ from include.release.pressed import is_pressed
 from include.release.problems import Problem, RejectedError
 
 NOTE_LIMIT = f"{FIELD_MANAGER}/limit"
+NOTE_AT_A_TIME = f"{FIELD_MANAGER}/at-a-time"
+"""Orders that it has in work at once."""
 NOTE_NUMBER = f"{FIELD_MANAGER}/batch"
 """Which batch of its run it is, counted from 1."""
 TRIES = "ORDER_MAX_ATTEMPTS"
