@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,27 +16,23 @@ from .common.logs import LogFile, say
 from .common.probes import add_probes
 from .common.server import Server
 from .common.web import Response, Router
-from .release_2.processing import worker
+from .release_2.processing import status, worker
+from .release_2.processing.batch import Batch, sizes
+from .release_2.processing.problems import one_line
+from .release_2.processing.queue import reopen
+from .release_2.processing.telling import Teller
 
 ORDERS = "SELECT status, count(*) AS orders FROM orders GROUP BY status"
 
 
 class Processor:
-    """Runs batches in worker processes."""
+    """Runs batches, and answers about the queue."""
 
     def __init__(self, database: Database, log: LogFile) -> None:
         self._readiness = Readiness(database)
         self._database = database
         self._log = log
-        self._processes = settings.whole("ORDER_PROCESSES", 2, least=1)
-        self._concurrency = settings.whole("ORDER_CONCURRENCY", 4, least=1)
-        if self._concurrency < self._processes:
-            raise settings.SettingError(
-                f"ORDER_CONCURRENCY is {self._concurrency}: expected at least one order for each of the "
-                f"{self._processes} processes (ORDER_PROCESSES)"
-            )
-        worker.Pace.from_settings()
-        self._running: list[subprocess.Popen[bytes]] = []
+        sizes()
         self.stopping = threading.Event()
         self.last_batch_seconds = 0.0
         self.last_batch_ended = 0.0
@@ -54,7 +49,7 @@ class Processor:
         """Return the number of orders per status."""
         with self._database.connection() as connection:
             found = {row["status"]: row["orders"] for row in connection.rows(ORDERS)}
-        return {status: found.get(status, 0) for status in ("open", "held", "processed")}
+        return {each: found.get(each, 0) for each in ("open", "held", "processed")}
 
     def metrics(self) -> dict[str, float]:
         """Return the samples for `/metrics`."""
@@ -62,45 +57,28 @@ class Processor:
             "shop_orders_batch_seconds": self.last_batch_seconds,
             "shop_orders_batch_ended_timestamp_seconds": self.last_batch_ended,
         }
-        for status, orders in self.orders().items():
-            samples[f"shop_orders_{status}"] = orders
+        for each, orders in self.orders().items():
+            samples[f"shop_orders_{each}"] = orders
         return samples
 
-    def batch(self) -> int:
-        """Work off the open orders; return 0, or 1 when a worker failed."""
+    def batch(self, limit: Optional[int] = None) -> int:
+        """Work off the open orders, at most so many; return the exit status."""
         started = time.monotonic()
-        self._tell("Startup...")
-        reason = self.not_ready()
-        if reason:
-            say(f"order processor: {reason}")
-            return 1
-        self._tell("Starting to process orders.")
-        share, more = divmod(self._concurrency, self._processes)
-        for index in range(self._processes):
-            threads = share + (1 if index < more else 0)
-            command = [sys.executable, "-m", f"{__package__}.orders", "--worker", str(threads)]
-            self._running.append(subprocess.Popen(command))
-        told = False
-        while any(process.poll() is None for process in self._running):
-            if self.stopping.is_set() and not told:
-                told = True
-                for process in self._running:
-                    process.terminate()
-            time.sleep(0.05)
-        # A worker that was told to end before it could listen for that has nothing to finish.
-        fine = (0, -signal.SIGTERM) if self.stopping.is_set() else (0,)
-        failed = [process.returncode for process in self._running if process.returncode not in fine]
-        self._running.clear()
+        Teller(self._log).line("Startup...")
+        try:
+            with self._database.connection() as connection:
+                connection.rows("SELECT 1 AS one")
+            reason = self.not_ready()
+            if reason:
+                say(f"order processor: {reason}")
+                return status.OLD_SCHEMA
+            ended = Batch(self._database, self._log, self.stopping, limit).run()
+        except DatabaseError as error:
+            say(f"order processor: the database went away: {one_line(str(error))}; nothing is lost")
+            return status.DATABASE_GONE
         self.last_batch_seconds = time.monotonic() - started
         self.last_batch_ended = time.time()
-        if failed:
-            say(
-                f"order processor: {len(failed)} of {self._processes} workers failed (exit status {failed[0]})"
-            )
-            return 1
-        if not self.stopping.is_set():
-            self._tell("All Orders processed.")
-        return 0
+        return ended
 
     def every(self, seconds: float) -> int:
         """Run a batch each `seconds`, counted from start to start, until told to stop.
@@ -109,14 +87,11 @@ class Processor:
         """
         while not self.stopping.is_set():
             started = time.monotonic()
-            if self.batch() != 0:
-                return 1
+            ended = self.batch()
+            if ended != status.DONE:
+                return ended
             self.stopping.wait(max(0.0, seconds - (time.monotonic() - started)))
-        return 0
-
-    def _tell(self, line: str) -> None:
-        self._log.write(line)
-        print(line, flush=True)
+        return status.DONE
 
 
 def serve(processor: Processor, port: int) -> Server:
@@ -130,6 +105,18 @@ def serve(processor: Processor, port: int) -> Server:
     return server
 
 
+def open_again(database: Database, orders: list[int]) -> int:
+    """Open orders that were set aside, once their cause is gone; return the exit status."""
+    aside = True
+    for order in orders:
+        if reopen(database, order):
+            say(f"order processor: order {order} is open again, with all its tries")
+        else:
+            aside = False
+            say(f"order processor: order {order} is not set aside: nothing done")
+    return status.DONE if aside else status.FAILED
+
+
 def parse(arguments: Optional[list[str]]) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="shop.orders", description=(__doc__ or "").partition("\n")[0])
@@ -138,31 +125,48 @@ def parse(arguments: Optional[list[str]]) -> argparse.Namespace:
     how.add_argument(
         "--every", type=float, metavar="SECONDS", help="do so again and again, and answer on port 8081"
     )
+    how.add_argument(
+        "--reopen", type=int, nargs="+", metavar="ORDER", help="open orders again that were set aside"
+    )
     how.add_argument("--worker", type=int, metavar="THREADS", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    parser.add_argument("--limit", type=int, metavar="N", help="with --once: try at most N orders")
+    parser.add_argument("--name", help=argparse.SUPPRESS)
+    parser.add_argument("--permits", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.limit is not None and (options.limit < 1 or not options.once):
+        parser.error("--limit: expected a number of at least 1, together with --once")
+    return options
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
     """Run the program and return its exit status."""
     options = parse(arguments)
     if options.worker:
-        return worker.main(options.worker)
+        return worker.main(options.worker, options.name or worker.own_name(), options.permits)
     try:
         database = Database(settings.text("DATABASE_URL", "sqlite:////data/shop.db"))
         log = LogFile(settings.text("ORDER_LOG_PATH", "/home/sre/course4/order_processing.log"))
         processor = Processor(database, log)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: processor.stop())
-        if options.once:
-            database.wait(settings.number("DATABASE_WAIT_SECONDS", 30))
-            return processor.batch()
+        if options.every is None:
+            try:
+                database.wait(settings.number("DATABASE_WAIT_SECONDS", 30))
+            except DatabaseError as error:
+                say(
+                    f"order processor: the database does not answer: {one_line(str(error))}; nothing was done"
+                )
+                return status.DATABASE_GONE
+            if options.reopen:
+                return open_again(database, options.reopen)
+            return processor.batch(options.limit)
         server = serve(processor, 8081)
     except (settings.SettingError, DatabaseError, OSError) as error:
         say(f"order processor: cannot start: {error}")
-        return 2
-    status = processor.every(options.every)
+        return status.WRONG_SETTINGS
+    ended = processor.every(options.every)
     server.drain(0, settings.number("SHUTDOWN_SECONDS", 20))
-    return status
+    return ended
 
 
 if __name__ == "__main__":

@@ -21,9 +21,6 @@ POSTGRESQL = "postgresql"
 MIGRATION_LOCK = 4_700_101
 """Held by schema changes, so that they wait for each other (key of a PostgreSQL advisory lock)."""
 
-CLAIM_LOCK = 4_700_201
-"""Held while an order is claimed."""
-
 
 class DatabaseError(Exception):
     """The database refused a statement or does not answer."""
@@ -200,12 +197,17 @@ class Database:
                 "PostgreSQL needs psycopg: build the image from the stage `registry`"
             ) from error
         try:
-            # No prepared statements: their plans would outlive a schema change.
+            # No prepared statements: their plans would outlive a schema change. A server that vanished without
+            # a word is noticed within half a minute.
             raw = psycopg.connect(
                 self._url,
                 autocommit=True,
                 row_factory=rows.dict_row,
                 connect_timeout=5,
+                keepalives_idle=15,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=30_000,
                 prepare_threshold=None,
             )
         except psycopg.Error as error:
@@ -222,6 +224,8 @@ class Database:
                     str(path), timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
                 )
                 raw.row_factory = sqlite3.Row
+                # SQLite takes any bytes for a text; one such row must not make the others unreadable.
+                raw.text_factory = lambda data: data.decode("utf-8", "replace")
                 if raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                     raw.execute("PRAGMA journal_mode = WAL")
                 return Connection(SQLITE, raw, sqlite3)

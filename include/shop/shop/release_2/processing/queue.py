@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
-from ...common.db import CLAIM_LOCK, Connection, Database
+from ...common.db import SQLITE, ConflictError, Connection, Database
 from ...common.logs import now
+from . import statements
+from .problems import FULFILLED, INCOMPLETE, OrderError
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order that this worker has claimed."""
+    """An order that this worker has claimed, as the table has it: any field may be null or garbage."""
 
     id: int
-    item: str
-    quantity: int
+    user: Any
+    item: Any
+    quantity: Any
     attempts: int
 
 
@@ -28,88 +31,156 @@ class OrderQueue:
     """Claims orders for one worker.
 
     Args:
-        worker: a name no other worker has.
+        worker: a name no other worker has, `<process>/<thread>`.
         claim_seconds: a claim ends after this time, so that the orders of a dead worker are taken over.
     """
 
     def __init__(self, database: Database, worker: str, claim_seconds: float) -> None:
         self._database = database
-        self._worker = worker
-        self._claim_seconds = claim_seconds
+        self.worker = worker
+        self.claim_seconds = claim_seconds
 
     def claim(self) -> Optional[Order]:
-        """Claim the oldest open order that nobody works on, or return None."""
-        moment = time.time()
-        with self._database.transaction(lock=CLAIM_LOCK) as connection:
-            row = connection.row(
-                "SELECT o.id, o.item, o.quantity, coalesce(c.attempts, 0) AS attempts FROM orders o "
-                "LEFT JOIN order_claims c ON c.order_id = o.id "
-                "WHERE o.status = 'open' AND coalesce(c.claimed_until, 0) < ? ORDER BY o.id LIMIT 1",
-                (moment,),
-            )
+        """Claim the oldest open order that is free, or return None."""
+        while True:
+            moment = time.time()
+            if self._database.dialect == SQLITE:
+                row = self._claim_alone(moment)
+            else:
+                row = self._claim_beside_others(moment)
             if row is None:
                 return None
-            connection.execute(
-                "INSERT INTO order_claims (order_id, worker, claimed_until, attempts) VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (order_id) DO UPDATE SET worker = excluded.worker, "
-                "claimed_until = excluded.claimed_until, attempts = order_claims.attempts + 1",
-                (row["id"], self._worker, moment + self._claim_seconds),
-            )
-        return Order(row["id"], row["item"], row["quantity"], row["attempts"] + 1)
+            if row["attempts"] is not None:
+                return Order(row["id"], row["user_id"], row["item"], row["quantity"], row["attempts"])
+            # Somebody was quicker with this one.
 
-    def price(self, item: str) -> Optional[int]:
-        """Return a plant's price in cents from either catalog, or None when it is in no catalog."""
+    def _claim_alone(self, moment: float) -> Optional[dict[str, Any]]:
+        with self._database.transaction() as connection:
+            row = connection.row(statements.FREE_SQLITE, (moment, moment))
+            if row is not None:
+                until = moment + self.claim_seconds
+                connection.execute(statements.TAKE_SQLITE, (row["id"], self.worker, until, moment, moment))
+        return row
+
+    def _claim_beside_others(self, moment: float) -> Optional[dict[str, Any]]:
+        until = moment + self.claim_seconds
         with self._database.connection() as connection:
-            row = connection.row(
-                "SELECT price_cents FROM plants WHERE name = ? UNION ALL "
-                "SELECT price_cents FROM exotic_plants WHERE name = ?",
-                (item, item),
+            return connection.row(
+                statements.CLAIM_POSTGRESQL, (moment, moment, self.worker, until, moment, moment)
             )
-        return int(row["price_cents"]) if row else None
 
-    def fulfil(self, order: Order, total_cents: int) -> None:
+    def soonest(self) -> Optional[float]:
+        """Return when (seconds since 1970) the next open order may be claimed; None when no order is open."""
+        with self._database.connection() as connection:
+            row = connection.row(statements.SOONEST)
+        return float(row["free_at"]) if row and row["orders"] else None
+
+    def price(self, item: str) -> Optional[dict[str, Any]]:
+        """Return a plant's `price_cents` from either catalog, or None when it is in no catalog."""
+        with self._database.connection() as connection:
+            return connection.row(statements.PRICE, (item, item))
+
+    def fulfil(self, order: Order, total_cents: int, seconds: float) -> None:
         """Record the order as done, in one transaction with its fulfilment.
 
         Raises:
             ClaimLostError: when it is not this worker's any more.
+            OrderError: when it has been fulfilled before.
         """
-        with self._database.transaction(lock=CLAIM_LOCK) as connection:
-            self._still_ours(connection, order)
-            connection.execute(
-                "INSERT INTO fulfilments (order_id, worker, total_cents, processed_at) VALUES (?, ?, ?, ?)",
-                (order.id, self._worker, total_cents, now()),
-            )
-            connection.execute("UPDATE orders SET status = 'processed' WHERE id = ?", (order.id,))
+        moment = now()
+        try:
+            with self._database.transaction() as connection:
+                self._or_lost(connection.execute(statements.DONE, (order.id,)), order)
+                claim = (order.id, self.worker, order.attempts)
+                self._or_lost(connection.execute(statements.END_CLAIM, claim), order)
+                connection.execute(
+                    statements.FULFIL, (order.id, self.worker, total_cents, moment, round(seconds, 3))
+                )
+                connection.execute(statements.SOLVED, (moment, order.id))
+        except ConflictError as error:
+            raise OrderError(
+                FULFILLED,
+                "the order is open, but was fulfilled before; it is not fulfilled again",
+                final=True,
+            ) from error
 
-    def failed(self, order: Order, error: str, *, hold: bool) -> None:
-        """Give the order back to the head of the queue, or hold it for a person to look at."""
-        with self._database.transaction(lock=CLAIM_LOCK) as connection:
-            self._still_ours(connection, order)
-            connection.execute(
-                "UPDATE order_claims SET claimed_until = 0, last_error = ? WHERE order_id = ?",
-                (error, order.id),
+    def failed(self, order: Order, problem: OrderError, *, rest: float, aside: bool) -> None:
+        """Let the order rest for some seconds, or set it aside for a person to look at.
+
+        Raises:
+            ClaimLostError: when it is not this worker's any more.
+        """
+        moment = now()
+        with self._database.transaction() as connection:
+            if aside:
+                self._or_lost(connection.execute(statements.HOLD, (order.id,)), order)
+            changed = connection.execute(
+                statements.FAIL,
+                (
+                    *(0 if aside else time.time() + rest, int(problem.outside)),
+                    *(f"#{problem.code}: {problem.text}", order.id, self.worker, order.attempts),
+                ),
             )
-            if hold:
-                connection.execute("UPDATE orders SET status = 'held' WHERE id = ?", (order.id,))
+            self._or_lost(changed, order)
+            note(connection, order.id, problem, self.worker, moment, moment if aside else None)
 
     def give_back(self, order: Order) -> None:
         """Return an order that was not worked on; the attempt does not count."""
-        with self._database.transaction(lock=CLAIM_LOCK) as connection:
-            connection.execute(
-                "UPDATE order_claims SET claimed_until = 0, attempts = attempts - 1 WHERE order_id = ? AND worker = ?",
-                (order.id, self._worker),
-            )
-
-    def open_orders(self) -> int:
-        """Return how many orders are not done and not held, claimed or not."""
         with self._database.connection() as connection:
-            return connection.count("orders", "status = 'open'")
+            connection.execute(statements.GIVE_BACK, (order.id, self.worker, order.attempts))
 
-    def _still_ours(self, connection: Connection, order: Order) -> None:
-        row = connection.row(
-            "SELECT c.attempts FROM order_claims c JOIN orders o ON o.id = c.order_id "
-            "WHERE o.id = ? AND o.status = 'open' AND c.worker = ?",
-            (order.id, self._worker),
-        )
-        if row is None or row["attempts"] != order.attempts:
+    @staticmethod
+    def _or_lost(changed: int, order: Order) -> None:
+        if changed != 1:
             raise ClaimLostError(f"order {order.id} was taken over")
+
+
+def note(
+    connection: Connection, order: int, problem: OrderError, worker: str, moment: str, aside: Optional[str]
+) -> None:
+    """Write an error into the records of problems: one row for an order and a code."""
+    connection.execute(statements.PROBLEM, (order, problem.code, problem.text, moment, moment, worker, aside))
+
+
+def open_orders(database: Database) -> int:
+    """Return how many orders are not done and not set aside, claimed or not."""
+    with database.connection() as connection:
+        return connection.count("orders", "status = 'open'")
+
+
+def completed_since(database: Database, since: str) -> int:
+    """Return how many orders were fulfilled after a moment, by anybody."""
+    with database.connection() as connection:
+        row = connection.row(statements.COMPLETED_SINCE, (since,))
+    return int(row["orders"]) if row else 0
+
+
+def free_claims_of(database: Database, process: str) -> int:
+    """Free the orders of a worker process that has ended, and return how many there were."""
+    with database.connection() as connection:
+        return connection.execute(statements.GIVE_BACK_OF_DEAD, (f"{process}/%",))
+
+
+def set_aside_without_status(database: Database, worker: str, most: int = 1000) -> list[int]:
+    """Set orders aside whose status is null, which nobody would ever see; return which."""
+    problem = OrderError(INCOMPLETE, "the order has no status (status is null)")
+    with database.connection() as connection:
+        found = [int(row["id"]) for row in connection.rows(statements.WITHOUT_STATUS, (most,))]
+    done = []
+    for order in found:
+        with database.transaction() as connection:
+            if connection.execute(statements.HOLD_WITHOUT_STATUS, (order,)) == 1:
+                moment = now()
+                note(connection, order, problem, worker, moment, moment)
+                done.append(order)
+    return done
+
+
+def reopen(database: Database, order: int) -> bool:
+    """Open an order that was set aside, with all its attempts; False when it is not set aside."""
+    with database.transaction() as connection:
+        if connection.execute(statements.REOPEN, (order,)) != 1:
+            return False
+        connection.execute(statements.FORGET_CLAIM, (order,))
+        connection.execute(statements.NOT_ASIDE, (order,))
+    return True

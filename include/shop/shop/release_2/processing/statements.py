@@ -63,9 +63,11 @@ FULFIL = (
 SOLVED = "UPDATE order_problems SET solved_at = ? WHERE order_id = ? AND solved_at IS NULL"
 
 FAIL = (
-    "UPDATE order_claims SET claimed_until = 0, not_before = ?, last_error = ? "
+    "UPDATE order_claims SET claimed_until = 0, not_before = ?, attempts = attempts - ?, last_error = ? "
     "WHERE order_id = ? AND worker = ? AND attempts = ?"
 )
+"""Parameters: next try, 1 when the attempt does not count (else 0), error, order, worker, attempts."""
+
 PROBLEM = (
     "INSERT INTO order_problems (order_id, code, text, tries, first_at, last_at, worker, set_aside_at) "
     "VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (order_id, code) DO UPDATE SET text = excluded.text, "
@@ -73,6 +75,8 @@ PROBLEM = (
     "set_aside_at = excluded.set_aside_at, solved_at = NULL"
 )
 """Parameters: order, code, text, first and last time, worker, time of setting aside or null."""
+
+PRICE = "SELECT price_cents FROM plants WHERE name = ? UNION ALL SELECT price_cents FROM exotic_plants WHERE name = ?"
 
 WITHOUT_STATUS = "SELECT id FROM orders WHERE status IS NULL ORDER BY id LIMIT ?"
 HOLD_WITHOUT_STATUS = "UPDATE orders SET status = 'held' WHERE id = ? AND status IS NULL"

@@ -2,150 +2,215 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import socket
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Optional
 
 from ...common import settings
 from ...common.db import Database, DatabaseError
 from ...common.logs import LogFile, say
+from . import status
+from .pace import Pace, labour
+from .problems import (
+    DATABASE,
+    ENDLESS,
+    INCOMPLETE,
+    NO_PRICE,
+    UNEXPECTED,
+    UNKNOWN_ITEM,
+    OrderError,
+    incomplete,
+    one_line,
+)
 from .queue import ClaimLostError, Order, OrderQueue
+from .shipping import Shipper
+from .streak import Streak
+from .telling import Teller
 
-LARGE_ORDER = 10
-"""Pieces; an order of this size or more takes the longest time."""
-
-UNKNOWN_ITEM = 12
-"""Error number of an order for something that is in no catalog."""
-
-IDLE_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long orders take and how often they are tried."""
-
-    least_seconds: float
-    most_seconds: float
-    cpu_share: float
-    claim_seconds: float
-    most_attempts: int
-
-    @staticmethod
-    def from_settings() -> Pace:
-        """Read the pace from the environment.
-
-        Raises:
-            SettingError: when the values do not fit together.
-        """
-        scale = settings.number("ORDER_TIME_SCALE", 1)
-        least = settings.number("ORDER_SECONDS_MIN", 10) * scale
-        most = settings.number("ORDER_SECONDS_MAX", 15) * scale
-        claim = settings.number("ORDER_CLAIM_SECONDS", 120)
-        if least > most:
-            raise settings.SettingError(
-                f"ORDER_SECONDS_MIN is more than ORDER_SECONDS_MAX ({least:g} > {most:g})"
-            )
-        if claim < 2 * most:
-            raise settings.SettingError(
-                f"ORDER_CLAIM_SECONDS is {claim:g}: expected at least {2 * most:g}, twice the time of the longest order"
-            )
-        share = settings.number("ORDER_CPU_SHARE", 0.5)
-        return Pace(least, most, min(share, 1.0), claim, settings.whole("ORDER_MAX_ATTEMPTS", 6))
-
-    def seconds(self, quantity: int) -> float:
-        """Return how long an order of this many pieces takes."""
-        size = min(max(quantity - 1, 0) / (LARGE_ORDER - 1), 1.0)
-        return self.least_seconds + size * (self.most_seconds - self.least_seconds)
-
-
-def labour(seconds: float, cpu_share: float) -> None:
-    """Take this long, computing for the given share of it."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        slice_end = time.monotonic() + min(0.02, left) * cpu_share
-        while time.monotonic() < slice_end:
-            hashlib.pbkdf2_hmac("sha256", b"order", b"shop", 500)
-        time.sleep(min(0.02, left) * (1 - cpu_share))
+LEAST_WAIT, MOST_WAIT = 0.02, 0.1
+"""Seconds between two looks at a queue in which everything is in work or rests."""
 
 
 class Worker:
-    """Works off the queue until no order is open, or until it is told to stop."""
+    """Works off the queue until no order is open, or until it is told to stop.
 
-    def __init__(self, database: Database, log: LogFile, pace: Pace) -> None:
+    Args:
+        name: of this process; no other has it.
+        permits: a pipe to read one byte from for each order; its end means that no more are to be taken.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        log: LogFile,
+        pace: Pace,
+        name: str,
+        shipper: Optional[Shipper] = None,
+        permits: Optional[int] = None,
+    ) -> None:
         self._database = database
-        self._log = log
+        self._tell = Teller(log)
         self._pace = pace
-        self._errors: list[BaseException] = []
+        self._name = name
+        self._shipper = shipper
+        self._permits = permits
+        self._streak = Streak(database, pace.stop_after)
+        self._gone: Optional[str] = None
+        self._interrupted: list[int] = []
+        self._failed: list[str] = []
         self.stopping = threading.Event()
 
     def run(self, threads: int) -> int:
         """Work with this many orders at a time; return the exit status."""
-        running = [threading.Thread(target=self._thread, daemon=True) for _ in range(threads)]
+        running = [
+            threading.Thread(target=self._thread, args=(index + 1,), daemon=True) for index in range(threads)
+        ]
         for thread in running:
             thread.start()
         while any(thread.is_alive() for thread in running):
             for thread in running:
-                thread.join(0.1)
-        for error in self._errors:
-            say(f"order processor: {type(error).__name__}: {error}")
-        return 1 if self._errors else 0
+                thread.join(0.05)
+        for text in self._failed:
+            say(f"order processor: {text}")
+        if self._gone is not None:
+            say(f"order processor: the database went away: {self._gone}{self._in_work()}")
+            return status.DATABASE_GONE
+        if self._streak.stop is not None:
+            say(f"order processor: stopped: {self._streak.stop}")
+            return status.SAME_ERROR
+        return status.FAILED if self._failed else status.DONE
 
-    def _thread(self) -> None:
-        name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        queue = OrderQueue(self._database, name, self._pace.claim_seconds)
+    def _thread(self, index: int) -> None:
+        queue = OrderQueue(self._database, f"{self._name}/{index}", self._pace.claim_seconds)
         try:
-            while not self.stopping.is_set():
-                order = queue.claim()
-                if order is not None and self.stopping.is_set():
-                    queue.give_back(order)
-                elif order is not None:
-                    self._process(queue, order)
-                elif not queue.open_orders():
+            while not self.stopping.is_set() and self._permitted():
+                order = self._next(queue)
+                if order is None:
                     return
-                else:
-                    # Others work on what is left. They may fail or die: the order is free again then.
-                    self.stopping.wait(IDLE_SECONDS)
-        except Exception as error:  # the database is gone: the process ends, and says why
-            self._errors.append(error)
-            self.stopping.set()
+                if self.stopping.is_set():
+                    queue.give_back(order)
+                    return
+                self._process(queue, order)
+        except DatabaseError as error:  # the process ends, and says why
+            self._gone = one_line(str(error))
+        except Exception as error:
+            self._failed.append(one_line(f"{type(error).__name__}: {error}"))
+        finally:
+            if self._gone is not None or self._failed:
+                self.stopping.set()
+
+    def _permitted(self) -> bool:
+        return self._permits is None or os.read(self._permits, 1) != b""
+
+    def _next(self, queue: OrderQueue) -> Optional[Order]:
+        """Claim an order, when need be after a while; None when none is open or it is time to stop."""
+        while not self.stopping.is_set():
+            order = queue.claim()
+            if order is not None:
+                return order
+            # Others work on what is left, or it rests. They may fail or die: the order is free again then.
+            while not self.stopping.is_set():
+                soonest = queue.soonest()
+                if soonest is None:
+                    return None
+                left = soonest - time.time()
+                self.stopping.wait(min(max(left, LEAST_WAIT), MOST_WAIT))
+                if left <= 0:
+                    break
+        return None
 
     def _process(self, queue: OrderQueue, order: Order) -> None:
-        self._tell(f"Processing Order {order.id}")
+        self._tell.order(order.id, queue.worker)
         try:
-            price = queue.price(order.item)
-            if price is None:
-                self._tell(f"Error Processing Order. Error #{UNKNOWN_ITEM}")
-                last = 0 < self._pace.most_attempts <= order.attempts
-                queue.failed(order, f"#{UNKNOWN_ITEM}: {order.item!r} is in no catalog", hold=last)
-                # A moment, so that an order that fails for ever does not take the whole machine.
-                self.stopping.wait(min(0.5, self._pace.least_seconds))
-                return
-            labour(self._pace.seconds(order.quantity), self._pace.cpu_share)
-            queue.fulfil(order, price * order.quantity)
+            self._attempt(queue, order)
         except ClaimLostError as error:
             say(f"order processor: {error}")
-            return
-        self._tell("Order Processed")
+        except DatabaseError as error:
+            self._tell.error(order.id, DATABASE, queue.worker, "it is taken up again", str(error))
+            self._interrupted.append(order.id)
+            raise
 
-    def _tell(self, line: str) -> None:
-        self._log.write(line)
-        print(line, flush=True)
+    def _attempt(self, queue: OrderQueue, order: Order) -> None:
+        began = time.monotonic()
+        try:
+            total = self._work(queue, order)
+            queue.fulfil(order, total, time.monotonic() - began)
+        except (ClaimLostError, DatabaseError):
+            raise
+        except OrderError as problem:
+            self._handle(queue, order, problem)
+        except Exception as error:  # one order's surprise must not end the others
+            self._handle(queue, order, OrderError(UNEXPECTED, f"{type(error).__name__}: {error}"))
+        else:
+            self._streak.success()
+            self._tell.processed(queue.worker)
+
+    def _work(self, queue: OrderQueue, order: Order) -> int:
+        """Do what the order asks for; return its price in cents."""
+        if 0 < self._pace.most_attempts < order.attempts:
+            times = order.attempts - 1
+            text = f"taken {times} times, and its worker ended each time before the order did"
+            raise OrderError(ENDLESS, text, final=True)
+        wrong = incomplete(order.user, order.item, order.quantity)
+        if wrong:
+            raise OrderError(INCOMPLETE, wrong, final=True)
+        found = queue.price(order.item)
+        if found is None:
+            raise OrderError(UNKNOWN_ITEM, f"{order.item!r} is in no catalog")
+        if found["price_cents"] is None:
+            raise OrderError(NO_PRICE, f"{order.item!r} has no price in its catalog")
+        labour(self._pace.seconds(order.quantity), self._pace.cpu_share)
+        if self._shipper is not None:
+            self._shipper.ship(order.id, order.item, order.quantity)
+        return int(found["price_cents"]) * int(order.quantity)
+
+    def _handle(self, queue: OrderQueue, order: Order, problem: OrderError) -> None:
+        """Let a failed order rest, or set it aside, and end the batch when all fail alike."""
+        most = self._pace.most_attempts
+        aside = problem.final or (not problem.outside and 0 < most <= order.attempts)
+        rest = self._pace.rest(order.attempts, outside=problem.outside)
+        queue.failed(order, problem, rest=rest, aside=aside)
+        tried = f"try {order.attempts} of {most}" if most else f"try {order.attempts}"
+        what = f"{tried}, set aside" if aside else f"{tried}, again in {rest:.1f} s"
+        self._tell.error(order.id, problem.code, queue.worker, what, problem.text)
+        if self._streak.failure(order.id, problem.code):
+            self.stopping.set()
+        elif not aside and rest == 0:
+            # A moment, so that an order that fails for ever does not take the whole machine.
+            self.stopping.wait(min(0.5, self._pace.least_seconds))
+
+    def _in_work(self) -> str:
+        if not self._interrupted:
+            return "; no order was in work"
+        orders = ", ".join(str(order) for order in sorted(self._interrupted))
+        until = datetime.fromtimestamp(time.time() + self._pace.claim_seconds, timezone.utc)
+        return (
+            f"; in work were: {orders}. Nothing is lost: they are taken up again when their claims end, "
+            f"by {until:%H:%M:%S} UTC at the latest"
+        )
 
 
-def main(threads: int) -> int:
+def own_name() -> str:
+    """Return a name for a worker process that was started by hand."""
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def main(threads: int, name: str, permits: Optional[int] = None) -> int:
     """Run one worker process; return its exit status."""
     try:
-        database = Database(settings.text("DATABASE_URL", "sqlite:////data/shop.db"), connections=threads)
+        patience = settings.number("DATABASE_WAIT_SECONDS", 30)
+        url = settings.text("DATABASE_URL", "sqlite:////data/shop.db")
+        database = Database(url, connections=threads, busy_seconds=patience)
         log = LogFile(settings.text("ORDER_LOG_PATH", "/home/sre/course4/order_processing.log"))
-        worker = Worker(database, log, Pace.from_settings())
+        worker = Worker(database, log, Pace.from_settings(), name, Shipper.from_settings(), permits)
     except (settings.SettingError, DatabaseError) as error:
         say(f"order processor: cannot start: {error}")
-        return 2
+        return status.WRONG_SETTINGS
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
     return worker.run(threads)

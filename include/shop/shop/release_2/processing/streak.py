@@ -1,0 +1,50 @@
+"""Whether it is not the orders: one error on many of them, and none processed between."""
+
+from __future__ import annotations
+
+import threading
+from typing import Optional
+
+from ...common.db import Database
+from ...common.logs import now
+from .queue import completed_since
+
+
+class Streak:
+    """Counts the different orders that failed alike since the last success.
+
+    Args:
+        stop_after: so many of them end the batch; 0: never.
+    """
+
+    def __init__(self, database: Database, stop_after: int) -> None:
+        self._database = database
+        self._stop_after = stop_after
+        self._lock = threading.Lock()
+        self._orders: dict[int, set[int]] = {}
+        self._since = ""
+        self.stop: Optional[str] = None
+
+    def success(self) -> None:
+        """An order was processed: count from the start."""
+        with self._lock:
+            self._orders.clear()
+
+    def failure(self, order: int, code: int) -> bool:
+        """Note an error; True when the batch is to end, and `stop` says why.
+
+        Raises:
+            DatabaseError: when other workers' successes cannot be asked for.
+        """
+        with self._lock:
+            if not self._orders:
+                self._since = now()
+            hit = self._orders.setdefault(code, set())
+            hit.add(order)
+            if not 0 < self._stop_after <= len(hit):
+                return False
+            if completed_since(self._database, self._since):
+                self._orders.clear()
+                return False
+            self.stop = f"error #{code} on {len(hit)} different orders and none processed since {self._since}"
+            return True
