@@ -65,16 +65,25 @@ def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement
     errors = tuple(
         _named(seen, by_code.get(seen.code, []), counts.get(seen.code, 0)) for seen in judgement.errors
     )
-    known = all(seen.code in counts for seen in judgement.errors)
-    result = judgement.model_copy(update={"errors": errors, "sure": judgement.sure or known})
-    code = judgement.code
-    if judgement.verdict == "systemic" and 0 < counts.get(code, 0) < systemic_orders:
+    sure = judgement.sure or all(seen.code in counts for seen in judgement.errors)
+    result = judgement.model_copy(update={"errors": errors, "sure": sure})
+    code, count = judgement.code, counts.get(judgement.code, 0)
+    if judgement.verdict == "systemic" and 0 < count < systemic_orders:
         orders = ", ".join(str(each) for each in sorted(by_code.get(code, [])))
         text = (
-            f"The log looked as if everything fails with #{code}, but the database names only "
-            f"{'order' if counts[code] == 1 else 'the orders'} {orders}: the others go on."
+            f"The log looked as if everything failed with #{code}, but the database names only "
+            f"{'order' if count == 1 else 'the orders'} {orders}: others go on."
         )
         return result.model_copy(update={"verdict": "poison", "text": text})
+    most = max(kept.codes, key=lambda each: each.orders)
+    # The log may be lost or garbage; what the database keeps is not.
+    if (
+        judgement.verdict in ("clean", "poison", "undecided")
+        and not kept.processed
+        and most.orders >= systemic_orders
+    ):
+        text = f"The database names {most.orders} different orders that failed with #{most.code}, and none was processed."
+        return result.model_copy(update={"verdict": "systemic", "code": most.code, "text": text})
     return result
 
 

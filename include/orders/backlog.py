@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from include.orders.facts import Backlog, CodeCount, Failing, Kept
 from include.release.problems import Problem
 from include.release.texts import noted_time
+from include.restarts.redact import redact
 from include.shop.shop.release_2.processing import statements
 
 Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
@@ -32,7 +32,6 @@ _COLUMNS = (
     "seconds_per_order",
     "last_completed",
 )
-_PASSWORD = re.compile(r"(?<=://)[^@/\s]*@|(?<=password=)\S+", re.IGNORECASE)
 
 
 class Orders:
@@ -106,7 +105,7 @@ def unreadable(error: BaseException, connection: str) -> Problem:
         error: what the driver or the hook raised.
         connection: the Airflow connection that was used.
     """
-    said = _PASSWORD.sub("***", " ".join(str(error).split()))[:LONGEST_TEXT]
+    said = redact(" ".join(str(error)[: 4 * LONGEST_TEXT].split()))[:LONGEST_TEXT]
     found = f"{type(error).__name__}: {said}" if said else type(error).__name__
     where = f"connection {connection}"
     lower = said.lower()

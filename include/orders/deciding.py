@@ -10,6 +10,7 @@ from include.orders.codes import Meaning, OrderErrors, Team
 from include.orders.config import Orders
 from include.orders.facts import Backlog, BatchEnd, Fact, Judgement
 from include.release.texts import plural
+from include.shop.shop.release_2.processing.status import MEANINGS
 
 Next = Literal["done", "again", "restart", "hand_over"]
 
@@ -28,7 +29,12 @@ class Decision(Fact):
     next: Next
     text: str = Field(title="Why, in a sentence or two")
     tell: Team | None = Field(default=None, title="Who can put it right; None when nothing is handed over")
-    good: bool = Field(default=True, title="Whether this batch went as it should")
+    good: bool = Field(
+        default=True, title="Whether this batch went as it should; single bad orders are no matter"
+    )
+    works: bool = Field(
+        default=False, title="Orders were processed, and nothing hit all: such a run is the last good one"
+    )
     too_much: bool = Field(default=False, title="Orders are left though all batches ran: Ops get a proposal")
 
 
@@ -61,10 +67,21 @@ def decide(
     if judgement.verdict == "broken":
         return _failing(judgement.text, known.of_fault(judgement.fault or judgement.text), tried, orders)
     if end.end == "failed":
-        said = f" ({end.reason})" if end.reason else ""
-        last = f" Its last line: {judgement.last[-1].text}" if judgement.last else " It logged nothing."
-        return _failing(f"The batch failed{said} without saying why.{last}", known.unknown, tried, orders)
+        return _failed(judgement, end, tried, orders, known)
     return _left(judgement, end, after, tried, orders)
+
+
+def _failed(
+    judgement: Judgement, end: BatchEnd, tried: Tried, orders: Orders, known: OrderErrors
+) -> Decision:
+    """A batch whose log does not say why it failed; its exit status may."""
+    status = MEANINGS.get(end.exit_code, "") if end.exit_code else ""
+    last = judgement.last[-1].text if judgement.last else ""
+    meaning = known.of_fault(" ".join((status, end.reason, last)))
+    said = ": ".join(each for each in (end.reason, status) if each)
+    text = f"The batch failed{f' ({said})' if said else ''}. "
+    text += f"Its last line: {last}" if last else "It logged nothing."
+    return _failing(text, meaning, tried, orders)
 
 
 def _failing(text: str, meaning: Meaning, tried: Tried, orders: Orders) -> Decision:
@@ -85,27 +102,26 @@ def _left(
     judgement: Judgement, end: BatchEnd, after: Backlog | None, tried: Tried, orders: Orders
 ) -> Decision:
     """A batch that did its work: what is left decides."""
-    good = judgement.verdict == "clean"
+    good, works = judgement.verdict != "undecided", judgement.processed > 0
+
+    def then(what: Next, why: str, *, good: bool = good, too_much: bool = False) -> Decision:
+        text = f"{judgement.text} {why}".strip()
+        return Decision(next=what, text=text, good=good, works=works, too_much=too_much)
+
     if after is None:
-        text = f"{judgement.text} What is left is not known: the database could not be asked."
-        return Decision(next="done", text=text, good=False)
+        return then("done", "What is left is not known: the database could not be asked.")
     ready = after.waiting - after.backing_off
-    if judgement.verdict == "undecided" and (ready > 0 or after.backing_off) and _may_go_on(tried, orders):
-        return Decision(next="again", text=judgement.text, good=good)
+    if judgement.verdict == "undecided" and after.waiting and _may_go_on(tried, orders):
+        return then("again", "")
     if ready <= 0:
-        return Decision(
-            next="done", text=f"{judgement.text} No order is left that can be processed now.", good=good
-        )
+        return then("done", "No order is left that can be processed now.")
     left = f"{ready:,} {'order is' if ready == 1 else 'orders are'} left"
-    if not judgement.processed and end.end != "complete":
-        text = f"{judgement.text} {left[:1].upper()}{left[1:]}, but this batch processed none: another one would not either."
-        return Decision(next="done", text=text, good=False, too_much=False)
+    if judgement.verdict == "clean" and not works and end.end != "complete":
+        return then("done", f"But {left}: another batch would not process them either.", good=False)
     if _may_go_on(tried, orders):
-        return Decision(
-            next="again", text=f"{judgement.text} {left}: the next batch starts at once.", good=good
-        )
-    text = f"{judgement.text} {left} after {plural(tried.batches, 'batch', 'batches')}; they wait for the next run."
-    return Decision(next="done", text=text, good=good, too_much=True)
+        return then("again", f"But {left}: the next batch starts at once.")
+    batches = plural(tried.batches, "batch", "batches")
+    return then("done", f"But {left} after {batches}; they wait for the next run.", too_much=True)
 
 
 def _may_go_on(tried: Tried, orders: Orders) -> bool:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from include.orders.attributing import MOST_ORDERS, Attribution
 from include.orders.codes import OrderErrors
 from include.orders.config import Errors
-from include.orders.facts import ErrorSeen, Judgement, Verdict
+from include.orders.facts import ErrorSeen, Judgement, LogLine, Verdict
 from include.orders.reading import NO_CODE, Event, Excerpt, read_line
 from include.release.texts import plural
+from include.restarts.redact import redact
 
 MOST_CODES = 20
 OTHER_CODES = "others"
@@ -67,6 +68,7 @@ class Judge:
         self._excerpt = Excerpt(errors.excerpt_lines)
         self._lines = self._started = self._processed = self._cut = self._garbage = 0
         self._sure = True
+        self._named_orders = False
         self._complete = False
         self._fault = ""
         self._last_error = ""
@@ -109,7 +111,7 @@ class Judge:
             complete=self._complete,
             errors=tuple(self._seen(code, each) for code, each in self._codes.items()),
             fault=self._fault,
-            last=self._excerpt.last,
+            last=_shown(self._excerpt.last),
             lines=self._lines,
             sure=self._sure,
             odd=tuple(odd),
@@ -129,11 +131,17 @@ class Judge:
             self._success(event)
         elif event.kind == "error":
             return self._error(event)
+        elif event.kind == "detail" and event.order is not None:
+            self._detail(event.order, event.code)
+        elif event.kind == "same" and self._stop is None:
+            self._stop = Stop(
+                "systemic", event.code, f"The processor stopped itself: {event.said.partition(': ')[2]}."
+            )
         elif event.kind == "complete":
             self._complete = True
         elif event.kind == "own" and self._known.of_fault(event.said) is not self._known.unknown:
             # The first one is the cause; what follows are its consequences.
-            self._fault = self._fault or event.said
+            self._fault = self._fault or redact(event.said)
             return FAULT
         return ""
 
@@ -147,16 +155,34 @@ class Judge:
             each.since += 1
 
     def _error(self, event: Event) -> str:
-        code = event.code if event.code in self._codes or len(self._codes) < MOST_CODES else OTHER_CODES
+        code = self._key(event.code)
         seen = self._codes.setdefault(code, _Code())
         seen.times += 1
         self._last_error = code
         ended = self._attribution.ended(event.worker)
+        if self._named_orders:
+            return code
         self._sure = self._sure and ended.sure
         if ended.order is None:
             seen.unattributed += 1
-            return code
-        order = ended.order
+        else:
+            self._hit_order(code, seen, ended.order)
+        return code
+
+    def _detail(self, order: int, code: str) -> None:
+        """The processor names the order itself: what was guessed from the lines before does not count any more."""
+        if not self._named_orders:
+            self._named_orders = self._sure = True
+            self._tries.clear()
+            for each in self._codes.values():
+                each.orders.clear()
+                each.streak.clear()
+                each.unattributed = 0
+        key = self._key(code)
+        if key in self._codes:
+            self._hit_order(key, self._codes[key], order)
+
+    def _hit_order(self, code: str, seen: _Code, order: int) -> None:
         if len(seen.orders) < MOST_ORDERS:
             seen.orders[order] = None
         elif order not in seen.orders:
@@ -166,7 +192,9 @@ class Judge:
         self._count_try(order)
         if self._stop is None:
             self._stop = self._reason(code, seen, order)
-        return code
+
+    def _key(self, code: str) -> str:
+        return code if code in self._codes or len(self._codes) < MOST_CODES else OTHER_CODES
 
     def _count_try(self, order: int) -> None:
         if order not in self._tries and len(self._tries) >= MOST_TRIES:
@@ -178,7 +206,7 @@ class Judge:
             orders = ", ".join(str(each) for each in seen.streak)
             text = (
                 f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "
-                "it is not these orders' fault."
+                f"{self._hint(code)}."
             )
             return Stop("systemic", code, text)
         if self._tries[order] > self._too_often:
@@ -217,6 +245,11 @@ class Judge:
             return "An error without a code"
         return f"Error #{code} ({self._known.of_code(code).name})"
 
+    def _hint(self, code: str) -> str:
+        if self._known.of_code(code).scope == "order":
+            return "as a rule it is an order's own fault, so look at what wrote these orders"
+        return "it is not these orders' fault"
+
     def _hit(self, code: str) -> str:
         seen = self._codes[code]
         orders = [str(each) for each in seen.orders]
@@ -238,7 +271,12 @@ class Judge:
             orders=tuple(seen.orders),
             more_orders=seen.more,
             unattributed=seen.unattributed,
-            first=first,
-            before=before,
-            after=after,
+            first=_shown((first,))[0],
+            before=_shown(before),
+            after=_shown(after),
         )
+
+
+def _shown(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """As people may see them: a log can have a password in it."""
+    return tuple(each.model_copy(update={"text": redact(each.text)}) for each in lines)

@@ -17,7 +17,9 @@ LONGEST = 500
 MOST_READ = 4000
 """Characters of a line that are looked at at all."""
 
-Kind = Literal["start", "begin", "processing", "processed", "error", "complete", "own", "other"]
+Kind = Literal[
+    "start", "begin", "processing", "processed", "error", "detail", "complete", "same", "own", "other"
+]
 
 _WORKER = re.compile(r"\[(?P<worker>[^\[\]\s]{1,80})\]")
 _ERROR = re.compile(r"Error Processing Order\b.{0,40}?#\s*(?P<code>[A-Za-z0-9._-]{1,20})")
@@ -29,6 +31,8 @@ _START = re.compile(r"^\W*Startup\b")
 _BEGIN = re.compile(r"\bStarting to process orders\b")
 _OWN = re.compile(r"\border processor: (?P<said>.+)")
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+_DETAIL = re.compile(r"^order (?P<order>\d{1,18}): error #?(?P<code>[A-Za-z0-9._-]{1,20}),")
+_SAME = re.compile(r"^stopped: error #(?P<code>[A-Za-z0-9._-]{1,20}) on \d+ different orders")
 NO_CODE = "none"
 
 
@@ -37,8 +41,9 @@ class Event:
     """What a line says.
 
     Args:
-        order: of ``processing``: the order's number.
-        code: of ``error``: without #; ``none`` when it names none.
+        order: of ``processing`` and ``detail``: the order's number.
+        code: of ``error``, ``detail`` and ``same`` (the processor stopped itself, as all fails alike): without #;
+            ``none`` when it names none.
         worker: who wrote it, where lines name their worker (``[name]``); else empty.
         said: of ``own``: what the program says of itself.
         cut: characters were left out.
@@ -67,7 +72,7 @@ def read_line(text: str, number: int) -> Event:
     worker = who["worker"] if who else ""
     # What the program says of itself is judged first: it may quote anything.
     if own := _OWN.search(clean):
-        return Event("own", line, worker=worker, said=own["said"][:LONGEST], cut=cut, garbage=garbage)
+        return _own(own["said"][:LONGEST], line, cut, garbage)
     if error := _ERROR.search(clean):
         return Event("error", line, code=error["code"], worker=worker, cut=cut, garbage=garbage)
     if _ERROR_WITHOUT.search(clean):
@@ -86,6 +91,16 @@ def read_line(text: str, number: int) -> Event:
             kind = each  # type: ignore[assignment]
             break
     return Event(kind, line, worker=worker, cut=cut, garbage=garbage)
+
+
+def _own(said: str, line: LogLine, cut: bool, garbage: bool) -> Event:
+    """What the program says beside the lines that on-call knows."""
+    if found := _DETAIL.search(said):
+        order = int(found["order"])
+        return Event("detail", line, order=order, code=found["code"], said=said, cut=cut, garbage=garbage)
+    if found := _SAME.search(said):
+        return Event("same", line, code=found["code"], said=said, cut=cut, garbage=garbage)
+    return Event("own", line, said=said, cut=cut, garbage=garbage)
 
 
 class Excerpt:
