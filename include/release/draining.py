@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from include.release.kube import Cluster
+from include.release.rollout import label_selector
 from include.release.texts import plural
 
 POLL_SECONDS = 0.5
@@ -22,7 +23,7 @@ def leaving_pods(
     cluster: Cluster, namespace: str, deployments: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """The pods behind these Deployments that were told to end and have not ended. Raises KubeError."""
-    selectors = {_selector(each) for each in deployments}
+    selectors = {label_selector(each) for each in deployments}
     found = [pod for labels in sorted(selectors) for pod in cluster.list("Pod", namespace, labels=labels)]
     return [pod for pod in found if pod["metadata"].get("deletionTimestamp")]
 
@@ -51,8 +52,3 @@ def wait_for_leaving_pods(
             return sorted(pod["metadata"]["name"] for pod in leaving)
         time.sleep(POLL_SECONDS)
     return []
-
-
-def _selector(deployment: dict[str, Any]) -> str:
-    wanted = deployment["spec"]["selector"].get("matchLabels") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))

@@ -58,6 +58,24 @@ def owned_by(thing: dict[str, Any], owner: dict[str, Any]) -> bool:
     )
 
 
+_OPERATORS = {
+    "In": "{key} in ({values})",
+    "NotIn": "{key} notin ({values})",
+    "Exists": "{key}",
+    "DoesNotExist": "!{key}",
+}
+
+
+def label_selector(deployment: dict[str, Any]) -> str:
+    """What a Deployment selects its pods by, as the API takes it in a query."""
+    selector = deployment["spec"].get("selector") or {}
+    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    for each in selector.get("matchExpressions") or []:
+        values = ",".join(each.get("values") or [])
+        parts.append(_OPERATORS[each["operator"]].format(key=each["key"], values=values))
+    return ",".join(parts)
+
+
 def judge(deployment: dict[str, Any] | None, name: str) -> Verdict:
     """The verdict on one Deployment; None is one that is gone."""
     if deployment is None:

@@ -21,14 +21,14 @@ from include.restarts.evidence import evidence_name, read_logs
 from include.restarts.explaining import explain
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard, Guards
+from include.restarts.looking import look
 from include.restarts.press import PressNote, read_note
 from include.restarts.probe import ask_upstream
 from include.restarts.state import Conflict, Keeper, Kept
 from include.restarts.storm import braked, note_trip, read_trips
-from include.restarts.view import View, view_of
+from include.restarts.view import View
 
 TRIES = 10
-POD_EVENTS = "involvedObject.kind=Pod"
 Say = Callable[[str], None]
 
 
@@ -58,34 +58,6 @@ class Confirmed:
 
     verdict: Verdict
     view: View
-
-
-def look(
-    cluster: Cluster, namespace: str, name: str, now: datetime, *, nodes: bool = True
-) -> tuple[View, list[str]]:
-    """One Deployment as it is now (with the ``nodes``), and what could not be looked at. Raises KubeError."""
-    notes: list[str] = []
-
-    def optional(kind: str, where: str, fields: str = "") -> list[dict[str, object]]:
-        try:
-            return cluster.list(kind, where, fields=fields)
-        except KubeError as error:
-            if error.status != 403:
-                raise
-            notes.append(f"{kind}s may not be listed ({error.message}); decided without them")
-            return []
-
-    view = view_of(
-        namespace,
-        name,
-        now,
-        deployments=cluster.list("Deployment", namespace, fields=f"metadata.name={name}"),
-        replica_sets=cluster.list("ReplicaSet", namespace),
-        pods=cluster.list("Pod", namespace),
-        events=optional("Event", namespace, POD_EVENTS),
-        nodes=optional("Node", "") if nodes else [],
-    )
-    return view, notes
 
 
 def confirm(

@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from include.release.creating import create_once
 from include.release.kube import KubeError
-from include.restarts.confirming import Verdict, look
+from include.restarts.confirming import Verdict
 from include.restarts.evidence import evidence, evidence_name, read_logs
 from include.restarts.facts import Restart
+from include.restarts.looking import look
 from include.restarts.redact import redact
 from include.restarts.view import View
 from plugins.operators.base import say

@@ -150,8 +150,9 @@ class Guards:
         from datetime import UTC, datetime
 
         from include.release.loading import Sources
-        from include.restarts.confirming import _decide, look
+        from include.restarts.confirming import _decide
         from include.restarts.loading import read_guard
+        from include.restarts.looking import look
 
         now = datetime.now(UTC)
         guard, _, _ = read_guard(Sources.from_environment(), name)

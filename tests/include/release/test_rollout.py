@@ -11,7 +11,7 @@ import pytest
 
 from include.release.diagnosis import event_line, troubles
 from include.release.environments import RolloutPolicy
-from include.release.rollout import Snapshot, judge
+from include.release.rollout import Snapshot, judge, label_selector
 
 STATUS = Path(__file__).parents[2] / "data" / "kubernetes-1.36" / "status"
 KINDS = {"Deployment": "deployments", "ReplicaSet": "replica_sets", "Pod": "pods"}
@@ -144,3 +144,15 @@ def test_an_event_reads_as_in_kubectl_describe():
     assert (
         event_line(event) == "01:36:39 Warning BackOff (x3) Pod/web-1: Back-off restarting failed container"
     )
+
+
+def test_a_selector_is_asked_for_as_the_api_takes_it():
+    wanted = [
+        {"key": "tier", "operator": "In", "values": ["a", "b"]},
+        {"key": "old", "operator": "NotIn", "values": ["yes"]},
+        {"key": "team", "operator": "Exists"},
+        {"key": "canary", "operator": "DoesNotExist"},
+    ]
+    selector = {"matchLabels": {"b": "2", "a": "1"}, "matchExpressions": wanted}
+    text = "a=1,b=2,tier in (a,b),old notin (yes),team,!canary"
+    assert label_selector({"spec": {"selector": selector}}) == text
