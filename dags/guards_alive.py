@@ -14,7 +14,9 @@ not alive (`liveness_minutes`).
 States: *armed* (it watches), *acting* (its run is past the watch), *pressed* (the Deployment stays at zero until it is
 re-armed), *disarmed* (its DAG is paused), *waiting* (no Deployment yet, no permission, or the cluster does not answer),
 *not alive* (nothing watches).
-A guard in `guards.yaml` that is not configured right has no DAG and disarms no other: it is told of as `guards.yaml`. The page *Guards* in Airflow's navigation shows them with the last event and the last list.
+A guard in `guards.yaml` that is not configured right has no DAG and disarms no other: it is told of as `guards.yaml`. So is a
+file `environments.yaml` that cannot be read, to those who were to be told when it last could. The page *Guards* in Airflow's
+navigation shows them with the last event and the last list.
 
 **Safe to rerun.** It changes nothing. A run that is triggered by hand looks without telling anybody.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from include.release.policies import Channel
 from include.restarts.guards import Guard, Guards
 from include.restarts.liveness import Kept, Liveness, Look, State, judge
 
@@ -45,6 +46,8 @@ class Memory(BaseModel):
     """Since when there was a look every few minutes. Silence from before that is nobody's."""
     armed: list[str] = []
     others: dict[str, Known] = {}
+    lists: list[Channel] = []
+    """Whom to tell when ``environments.yaml``, which says so, cannot be read any more."""
 
     @classmethod
     def read(cls, value: Any) -> Memory | None:
@@ -127,9 +130,13 @@ def alerts(
 
 
 def remember(
-    found: Sequence[Liveness], told: Sequence[Alert], memory: Memory | None, now: datetime
+    found: Sequence[Liveness],
+    told: Sequence[Alert],
+    memory: Memory | None,
+    now: datetime,
+    lists: Sequence[Channel] = (),
 ) -> Memory:
-    """What the next look needs to know; ``told`` are the alerts that reached somebody."""
+    """What the next look needs to know; ``told`` are the alerts that reached somebody, ``lists`` all channels there are."""
     said = {each.guard: each for each in told}
     known = memory.others if memory else {}
     armed, others = [], {}
@@ -142,4 +149,13 @@ def remember(
             armed.append(each.guard)
         else:
             others[each.guard] = Known(**each.kept.model_dump(), told=state, told_at=at)
-    return Memory(at=now, begun=memory.begun if memory else now, armed=armed, others=others)
+    begun = memory.begun if memory else now
+    return Memory(at=now, begun=begun, armed=armed, others=others, lists=list(lists))
+
+
+def blinded(found: Sequence[Liveness], told: Sequence[Alert], memory: Memory | None, now: datetime) -> Memory:
+    """The same of a look that could judge no guard, because their places could not be read: of them all stays as it was."""
+    new = remember(found, told, memory, now, memory.lists if memory else ())
+    if memory is None:
+        return new
+    return new.model_copy(update={"armed": memory.armed, "others": {**memory.others, **new.others}})

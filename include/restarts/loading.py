@@ -7,13 +7,14 @@ from include.release.loading import Sources, read_one, shown_path
 from include.release.problems import Problem, RejectedError
 from include.release.yamlfile import Document, parse, read_text
 from include.restarts.guards import Guard, Guards
+from include.restarts.places import Places, read_places
 from include.restarts.salvaging import Salvaged, salvage
 
 
 def read_guards(sources: Sources) -> Guards:
     """The guards. Raises RejectedError with every problem in their file."""
     path = sources.config / "guards.yaml"
-    places = _places(sources)
+    places = read_places(sources)
     return read_one(Guards, path, shown_path(path), lambda value, document: _check(value, document, places))
 
 
@@ -38,7 +39,7 @@ def read_right_guards(sources: Sources, *, to_rearm: bool = False) -> Salvaged:
 
 def only_to_rearm(found: Salvaged, sources: Sources) -> list[Guard]:
     """The guards whose entry is wrong, and of which enough is right to re-arm them."""
-    places = _places(sources)
+    places = {each.name: each for each in read_places(sources).environments.environments}
 
     def target(guard: Guard) -> tuple[str, str, str]:
         place = places[guard.environment]
@@ -63,7 +64,7 @@ def placed_guards(sources: Sources, *, to_rearm: bool = False) -> list[tuple[Gua
 
     With ``to_rearm`` also those that are only right enough to be re-armed.
     """
-    guards, places = _guards(sources, to_rearm)[0], sources.environments()
+    guards, places = _guards(sources, to_rearm)[0], read_places(sources).environments
     return [
         (guard, place, guards)
         for guard in guards.guards
@@ -78,7 +79,7 @@ def read_guard(sources: Sources, name: str, *, to_rearm: bool = False) -> tuple[
     """
     guards, found = _guards(sources, to_rearm)
     guard = guards.find(name)
-    place = sources.environments().find(guard.environment) if guard else None
+    place = read_places(sources).environments.find(guard.environment) if guard else None
     if guard is None or place is None:
         where = shown_path(sources.config / "guards.yaml")
         if problems := [problem for each in found.wrong for problem in each.problems]:
@@ -96,19 +97,15 @@ def _guards(sources: Sources, to_rearm: bool) -> tuple[Guards, Salvaged]:
     return found.guards.model_copy(update={"guards": every}), found
 
 
-def _places(sources: Sources) -> dict[str, Environment]:
-    return {each.name: each for each in sources.environments().environments}
-
-
 def _salvaged(sources: Sources) -> Salvaged | None:
-    path, places = sources.config / "guards.yaml", _places(sources)
+    path, places = sources.config / "guards.yaml", read_places(sources)
     documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
     if len(documents) != 1:
         return None
     return salvage(documents[0], problems, lambda value, document: _check(value, document, places))
 
 
-def _check(value: Guards, document: Document, places: dict[str, Environment]) -> list[Problem]:
+def _check(value: Guards, document: Document, places: Places) -> list[Problem]:
     problems = []
     names: dict[str, int] = {}
     targets: dict[tuple[str, str, str], str] = {}
@@ -120,10 +117,15 @@ def _check(value: Guards, document: Document, places: dict[str, Environment]) ->
             expected = "each name once: its DAGs and its counts are kept under it"
             problems.append(Problem(where, "name", found, expected, "choose another"))
         names.setdefault(each.name, line)
-        place = places.get(each.environment)
+        place = places.environments.find(each.environment)
+        if place is None and each.environment in places.wrong:
+            wrong, where = places.wrong[each.environment], document.where(("guards", index, "environment"))
+            found = f"{each.environment}, which is wrong itself: {wrong.where} {wrong.field}: {wrong.found}"
+            problems.append(Problem(where, "environment", found, wrong.expected, wrong.fix))
+            continue
         if place is None:
             where = document.where(("guards", index, "environment"))
-            known = f"one of {', '.join(places)}"
+            known = f"one of {', '.join(known.name for known in places.environments.environments)}"
             problems.append(
                 Problem(where, "environment", each.environment, known, "add it to environments.yaml")
             )

@@ -21,6 +21,7 @@ from include.restarts.guards import Guards
 from include.restarts.liveness import STATES, capacity_problem, live_triggerers
 from include.restarts.loading import only_to_rearm, placed_guards, read_right_guards
 from include.restarts.page import Links, Row, render, render_evidence, row, wrong_row
+from include.restarts.places import read_places
 from include.restarts.surveying import look_at, survey
 from plugins.guards_app.airflow_facts import ALIVE, Facts, ask_airflow
 from plugins.records_app.lookups import connect
@@ -103,7 +104,7 @@ def evidence(
 def _gather(now: datetime) -> tuple[list[Row], Facts, list[str]]:
     """The rows, what Airflow says, and what is wrong with more than one guard. Raises RejectedError."""
     sources = Sources.from_environment()
-    right, places = read_right_guards(sources, to_rearm=True), sources.environments()
+    right, places = read_right_guards(sources, to_rearm=True), read_places(sources).environments
     configured, wrong = right.guards, only_to_rearm(right, sources)
     every = configured.model_copy(update={"guards": [*configured.guards, *wrong]})
     seen = survey(every, places, connect, counts=True)

@@ -18,6 +18,7 @@ from include.release.loading import Sources
 from include.restarts.confirming import Confirmed, Verdict, confirm
 from include.restarts.guards import Guard, Guards
 from include.restarts.loading import placed_guards, read_guard
+from include.restarts.places import read_places
 from include.restarts.press import PressNote
 from include.restarts.storm import meeting_place
 from plugins.hooks.cluster import ClusterHook
@@ -26,8 +27,8 @@ from plugins.operators.locking import run_name
 
 REARM = "rearm"
 """Kind of the DAG that is the way back from a press."""
-VERDICT = "verdict"
-"""XCom of the task that confirms."""
+VERDICT, PRESSED = "verdict", "pressed"
+"""XComs: what the task that confirms found; what became of the press. The watch has both when it has pressed at once."""
 PATIENCE: dict[str, Any] = {
     "retries": 6,
     "retry_delay": timedelta(seconds=2),
@@ -98,7 +99,7 @@ def post_of(name: str, context: Context, *, to_rearm: bool = False) -> Post:
     sources = Sources.from_environment()
     guard, place, guards = read_guard(sources, name, to_rearm=to_rearm)
     cluster = ClusterHook(place.connection).get_conn()
-    return Post(guard, place, guards, sources.environments(), cluster, run_name(context))
+    return Post(guard, place, guards, read_places(sources).environments, cluster, run_name(context))
 
 
 def fresh_look(operator: BaseOperator, post: Post, context: Context, *, again: str = "") -> Confirmed:

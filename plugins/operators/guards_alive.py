@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from include.restarts.alerting import (
     Alert,
     Memory,
     alerts,
+    blinded,
     judged,
     judged_file,
     remember,
@@ -42,7 +43,8 @@ from include.restarts.liveness import (
     live_triggerers,
     report,
 )
-from include.restarts.loading import read_right_guards
+from include.restarts.loading import placed_guards, read_right_guards
+from include.restarts.places import read_places
 from include.restarts.surveying import look_at, survey
 from plugins.hooks.cluster import ClusterHook
 from plugins.notifiers.sending import send
@@ -63,23 +65,22 @@ class GuardsAliveOperator(BaseOperator):
         now = datetime.now(UTC)
         with readable_errors(self):
             sources = Sources.from_environment()
-            places = sources.environments()
             memory = usable(self._memory(context), now)
             try:
-                right = read_right_guards(sources)
-                guards, problem = right.guards, right.text
+                places = read_places(sources).environments
             except RejectedError as error:
-                guards, problem = Guards(), f"No guard's DAG can be made: {error}"
+                self._blind(error, memory, context, now)
+                raise
+            guards, problem = _read(sources)
             found, triggerers = self._judge(guards, places, memory, context, now)
             found += judged_file(problem, memory, now)
             say(self, report(found))
-            if getattr(context["dag_run"], "logical_date", None) is not None:
+            if not _by_hand(context):
                 by_name = {each.name: each for each in guards.guards}
                 due = alerts(found, memory, by_name, guards, now)
-                told = self._tell(due, guards, places, context) if due else []
-                kept = remember(found, told, memory, now)
-                context["ti"].xcom_push(MEMORY, kept.model_dump(mode="json"))
-            # Else it is a look by hand: it has no place in the order of looks, tells nobody and leaves nothing.
+                lists = _all_lists(places)
+                told = self._tell(due, lambda alert: _listed(alert, guards, places), context)
+                self._keep(remember(found, told, memory, now, lists), context)
             crowded = capacity_problem(
                 len(guards.guards), conf.getint("triggerer", "capacity"), max(triggerers, 1)
             )
@@ -88,6 +89,20 @@ class GuardsAliveOperator(BaseOperator):
                 names = f"Not alive: {', '.join(dead)}" if dead else ""
                 raise give_up(self, "\n".join(filter(None, [names, problem, crowded])))
             return {each.guard: each.state for each in found}
+
+    def _blind(self, error: RejectedError, memory: Memory | None, context: Context, now: datetime) -> None:
+        """Tell those who were to be told when the file of environments, which names them, could last be read."""
+        problem = f"No guard can press, as the environments cannot be read: {error}"
+        found = judged_file(problem, memory, now)
+        if _by_hand(context):
+            return
+        due = alerts(found, memory, {}, Guards(), now)
+        lists = memory.lists if memory else []
+        told = self._tell(due, lambda _: lists, context) if lists else []
+        self._keep(blinded(found, told, memory, now), context)
+
+    def _keep(self, memory: Memory, context: Context) -> None:
+        context["ti"].xcom_push(MEMORY, memory.model_dump(mode="json"))
 
     def _memory(self, context: Context) -> Memory | None:
         # With the index given this is the newest one; without, it would be those of all runs there ever were.
@@ -111,13 +126,13 @@ class GuardsAliveOperator(BaseOperator):
         return found, live_triggerers((beat for each in seen.values() for beat in each.beats), guards, now)
 
     def _tell(
-        self, due: Sequence[Alert], guards: Guards, places: Environments, context: Context
+        self, due: Sequence[Alert], listed: Callable[[Alert], Sequence[Channel]], context: Context
     ) -> list[Alert]:
         """Tell each channel once of all that concerns it; returns what reached at least one, or concerns none."""
         by_channel: list[tuple[Channel, list[Alert]]] = []
         told = []
         for alert in due:
-            wanted = channels_for(_listed(alert, guards, places), OUTCOME)
+            wanted = channels_for(listed(alert), OUTCOME)
             if not wanted:
                 told.append(alert)
             for channel in wanted:
@@ -140,10 +155,39 @@ class GuardsAliveOperator(BaseOperator):
         return told
 
 
+def _read(sources: Sources) -> tuple[Guards, str]:
+    """The guards that are right, and what is wrong with the others, for people."""
+    try:
+        right = read_right_guards(sources)
+    except RejectedError as error:
+        back = _to_rearm(sources)
+        also = f"\nWhat is pressed can be re-armed all the same: {', '.join(back)}." if back else ""
+        return Guards(), f"No guard watches: {error}{also}"
+    return right.guards, right.text
+
+
+def _to_rearm(sources: Sources) -> list[str]:
+    """The DAGs that lead back from a press, when no guard is right."""
+    try:
+        return [f"{guard.name}_rearm" for guard, _, _ in placed_guards(sources, to_rearm=True)]
+    except RejectedError:
+        return []
+
+
+def _by_hand(context: Context) -> bool:
+    """Whether somebody only looks: that has no place in the order of looks, tells nobody and leaves nothing."""
+    return getattr(context["dag_run"], "logical_date", None) is None
+
+
+def _all_lists(places: Environments) -> list[Channel]:
+    """Every channel of the environments that wants to hear of guards, once."""
+    return channels_for([channel for each in places.environments for channel in each.tell], OUTCOME)
+
+
 def _listed(alert: Alert, guards: Guards, places: Environments) -> list[Channel]:
     """The guard's list, or its environment's; for the file itself the lists of all environments."""
     if alert.guard == FILE:
-        return [channel for each in places.environments for channel in each.tell]
+        return _all_lists(places)
     guard = guards.find(alert.guard)
     place = places.find(guard.environment) if guard else None
     return guard.tell if guard and guard.tell is not None else place.tell if place else []

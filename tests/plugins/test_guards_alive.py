@@ -244,7 +244,48 @@ def test_a_file_of_guards_that_is_wrong_is_told_to_everybody_and_that_it_is_righ
         with pytest.raises(AirflowFailException, match="threshold"):
             look(airflow)
     assert [each.splitlines()[0] for each in told] == ["[not alive] guard guards.yaml"]
-    assert "No guard's DAG can be made" in told[0]
+    assert "No guard watches: " in told[0]
+    assert "_rearm" not in told[0]
     path.write_text(right)
     look(airflow)
     assert told[1].startswith("[armed] guard guards.yaml")
+
+
+def test_the_way_back_is_named_where_no_guard_is_right(airflow: Airflow, project: Path, told: list[str]):
+    path = project / "config" / "guards.yaml"
+    path.write_text(path.read_text().replace("deployment: there", "deployment: there\n  threshold: 0", 1))
+    text = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({"guards": [each for each in text["guards"] if each["name"] == "there"]}))
+    with pytest.raises(AirflowFailException, match="a number of restarts"):
+        look(airflow)
+    assert "What is pressed can be re-armed all the same: there_rearm." in told[0]
+
+
+def test_environments_that_cannot_be_read_are_told_to_those_who_were_to_be_told_before(
+    airflow: Airflow, beat: Callable[..., None], project: Path, told: list[str]
+):
+    beat()
+    look(airflow)
+    known = airflow.kept[MEMORY]
+    path = project / "config" / "environments.yaml"
+    right = path.read_text()
+    path.write_text(right + "\nwrong: [\n")
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match=r"environments.yaml:\d+"):
+            look(airflow)
+    assert [each.splitlines()[0] for each in told] == ["[not alive] guard guards.yaml"]
+    assert "No guard can press, as the environments cannot be read" in told[0]
+    assert "environments.yaml:" in told[0]
+    assert airflow.kept[MEMORY]["armed"] == known["armed"]
+    path.write_text(right)
+    assert look(airflow)["there"] == "armed"
+    assert told[1].startswith("[armed] guard guards.yaml")
+
+
+def test_environments_that_were_never_read_fail_the_look_with_file_and_line(
+    airflow: Airflow, project: Path, told: list[str]
+):
+    (project / "config" / "environments.yaml").write_text("environments: [\n")
+    with pytest.raises(AirflowFailException, match=r"environments.yaml:2"):
+        look(airflow)
+    assert told == []
