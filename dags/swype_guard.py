@@ -16,7 +16,7 @@ disarms the guard at once: no task of it starts any more, also of a run that has
 | `save_evidence` | an immutable ConfigMap `evidence-...`: decision, restarts, statuses, events, log ends without secrets | what cannot be saved is in its log; it holds up the press for some seconds at most |
 | `approve` | only where the guard wants it: asks who may approve; silence does not press | not approved: nothing is pressed, and people are told |
 | `press` | one patch: zero replicas, and the note that says why, when, which run and how many there were; decides again first when that is a minute ago | it is tried again for minutes; then people are told that it is NOT pressed, and the next run tries again |
-| `tell` | tells the guard's list: pressed, alert, braked, refused, failed, dry run | the task and the run are red: somebody was not told; the press stays |
+| `tell` | tells the guard's list: pressed, alert, braked, refused, failed, dry run | the task and the run are red: somebody was not told, or a task before it failed and people were told of that (its log says which); the press stays |
 | `hold_payments` | the shop sends no more payments; new ones wait | clear it: a run holds once |
 | `settle_payments` | rolls back what waits, or keeps it for replay, as configured; each payment once | clear it: a run settles once |
 | `tell_payments` | tells the same list what became of the payments | as `tell` |
@@ -32,7 +32,7 @@ scaled to zero by somebody, and one that is pressed already, or was re-armed sin
 DAG `<guard>_rearm`. The message has the reason, the evidence and who else could scale it up (KEDA is paused, others are named).
 
 **Safe to rerun.** Every task: pressing twice is pressing once, a run holds and settles once. A guard has one run at a time: a
-task of an older run that is cleared waits until the run of now has ended, so mark that failed; the cleared one goes first. A press that comes late decides
+task of an older run that is cleared waits until the run of now has ended, so mark that success; the cleared one goes first. A press that comes late decides
 on what is there then, and a run whose press was taken back by a re-arm does not press again.
 """
 

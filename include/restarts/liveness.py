@@ -199,7 +199,7 @@ def _by_beat(guard: Guard, look: Look, beat: Beat, guards: Guards, now: datetime
     watched = beat.deployments.get(guard.name, guard.deployment)
     if watched != guard.deployment:
         return "waiting", (
-            f"The run of now still watches {watched}, as guards.yaml said when it began: mark it failed, and the next one "
+            f"The run of now still watches {watched}, as guards.yaml said when it began: mark it success, and the next one "
             f"watches {guard.deployment}."
         )
     if look.denied and not guard.dry_run:

@@ -30,6 +30,7 @@ class Told:
         failure: which task failed and why; empty when none did.
         evidence: name of the ConfigMap; empty when there is none.
         now: what is odd about the Deployment right now; empty when nothing is.
+        back: that the press was taken back since.
         held: that payments are still held though nothing was pressed now; empty when none are.
     """
 
@@ -40,6 +41,7 @@ class Told:
     failure: str = ""
     evidence: str = ""
     now: str = ""
+    back: bool = False
     held: str = ""
     links: dict[str, str] = field(default_factory=dict)
 
@@ -53,6 +55,7 @@ def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Mes
     verdict = told.verdict
     details = {
         "Protects": guard.title,
+        "Environment": place.name,
         "Restarts": restarts_text(guard, verdict) if verdict else "",
         "Why": evidence_text(verdict.restarts) if verdict else "",
         "Scaled": str(press.get("text", "")),
@@ -65,7 +68,7 @@ def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Mes
     parts = [told.now, paragraph]
     return Message(
         outcome,
-        f"{guard.deployment} in {place.name} (guard {guard.name})",
+        f"{guard.deployment} in {place.namespace} (guard {guard.name})",
         " ".join(each for each in parts if each),
         details,
         told.links,
@@ -75,7 +78,11 @@ def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Mes
 def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
     """Outcome and paragraph; an empty outcome for nothing to tell."""
     press, verdict = told.press, told.verdict
-    stays = f"It stays at zero, through releases and rollbacks too, until {guard.name}_rearm is run with a reason."
+    stays = (
+        ""
+        if told.back
+        else f" It stays at zero, through releases and rollbacks too, until {guard.name}_rearm is run with a reason."
+    )
     if press and press["outcome"] == "pressed" and guard.dry_run:
         text = f"Dry run: {press['text']}. {_why(verdict)} This guard only says what it would do."
         return "dry run", text
@@ -86,7 +93,7 @@ def _outcome(guard: Guard, place: Environment, told: Told) -> tuple[str, str]:
             else ""
         )
         also = f" Then this failed: {told.failure}.{left}" if told.failure else ""
-        return "pressed", f"{press['text']}. {_why(verdict)} {stays}{also}"
+        return "pressed", f"{press['text']}. {_why(verdict)}{stays}{also}"
     return _not_pressed(told, " ".join(each for each in (told.held, by_hand(guard, place)) if each))
 
 
@@ -144,11 +151,11 @@ def payments_message(
         texts.insert(
             0,
             f"{failure}. When the cause is put right: clear that task, which goes on where it was, and mark the newer "
-            f"run of {guard.name}_guard failed, as a guard has one run at a time and the cleared one waits for it.",
+            f"run of {guard.name}_guard success, as a guard has one run at a time and the cleared one waits for it.",
         )
-    outcome = "failed" if failure else "pressed"
-    title = f"payments of {guard.deployment} in {place.name} (guard {guard.name})"
-    return Message(outcome, title, " ".join(" ".join(texts).split()), {"Run": run}, links)
+    outcome, details = "failed" if failure else "pressed", {"Environment": place.name, "Run": run}
+    title = f"payments of {guard.deployment} in {place.namespace} (guard {guard.name})"
+    return Message(outcome, title, " ".join(" ".join(texts).split()), details, links)
 
 
 def rearm_message(
@@ -168,7 +175,7 @@ def rearm_message(
     """
     done = bool(steps.get("Scaled"))
     if failure and not done:
-        outcome, text = "refused", f"Not re-armed: {failure}. It stays at zero."
+        outcome, text = "refused", f"Not re-armed: {failure}. Nothing was scaled."
     elif failure:
         task = failure.partition("`")[2].partition("`")[0]
         outcome = "failed"
@@ -179,8 +186,15 @@ def rearm_message(
             f"{steps['Scaled']}. The guard watches again; for {plural(guard.cooldown_minutes, 'minute')} it tells people "
             "instead of pressing by itself."
         )
-    details = {"Protects": guard.title, "Asked for by": asked_by, "Reason": reason, **steps, "Run": run}
-    return Message(outcome, f"{guard.deployment} in {place.name} (re-arm)", text, details, links)
+    details = {
+        "Protects": guard.title,
+        "Environment": place.name,
+        "Asked for by": asked_by,
+        "Reason": reason,
+        **steps,
+        "Run": run,
+    }
+    return Message(outcome, f"{guard.deployment} in {place.namespace} (re-arm)", text, details, links)
 
 
 def what_now_after(guard: Guard, place: Environment, task: str) -> str:

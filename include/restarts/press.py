@@ -69,6 +69,18 @@ class Pressed:
     again: bool = False
     deployment: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same as plain values, for whoever tells of it; ``lines`` is for what to look out for."""
+        note = self.note.model_dump(mode="json") if self.note else None
+        return {
+            "outcome": self.outcome,
+            "text": self.text,
+            "lines": [],
+            "again": self.again,
+            "note": note,
+        }
+
 
 def read_note(deployment: dict[str, Any] | None) -> PressNote | None:
     """The note on a pressed Deployment; None when it is not pressed."""
@@ -176,15 +188,19 @@ def _patch(live: dict[str, Any], note: PressNote) -> list[dict[str, Any]]:
     ]
 
 
-def undone(deployment: dict[str, Any] | None) -> str:
-    """What somebody has done to a Deployment since it was pressed; empty when it is as the press left it."""
+def undone(deployment: dict[str, Any] | None, run: str = "") -> str:
+    """What somebody has done to a Deployment since it was pressed; empty when it is as the press left it.
+
+    ``run`` is who pressed: a re-arm notes it.
+    """
     if deployment is None:
         return "The Deployment was deleted since it was pressed."
     replicas = int(deployment["spec"].get("replicas", 1))
     if read_note(deployment) is None:
-        return (
-            f"The press was taken off since: {plural(replicas, 'replica')} wanted, and no note of it is left."
-        )
+        wanted, rearm = plural(replicas, "replica"), read_rearm(deployment)
+        if rearm is not None and run and rearm.pressed_by == run:
+            return f"RE-ARMED since, by {rearm.by or 'somebody'} at {moment(rearm.at)}: {wanted} wanted."
+        return f"The press was taken off since: {wanted} wanted, and no note of it is left."
     if replicas:
         return f"UNDONE: somebody has scaled it up to {plural(replicas, 'replica')} in spite of the press."
     return ""

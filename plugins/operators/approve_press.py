@@ -58,7 +58,7 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
             raise AirflowSkipException("nothing to press")
         who = approvers(post.place, None)
         guard = post.guard
-        self.subject = f"Press the red button of {guard.deployment} in {post.place.name}?"
+        self.subject = f"Press the red button of {guard.deployment} in {post.namespace}?"
         self.body = self._body(post, verdict, str(context["ti"].xcom_pull(task_ids=self.saved_by) or ""))
         self.params = ParamsDict({WHY: _why()})
         self.assigned_users = [{"id": name, "name": name} for name in who.names]
@@ -76,9 +76,14 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
         minutes = plural(guard.answer_within_minutes, "minute")
         message = Message(
             WAITS,
-            f"press of {guard.deployment} in {post.place.name} (guard {guard.name})",
+            f"press of {guard.deployment} in {post.namespace} (guard {guard.name})",
             f"{verdict.text} {who} may answer, within {minutes}; without an answer it is not pressed.",
-            {"Protects": guard.title, "Why": evidence_text(verdict.restarts), "Run": post.run},
+            {
+                "Protects": guard.title,
+                "Environment": post.place.name,
+                "Why": evidence_text(verdict.restarts),
+                "Run": post.run,
+            },
             {"Answer in Airflow": run_url(dag_run.dag_id, dag_run.run_id)},
         )
         listed = post.place if guard.tell is None else post.place.model_copy(update={"tell": guard.tell})
@@ -122,6 +127,7 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
         guard = post.guard
         rows = {
             "Protects": guard.title,
+            "Environment": post.place.name,
             "What happens": f"{guard.deployment} in namespace {post.namespace} is scaled to zero"
             + (", and payments are held" if guard.payments else ""),
             "Why": verdict.text,

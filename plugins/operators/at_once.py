@@ -7,6 +7,8 @@ does all three steps at once; the tasks behind it find what is done, check it, a
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseOperator, Context
 
 from include.release.creating import create_once
@@ -16,7 +18,7 @@ from include.restarts.press import press, read_note
 from include.restarts.undoers import pause_keda
 from plugins.operators.base import say
 from plugins.operators.confirm import collected
-from plugins.operators.guarding import Post, fresh_look, post_of, press_note
+from plugins.operators.guarding import PRESSED, VERDICT, Post, fresh_look, post_of, press_note
 
 
 def press_at_once(operator: BaseOperator, guard: str, context: Context) -> None:
@@ -48,3 +50,8 @@ def _press(operator: BaseOperator, post: Post, context: Context) -> None:
     note = press_note(post, verdict, evidence_name(post.guard.name, post.run))
     done = press(cluster, namespace, name, verdict.uid, note, decided_at=verdict.decided_at)
     say(operator, done.text)
+    if done.outcome == "pressed":
+        # A re-arm can be quicker than the tasks behind: people are told of the press all the same.
+        ti: Any = context["ti"]
+        ti.xcom_push(key=VERDICT, value=verdict.model_dump_json())
+        ti.xcom_push(key=PRESSED, value=done.record)

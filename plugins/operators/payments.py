@@ -165,9 +165,9 @@ class ReleasePaymentsOperator(PaymentsOperator):
 
 
 def press_of(note: PressNote, post: Post) -> str:
-    """What payments are held and settled for: one press.
+    """What payments are held and settled for: the press that is there now, by its run and time.
 
-    Not the run of now: a run that is cleared after a re-arm may press again, and payments are held again then.
+    It may be another run's than the one that holds, or that of a person, which names no run.
     """
     run = note.run or post.run
     return f"{run}@{note.at}" if note.at else run

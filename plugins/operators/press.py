@@ -16,10 +16,16 @@ from include.restarts.press import Pressed, PressNote, press, read_note, undone
 from include.restarts.undoers import name_undoers, pause_keda, resume_keda
 from plugins.operators.approve_press import APPROVED_AT
 from plugins.operators.base import say
-from plugins.operators.guarding import VERDICT, GuardOperator, Post, fresh_look, press_note, verdict_of
+from plugins.operators.guarding import (
+    PRESSED,
+    VERDICT,
+    GuardOperator,
+    Post,
+    fresh_look,
+    press_note,
+    verdict_of,
+)
 
-PRESSED = "pressed"
-"""XCom with what became of the press."""
 FRESH = timedelta(seconds=60)
 """A verdict older than this is made again: the DAG was paused, the cluster away, or the task of an old run was cleared."""
 
@@ -116,13 +122,7 @@ class PressOperator(GuardOperator):
         )
         lines = pause_keda(cluster, namespace, name, post.run, dry_run=dry).lines
         done = press(cluster, namespace, name, verdict.uid, note, decided_at=verdict.decided_at, dry_run=dry)
-        result: dict[str, Any] = {
-            "outcome": done.outcome,
-            "text": done.text,
-            "lines": [],
-            "again": done.again,
-            "note": done.note.model_dump(mode="json") if done.note else None,
-        }
+        result = done.record
         # Before anything else can go wrong: people are told what is.
         context["ti"].xcom_push(key=PRESSED, value=result)
         say(self, done.text if done.outcome in ("pressed", "already") else f"NOT PRESSED: {done.text}")

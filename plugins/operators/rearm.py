@@ -283,7 +283,10 @@ class RearmRolloutCheckOperator(RearmOperator):
 
 
 class TellRearmOperator(RearmOperator):
-    """Tells the guard's list, and writes the re-arm into the history."""
+    """Tells the guard's list, and writes the re-arm into the history.
+
+    A request that `check` refuses is told once per user and cooldown: nobody can flood a list by asking.
+    """
 
     @override
     def step(self, post: Post, context: Context) -> dict[str, Any]:
@@ -301,13 +304,14 @@ class TellRearmOperator(RearmOperator):
             "Payments": str(released.get("summary") or "") if isinstance(released, dict) else "",
         }
         user, reason = user_of(context) or "nobody", str(context["params"]["reason"])
+        failure = failure_of(context, STEPS)
         message = rearm_message(
-            post.guard, post.place, post.run, steps, failure_of(context, STEPS), user, reason,
-            links_of(post.guard, context),
-        )  # fmt: skip
+            post.guard, post.place, post.run, steps, failure, user, reason, links_of(post.guard, context)
+        )
         say(self, message.plain())
         record_rearm(self, post, message, user, reason, context)
-        return tell_list(self, post.guard, post.place, message, context)
+        refused_to = user if failure.startswith("`check`") else ""
+        return tell_list(self, post.guard, post.place, message, context, refused_to=refused_to)
 
 
 def user_of(context: Context) -> str | None:

@@ -23,23 +23,37 @@ from include.restarts.noting import kind_told, note_told
 from include.restarts.press import read_note, undone
 from plugins.notifiers.telling import tell_all
 from plugins.operators.approve_press import APPROVED, REFUSED
-from plugins.operators.base import run_name, say
+from plugins.operators.base import give_up, run_name, say
 from plugins.operators.failure import KEY
-from plugins.operators.guarding import GuardOperator, Post, verdict_of
+from plugins.operators.guarding import PRESSED, GuardOperator, Post, verdict_of
 from plugins.operators.locking import run_url
-from plugins.operators.press import PRESSED
 from plugins.operators.record_guard import record_press
 
 BEFORE_THE_PRESS = ("watch", "confirm", "save_evidence", "approve", "press")
 
 
-class TellGuardOperator(GuardOperator):
-    """Tells the guard's list: pressed, alert, braked, refused, failed or dry run.
+class TellingOperator(GuardOperator):
+    """Tells a guard's list at the end of a run.
 
     It is a teardown, so it runs whatever failed before it. When a channel cannot be told it is tried again, and then the
-    task and the run are red: nobody must think that people know. The press stays as it is.
+    task and the run are red: nobody must think that people know. When people are told that a task failed, it fails too:
+    by itself Airflow calls a run green whose last task has done its work, whatever failed before that.
+    """
 
-    What people know is noted here, once they do: the next run does not begin with the same.
+    @override
+    def execute(self, context: Context) -> Any:
+        """Tell; the step's result. Fails when it has a ``failure``, without another try."""
+        result = super().execute(context)
+        if result["failure"]:
+            raise give_up(self, f"People are told; this run has failed: {result['failure']}")
+        return result
+
+
+class TellGuardOperator(TellingOperator):
+    """Tells the guard's list: pressed, alert, braked, refused, failed or dry run.
+
+    What people know is noted here, once they do: the next run does not begin with the same. The press stays as it is,
+    whoever can be told.
     """
 
     @override
@@ -58,7 +72,7 @@ class TellGuardOperator(GuardOperator):
         kind = kind_told(message.outcome, told.verdict)
         if kind and (result["told"] or result["before"] or not result["failed"]):
             note_told(post.cluster, post.guard, post.namespace, kind, told.verdict, datetime.now(UTC))
-        return {"outcome": message.outcome, **all_told(result)}
+        return {"outcome": message.outcome, "failure": told.failure, **all_told(result)}
 
     def _prune(self, post: Post, saved: str) -> None:
         """Keep only the newest evidence: here, where nothing waits for it. An old one that stays does no harm."""
@@ -75,18 +89,24 @@ class TellGuardOperator(GuardOperator):
     def _told(self, post: Post, context: Context) -> Told:
         ti: Any = context["ti"]
         failure = failure_of(context, BEFORE_THE_PRESS)
-        press, now = self._press(post, ti.xcom_pull(task_ids="press", key=PRESSED), failure)
+        # The press decides again when the verdict is too old.
+        verdict = verdict_of(context, "press") or verdict_of(context, "confirm")
+        press: dict[str, Any] | None = ti.xcom_pull(task_ids="press", key=PRESSED)
+        if not _made(press) and (at_once := ti.xcom_pull(task_ids="watch", key=PRESSED)):
+            # Re-armed before the tasks behind the watch could find it: it was made all the same.
+            press, verdict = at_once, verdict_of(context, "watch") or verdict
+        press, now, back = self._now(post, press, failure)
         noted: dict[str, Any] = (press or {}).get("note") or {}
         return Told(
-            # The press decides again when the verdict is too old.
-            verdict=verdict_of(context, "press") or verdict_of(context, "confirm"),
+            verdict=verdict,
             press=press,
             refused=str(ti.xcom_pull(task_ids="approve", key=REFUSED) or ""),
             approved_by=str(ti.xcom_pull(task_ids="approve", key=APPROVED) or ""),
             failure=failure,
             evidence=str(ti.xcom_pull(task_ids="save_evidence") or noted.get("evidence") or ""),
             now=now,
-            held="" if (press or {}).get("outcome") in ("pressed", "already") else self._held(post),
+            back=back,
+            held="" if _made(press) else self._held(post),
             links=links_of(post.guard, context),
         )
 
@@ -103,26 +123,35 @@ class TellGuardOperator(GuardOperator):
         run = holds[-1].run.partition("@")[0]
         return f"Payments are still held, for the press of run {run}; {post.guard.name}_rearm releases them."
 
-    def _press(
+    def _now(
         self, post: Post, press: dict[str, Any] | None, failure: str
-    ) -> tuple[dict[str, Any] | None, str]:
-        """What became of the press, and what is odd about it now. The Deployment says it when the task could not."""
+    ) -> tuple[dict[str, Any] | None, str, bool]:
+        """The press, which the Deployment tells of when no task could; what is odd about it now; whether it was taken back."""
         if post.guard.dry_run:
-            return press, ""
-        made = press is not None and press["outcome"] in ("pressed", "already")
+            return press, "", False
+        made = _made(press)
         try:
             live = post.cluster.get("Deployment", post.namespace, post.guard.deployment)
         except KubeError as error:
-            return press, f"Whether it is at zero now is not known: {error}." if made or failure else ""
+            return (
+                press,
+                f"Whether it is at zero now is not known: {error}." if made or failure else "",
+                False,
+            )
         note = read_note(live)
         if not made and note is not None and note.run == post.run:
             text = f"Deployment {post.guard.deployment} in {post.namespace} was {note.text}"
             press = {"outcome": "pressed", "text": text, "lines": [], "note": note.model_dump(mode="json")}
             made = True
-        return press, undone(live) if made else ""
+        return (press, undone(live, post.run), note is None) if made else (press, "", False)
 
 
-class TellPaymentsOperator(GuardOperator):
+def _made(press: dict[str, Any] | None) -> bool:
+    """Whether the button was pressed, by this run or another."""
+    return press is not None and press["outcome"] in ("pressed", "already")
+
+
+class TellPaymentsOperator(TellingOperator):
     """Tells the same people what became of the payments, once that is known: it can take minutes."""
 
     @override
@@ -138,29 +167,43 @@ class TellPaymentsOperator(GuardOperator):
             say(self, "Nothing to tell")
             raise AirflowSkipException("nothing to tell")
         say(self, message.plain())
-        return tell_list(self, post.guard, post.place, message, context)
+        return {"failure": failure, **tell_list(self, post.guard, post.place, message, context)}
 
 
 def tell_list(
-    operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
+    operator: BaseOperator,
+    guard: Guard,
+    place: Environment,
+    message: Message,
+    context: Context,
+    *,
+    refused_to: str = "",
 ) -> dict[str, Any]:
     """Tell the guard's list, or its environment's. Raises AirflowException when somebody could not be told."""
-    return all_told(send_list(operator, guard, place, message, context))
+    return all_told(send_list(operator, guard, place, message, context, refused_to=refused_to))
 
 
 def send_list(
-    operator: BaseOperator, guard: Guard, place: Environment, message: Message, context: Context
+    operator: BaseOperator,
+    guard: Guard,
+    place: Environment,
+    message: Message,
+    context: Context,
+    *,
+    refused_to: str = "",
 ) -> dict[str, Any]:
     """Tell the list: which channels were told now, which before, and which could not be.
 
-    The caller has written the message into the task log.
+    The caller has written the message into the task log. ``refused_to`` is whose request was wrong: the list hears of
+    that once per user and cooldown.
     """
     listed = place if guard.tell is None else place.model_copy(update={"tell": guard.tell})
     news = ""
-    if message.outcome == "failed":
+    if message.outcome == "failed" or refused_to:
         # The next run fails in the same way at once: told once per cooldown.
         window = int(datetime.now(UTC).timestamp() // (guard.cooldown_minutes * 60))
-        news = f"{run_name(context).partition('/')[0]}#{message.title}#failed#{window}"
+        what = f"{message.outcome}#{refused_to}" if refused_to else "failed"
+        news = f"{run_name(context).partition('/')[0]}#{message.title}#{what}#{window}"
     result = tell_all(operator, message, listed, context, news=news, logged=True)
     return {str(key): names for key, names in result.items()}
 

@@ -168,11 +168,11 @@ def test_a_payment_service_without_its_gateway_is_scaled_to_zero_and_people_are_
     # It is rolled back, unless it was on its way when the service died: then once the gateway can be asked.
     assert shop.state("waits") in ("rolled_back", "rolling_back")
     pressed, payments = guarded.told
-    assert pressed.startswith("*[pressed] swype-app in payments (guard swype)*")
+    assert pressed.startswith(f"*[pressed] swype-app in {NAMESPACE} (guard swype)*")
     assert "is scaled from 1 to 0" in pressed
     assert "swype_rearm" in pressed
     assert note.evidence in pressed
-    assert payments.startswith("*[pressed] payments of swype-app in payments (guard swype)*")
+    assert payments.startswith(f"*[pressed] payments of swype-app in {NAMESPACE} (guard swype)*")
     assert "Read back: spec.replicas is 0" in said
     (change,) = guarded.records.changes()
     assert (change.kind, change.outcome, change.app) == ("press", "pressed", "swype-app")
@@ -186,7 +186,7 @@ def test_it_is_not_re_armed_while_the_upstream_is_down(guarded, capsys):
     assert "gateway-service:5010/ping does not answer" in capsys.readouterr().out
     assert guarded.live()["spec"]["replicas"] == 0
     (told,) = guarded.told
-    assert told.startswith("*[refused] swype-app in payments (re-arm)*")
+    assert told.startswith(f"*[refused] swype-app in {NAMESPACE} (re-arm)*")
 
 
 def test_a_dry_re_arm_says_what_it_would_do(guarded, capsys):
@@ -211,7 +211,7 @@ def test_a_re_arm_brings_back_what_there_was_and_lets_the_payments_flow(guarded)
     wait_for(lambda: shop.state("waits") == "rolled_back", "what waited when it was pressed is rolled back")
     assert shop.charges() == ["later", "paid"]
     (told,) = guarded.told
-    assert told.startswith("*[re-armed] swype-app in payments (re-arm)*")
+    assert told.startswith(f"*[re-armed] swype-app in {NAMESPACE} (re-arm)*")
     assert "is scaled from 0 to 1" in told
     assert next(each.kind for each in guarded.records.changes()) == "re-arm"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
-TEARDOWNS = {"as_built_document", "tell", "unlock"}
+TEARDOWNS = {"as_built_document", "tell", "tell_payments", "unlock"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def begun(dags: dict[str, Any], session: Any) -> Callable[..., Any]:
         now, dag = datetime.now(UTC), dags[dag_id]
         run = dag.create_dagrun(
             run_id=f"test-{uuid.uuid4()}", logical_date=now, data_interval=(now, now), run_after=now,
-            conf=conf[dag_id], run_type=DagRunType.MANUAL, state="running", start_date=now, session=session,
+            conf=conf.get(dag_id), run_type=DagRunType.MANUAL, state="running", start_date=now, session=session,
             triggered_by=DagRunTriggeredByType.TEST,
         )  # fmt: skip
         run.dag = dag
@@ -112,7 +112,7 @@ def test_marking_a_run_ends_its_tasks_but_its_teardowns_still_run_and_it_keeps_t
     mark(run, word, session)
     found = states(run, session)
     assert found[at] == word
-    assert {found[name] for name in TEARDOWNS} == {None}
+    assert {found[name] for name in TEARDOWNS & found.keys()} == {None}
     after = run.dag.get_task(at).get_flat_relative_ids(upstream=False) - TEARDOWNS
     assert {found[name] for name in after} == {"skipped"}
     assert str(run.state) == "running"
@@ -125,6 +125,25 @@ def test_a_run_marked_failed_half_way_would_be_green_if_unlock_did_not_fail(begu
     run = begun("release", "deploy", "running")
     mark(run, "failed", session)
     assert finish(run, session, unlock="failed") == "failed"
+
+
+def test_a_guards_run_whose_press_failed_would_be_green_if_tell_did_not_fail(begun, session):
+    for tell, ends in (("success", "success"), ("failed", "failed")):
+        run = begun("swype_guard", "press", "failed")
+        for ti in run.get_task_instances(session=session):
+            if ti.task_id in ("hold_payments", "settle_payments"):
+                ti.state = "upstream_failed"
+        assert finish(run, session, tell=tell) == ends
+
+
+@pytest.mark.parametrize(("word", "watch"), [("success", "success"), ("failed", "failed")])
+def test_a_guards_run_that_is_marked_while_it_watches_still_tells(begun, session, word, watch):
+    """Marked failed it has something to tell, as a task of it has failed; marked success it has not."""
+    run = begun("swype_guard", "watch", "deferred")
+    mark(run, word, session)
+    found = states(run, session)
+    assert (found["watch"], found["press"], found["tell"]) == (watch, "skipped", None)
+    assert str(run.state) == "running"
 
 
 def test_a_run_that_has_not_ended_cannot_be_deleted_and_one_that_has_can(begun, session):

@@ -11,6 +11,8 @@ from include.release.kube import Cluster, KubeError
 from include.release.loading import Sources
 from include.restarts.loading import read_guard
 from include.restarts.press import read_note
+from include.restarts.rearm import restore
+from include.restarts.rearm_note import RearmNote
 from plugins.operators import at_once
 from plugins.sensors.guard_watch import guard_watch
 from plugins.triggers.restarts import RestartTrigger
@@ -46,6 +48,25 @@ def test_the_watch_presses_at_once_and_the_tasks_behind_it_find_that(guards, cha
     (told,) = chat.told
     for said in ("[pressed] web-app", "is scaled from 1 to 0, by this run", "4 restarts", note.evidence):
         assert said in told, said
+
+
+def test_a_press_that_is_re_armed_before_the_tasks_behind_look_is_told(guards, chat, records):
+    guards.add()
+    guards.trip()
+    run = guards.begin()
+    wake(guards, run)
+    note = RearmNote(run="web_rearm/run-1", by="oncall", reason="all is well", replicas=1)
+    restore(guards.client, guards.namespace, "web-app", note)
+    guards.confirm(run)
+    guards.press(run)
+    guards.tell(run)
+    assert (run.states["press"], run.states["tell"]) == ("skipped", "success")
+    (told,) = chat.told
+    assert told.startswith("*[pressed] web-app")
+    for said in ("RE-ARMED since, by oncall at 20", "is scaled from 1 to 0", "4 restarts", "(4 network)"):
+        assert said in told, said
+    assert "stays at zero" not in told
+    assert [(each.kind, each.outcome) for each in records.changes()] == [("press", "pressed")]
 
 
 @pytest.mark.parametrize("method", ["create", "list", "patch"])

@@ -33,7 +33,7 @@ def test_four_restarts_by_the_network_press_and_the_note_and_the_evidence_say_wh
     assert evidence is not None
     assert "connection refused" in evidence["data"]["pods.json"]
     (told,) = chat.told
-    assert told.startswith("*[pressed] web-app in payments (guard web)*")
+    assert told.startswith(f"*[pressed] web-app in {guards.namespace} (guard web)*")
     for said in (
         "is scaled from 1 to 0",
         "4 restarts",
@@ -64,7 +64,9 @@ def test_teutonet_helm_charts_1744_a_press_is_always_told_and_a_failed_tell_neit
     assert run.states["tell"] == "failed"  # red: nobody may think that people know
     assert "NOT TOLD: webhook" in run.errors["tell"]
     assert guards.replicas() == 0  # not undone
-    assert "[pressed] web-app in payments" in capsys.readouterr().out  # not hidden: in the log, ...
+    assert (
+        f"[pressed] web-app in {guards.namespace}" in capsys.readouterr().out
+    )  # not hidden: in the log, ...
     (change,) = records.changes()  # ... and in the history
     assert (change.kind, change.outcome, change.run) == ("press", "pressed", "web_guard/run-1")
     note = read_note(guards.live())
@@ -85,7 +87,7 @@ def test_other_causes_are_told_once_per_cooldown_and_not_pressed(guards, chat):
     assert first.states["press"] == "skipped"
     assert second.states == {"confirm": "skipped", "tell": "skipped"}
     (told,) = chat.told
-    assert told.startswith("*[alert] web-app in payments (guard web)*")
+    assert told.startswith(f"*[alert] web-app in {guards.namespace} (guard web)*")
     assert "not pressed" in told
     assert guards.replicas() == 1
 
@@ -219,7 +221,7 @@ def test_a_dry_run_does_everything_but_act_and_says_what_it_would_do(guards, cha
     assert guards.replicas() == 1
     assert read_note(guards.live()) is None
     (told,) = chat.told
-    assert told.startswith("*[dry run] web-app in payments (guard web)*")
+    assert told.startswith(f"*[dry run] web-app in {guards.namespace} (guard web)*")
     assert "would be scaled from 1 to 0" in told
     # It does not say so again with every run.
     assert guards.whole(run_id="run-2").states["confirm"] == "skipped"
@@ -241,7 +243,7 @@ class TestApproval:
         run.execute(task)
         assert guards.replicas() == 1
         told = Chat.told.pop()
-        assert told.startswith("*[waits for approval] press of web-app in payments (guard web)*")
+        assert told.startswith(f"*[waits for approval] press of web-app in {guards.namespace} (guard web)*")
         assert "boss may answer, within 7 minutes" in told
         return run, task, shown[0]
 
@@ -255,7 +257,7 @@ class TestApproval:
 
     def test_who_may_is_shown_what_there_is_and_an_approval_presses(self, guards, chat, monkeypatch):
         run, task, shown = self.asked(guards, monkeypatch)
-        assert shown.subject == "Press the red button of web-app in payments?"
+        assert shown.subject == f"Press the red button of web-app in {guards.namespace}?"
         assert shown.assigned_users == [{"id": "boss", "name": "boss"}]
         assert shown.response_timeout.total_seconds() == 7 * 60
         for said in ("is scaled to zero", "4 restarts", "connection refused", "not pressed"):
@@ -307,10 +309,10 @@ class TestTrouble:
         connection(tmp_path / "down")
         for run_id in ("run-1", "run-2"):
             run = guards.whole(run_id=run_id)
-            assert run.states == {"confirm": "failed", "tell": "success"}
+            assert run.states == {"confirm": "failed", "tell": "failed"}  # red, though people are told
             assert "does not answer" in run.errors["confirm"]
         (told,) = chat.told
-        assert told.startswith("*[failed] web-app in payments (guard web)*")
+        assert told.startswith(f"*[failed] web-app in {guards.namespace} (guard web)*")
         assert "could not decide: `confirm` failed" in told
 
     def test_no_permission_to_press_is_said_and_tried_again(self, guards, chat, monkeypatch, capsys):

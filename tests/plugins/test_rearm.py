@@ -80,7 +80,7 @@ def test_the_former_replicas_come_back_and_people_are_told(pressed, chat, record
     tell(run)
     run.execute(UnlockRearmOperator(task_id="unlock", guard="web"))
     (told,) = chat.told
-    assert told.startswith("*[re-armed] web-app in payments (re-arm)*")
+    assert told.startswith(f"*[re-armed] web-app in {pressed.namespace} (re-arm)*")
     for said in (
         "is scaled from 0 to 2",
         "for 30 minutes it tells people",
@@ -90,6 +90,17 @@ def test_the_former_replicas_come_back_and_people_are_told(pressed, chat, record
         assert said in told, said
     assert records.changes()[0].kind == "re-arm"
     assert Lock(pressed.client, pressed.namespace, "web-app").read().holder == ""
+
+
+def test_who_may_not_re_arm_cannot_flood_the_list(pressed, chat):
+    for run_id, user in (("run-1", "dev"), ("run-2", "dev"), ("run-3", "guest")):
+        run = rearm(begin(run_id, user), "check")
+        assert run.states["check"] == "failed"
+        tell(run)
+        assert run.states["tell"] == "success"
+    assert [each.partition("*Asked for by:* ")[2].split()[0] for each in chat.told] == ["dev", "guest"]
+    assert all(each.startswith(f"*[refused] web-app in {pressed.namespace} (re-arm)*") for each in chat.told)
+    assert "Nothing was scaled" in chat.told[0]
 
 
 def test_after_it_nothing_is_pressed_by_itself_for_the_cooldown(pressed, chat):

@@ -81,7 +81,7 @@ def test_it_names_what_protects_why_how_often_and_what_to_look_out_for():
     lines = ["KEDA's ScaledObject x is paused", "swype-app belongs to Helm"]
     message = told(press=pressed(lines=lines), evidence="evidence-swype-1", approved_by="boss")
     text = message.plain()
-    assert message.subject == "[pressed] swype-app in payments (guard swype)"
+    assert message.subject == "[pressed] swype-app in sre (guard swype)"
     for said in (
         "Restarts: 4 of container swype in 15 minutes (4 network); the limit is 3",
         "Why: connection refused: dial tcp 192.0.2.10:5010 (4 restarts)",
@@ -180,7 +180,7 @@ def test_payments_are_told_when_there_is_something_to_tell():
     assert (good.outcome, good.paragraph) == ("pressed", "Held. 3 rolled back.")
     bad = message({"result": "held", "summary": "Held."}, None, "`settle_payments` failed: the shop is away")
     assert bad.outcome == "failed"
-    assert "mark the newer run of swype_guard failed" in bad.paragraph
+    assert "mark the newer run of swype_guard success" in bad.paragraph
     assert bad.paragraph.endswith("Held.")
 
 
