@@ -44,10 +44,9 @@ def measure(here: Ground, guards: int, options: Options, say: Say) -> Size:
         looked = idle(on.supervisor, options.idle_seconds)
         say(f"idle: triggerer {looked.rss_mb:.0f} MB and {looked.cpu:.1f} % of a core")
         tally = press_all(on, guards, options.presses, say)
-        load, cores = os.getloadavg()[1], os.cpu_count()
-        say(
-            f"load average meanwhile {load:.1f} on {cores} cores (more than the cores: the times are of a busy machine)"
-        )
+        load, cores = os.getloadavg()[1], os.cpu_count() or 1
+        busy = ": a busy machine, and these are its times" if load > cores else ""
+        say(f"load average meanwhile {load:.1f} on {cores} cores{busy}")
         extra = len(on.observer.zeros) - len(tally.presses)
     return Size(guards, tally.presses, tally.lost, extra, looked, on.armed_after)
 
