@@ -9,6 +9,7 @@ import sys
 from pydantic import BaseModel
 
 from include.capacity.policy import CapacityPolicies
+from include.logs.retention import LogRetention
 from include.orders.codes import OrderErrors
 from include.orders.config import Orders
 from include.release.environments import Environments
@@ -28,6 +29,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "orders": Orders,
     "order_errors": OrderErrors,
     "images-lock": ImageLock,
+    "log-retention": LogRetention,
 }
 
 

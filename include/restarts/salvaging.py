@@ -7,17 +7,19 @@ wait until it is found. What is wrong is told to people, by ``guards_alive``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from include.release.models import validated
 from include.release.problems import Problem
+from include.release.salvaging import part_of, without
 from include.release.yamlfile import Document, Keys
 from include.restarts.guards import Guard, Guards
 
 GUARDS = "guards"
+LISTS = (GUARDS,)
 Check = Callable[[Guards, Document], list[Problem]]
 
 
@@ -78,29 +80,15 @@ def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Sa
         if not pending:
             # `value` is there: without one there are problems.
             return Salvaged(value, wrong) if value is not None else None
-        parts = {_part_of(left, each.line) for each in pending}
+        parts = {part_of(left, each.line, LISTS) for each in pending}
         if None in parts:
             return None
         for part in parts:
             if part is not None:
                 wrong.append(
-                    _wrong(left, part, [each for each in pending if _part_of(left, each.line) == part])
+                    _wrong(left, part, [each for each in pending if part_of(left, each.line, LISTS) == part])
                 )
-        left, pending = _without(left, {part for part in parts if part is not None}), []
-
-
-def _part_of(document: Document, line: int) -> Keys | None:
-    """The guard, or the key that all guards share, in which a line is."""
-    starts = [
-        (each, keys)
-        for keys, each in document.lines.items()
-        if (len(keys) == 1 and keys[0] != GUARDS) or (len(keys) == 2 and keys[0] == GUARDS)
-    ]
-    before = [(each, keys) for each, keys in starts if each <= line]
-    begun = max((each for each, _ in before), default=0)
-    # Two of them on one line cannot be told apart.
-    found = [keys for each, keys in before if each == begun]
-    return found[0] if len(found) == 1 and document.lines.get((GUARDS,)) != line else None
+        left, pending = without(left, {part for part in parts if part is not None}, LISTS), []
 
 
 def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> Wrong:
@@ -136,21 +124,3 @@ def _to_rearm(facts: dict[Any, Any]) -> Guard | None:
         return Guard.model_validate(known)
     except ValidationError:
         return None
-
-
-def _without(document: Document, parts: set[Keys]) -> Document:
-    """The document without these parts; every other value keeps its line."""
-    gone = {part[1] for part in parts if part[0] == GUARDS}
-    guards = document.value[GUARDS]
-    stay = [index for index in range(len(guards)) if index not in gone]
-    numbers = {old: new for new, old in enumerate(stay)}
-    value = {key: each for key, each in document.value.items() if (key,) not in parts}
-    value[GUARDS] = [guards[index] for index in stay]
-    lines: dict[Keys, int] = {}
-    for keys, line in document.lines.items():
-        if len(keys) >= 2 and keys[0] == GUARDS:
-            if keys[1] in numbers:
-                lines[(GUARDS, numbers[int(keys[1])], *keys[2:])] = line
-        elif keys[:1] not in parts:
-            lines[keys] = line
-    return replace(document, value=value, lines=lines)

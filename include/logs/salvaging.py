@@ -1,0 +1,132 @@
+"""A retention file with mistakes in it: which of its volumes are cleaned up all the same.
+
+A mistake in one volume must not stop the others. A hold that is wrong may be about any file of the volumes it names
+(or of all, when it names none that can be read), so these volumes wait until it is put right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.logs.retention import LogRetention
+from include.release.models import validated
+from include.release.problems import Problem
+from include.release.salvaging import part_of, without
+from include.release.yamlfile import Document, Keys
+
+VOLUMES, HOLDS = "volumes", "holds"
+LISTS = (VOLUMES, HOLDS)
+Check = Callable[[LogRetention, Document], list[Problem]]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A part of the file that is not right.
+
+    Attributes:
+        name: the volume's, with its line; a hold's case; of what all share, its key.
+        problems: what is wrong.
+        then: what follows from that.
+        volume: the volume's name, where it can be read.
+    """
+
+    name: str
+    problems: Sequence[Problem]
+    then: str
+    volume: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people, on one line."""
+        said = [
+            f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
+        ]
+        return f"{self.name}: {self.then} until this is put right: {'; '.join(said)}."
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What is right, and what is not. ``retention`` is None when no volume is left."""
+
+    retention: LogRetention | None
+    wrong: Sequence[Wrong] = ()
+
+    @property
+    def text(self) -> str:
+        """What is wrong, for people; empty when nothing is."""
+        return "\n".join(each.text for each in self.wrong)
+
+
+def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Salvaged | None:
+    """The file without what has a problem; None when it is not to be told what has.
+
+    Args:
+        document: the file.
+        problems: what is wrong with its YAML; more is found here.
+        check: finds what is wrong with a file that is well-formed.
+    """
+    if not isinstance(document.value, dict) or not isinstance(document.value.get(VOLUMES), list):
+        return None
+    wrong: list[Wrong] = []
+    left, pending = document, list(problems)
+    while True:
+        if not left.value[VOLUMES]:
+            return Salvaged(None, wrong)
+        value, found = validated(LogRetention, left)
+        pending += found if value is None else check(value, left)
+        if not pending:
+            return Salvaged(value, wrong)
+        by_part: dict[Keys, list[Problem]] = {}
+        for each in pending:
+            part = part_of(left, each.line, LISTS)
+            if part is None:
+                return None
+            by_part.setdefault(part, []).append(each)
+        gone = set(by_part)
+        for part, said in by_part.items():
+            found_wrong, waiting = _wrong(left, part, said)
+            wrong.append(found_wrong)
+            gone |= waiting
+        left, pending = without(left, gone, LISTS), []
+
+
+def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> tuple[Wrong, set[Keys]]:
+    """What is wrong, and the volumes that wait for it."""
+    if part[0] not in LISTS:
+        return Wrong(str(part[0]), problems, "the default counts"), set()
+    raw = document.value[part[0]][part[1]]
+    facts: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    line = document.line(part)
+    if part[0] == VOLUMES:
+        name = facts.get("name")
+        known = name if isinstance(name, str) else ""
+        shown = f"{known} (line {line})" if known else f"the volume on line {line}"
+        return Wrong(shown, problems, "it is not cleaned up", known), set()
+    waiting = _held(document, facts)
+    names = [str(_name(document, index)) for _, index in sorted(waiting, key=str)]
+    case = facts.get("case")
+    shown = f"the hold for case {case} (line {line})" if isinstance(case, str) else f"the hold on line {line}"
+    return Wrong(shown, problems, f"{', '.join(names) or 'nothing'} is not cleaned up"), waiting
+
+
+def _held(document: Document, facts: dict[str, Any]) -> set[Keys]:
+    """The volumes that a wrong hold may be about."""
+    indexes = range(len(document.value[VOLUMES]))
+    wanted = facts.get("volumes")
+    names = {_name(document, index) for index in indexes}
+    if (
+        isinstance(wanted, list)
+        and wanted
+        and all(isinstance(each, str) and each in names for each in wanted)
+    ):
+        return {(VOLUMES, index) for index in indexes if _name(document, index) in wanted}
+    return {(VOLUMES, index) for index in indexes}
+
+
+def _name(document: Document, index: Any) -> Any:
+    raw = document.value[VOLUMES][index]
+    return (
+        raw.get("name") if isinstance(raw, dict) else f"the volume on line {document.line((VOLUMES, index))}"
+    )
