@@ -225,8 +225,10 @@ class _ZstdSource:
         self._ended = False
 
     def read(self, size: int) -> bytes:
+        if self._ended:
+            return b""
         found = self._output.read(size)
-        if len(found) < size and not self._ended:
+        if len(found) < size:
             self._ended = True
             said = self._process.communicate()[1].decode(errors="replace").strip()
             if self._process.returncode:

@@ -1,0 +1,113 @@
+"""Notes of what a step has done already, in the run's directory: whole whenever they are there.
+
+archived/<chunk>.json     a chunk of the plan whose archives have their names
+verified/<archive>.json   an archive that was read back and holds what it should
+deleting                  this run has begun to delete: from then on its archives may be all there is
+
+A rerun does what has no note.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from .entries import sync_directory
+from .layout import Layout
+from .manifests import Place
+
+ARCHIVED, VERIFIED, DELETING = "archived", "verified", "deleting"
+
+
+def write(path: str, facts: dict[str, Any]) -> None:
+    """Write a note: on the disk first, then under its name."""
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    sync_directory(os.path.dirname(path))
+
+
+def read(path: str) -> dict[str, Any] | None:
+    """A note, None when there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def directory(layout: Layout, kind: str) -> str:
+    """Where the notes of a kind are; it is made."""
+    path = os.path.join(layout.run, kind)
+    os.makedirs(path, mode=0o750, exist_ok=True)
+    return path
+
+
+def note_chunk(layout: Layout, chunk: str, facts: dict[str, Any]) -> None:
+    """A chunk is archived; what an earlier try verified of it was another file."""
+    for archive in facts["archives"]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(layout.run, VERIFIED, _flat(Place(layout, archive["archive"]))))
+    write(os.path.join(directory(layout, ARCHIVED), chunk + ".json"), facts)
+
+
+def chunks(layout: Layout) -> dict[str, dict[str, Any]]:
+    """What was noted of the chunks that are archived."""
+    folder = os.path.join(layout.run, ARCHIVED)
+    found = {}
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder)):
+            facts = read(os.path.join(folder, name)) if name.endswith(".json") else None
+            if facts is not None:
+                found[name[: -len(".json")]] = facts
+    return found
+
+
+def forget_chunk(layout: Layout, chunk: str) -> None:
+    """A chunk is to be archived again, and so is the step."""
+    for path in (os.path.join(layout.run, ARCHIVED, chunk + ".json"), layout.answer("archive")):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def archives(layout: Layout) -> list[Place]:
+    """The archives that a run has written."""
+    return [
+        Place(layout, archive["archive"]) for note in chunks(layout).values() for archive in note["archives"]
+    ]
+
+
+def note_verified(place: Place, facts: dict[str, Any]) -> None:
+    """An archive holds what its manifest says."""
+    write(os.path.join(directory(place.layout, VERIFIED), _flat(place)), facts)
+
+
+def verified(place: Place) -> dict[str, Any] | None:
+    """What the verification of an archive noted; None when it was not verified."""
+    return read(os.path.join(place.layout.run, VERIFIED, _flat(place)))
+
+
+def note_deleting(layout: Layout) -> bool:
+    """From here on something may be gone. Returns whether an earlier try has noted it already."""
+    path = os.path.join(layout.run, DELETING)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+    except FileExistsError:
+        return True
+    sync_directory(layout.run)
+    return False
+
+
+def deleting(layout: Layout) -> bool:
+    """Whether this run has begun to delete."""
+    return os.path.exists(os.path.join(layout.run, DELETING))
+
+
+def _flat(place: Place) -> str:
+    return place.name.replace("/", "-") + ".json"

@@ -1,0 +1,229 @@
+"""One change: a file unlinked, a range punched, a file cut off, an archive expired. Each looks at the file again first."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import openness, punching
+from .beneath import ChangedError, Tree, only_grown, unchanged
+from .classes import Policy
+from .entries import Entry
+from .leaving import CHANGED, GONE, HELD, NOT_FREED, OPEN, UNREADABLE, Left
+from .manifests import Place, Record
+from .request import DAY, Request
+from .writing import segments_of
+
+BLOCK = 512
+PIECE = 1 << 20
+MOST_OPEN = 20
+"""Open files whose holders are looked for."""
+
+
+@dataclass
+class Done:
+    """What was changed: files and bytes that came back, by what was done."""
+
+    files: dict[str, int] = field(default_factory=dict)
+    freed: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
+    """Bytes that were written to truncated files since the plan, and are in no archive."""
+    left: Left = field(default_factory=Left)
+    opened: list[tuple[str, int, int]] = field(default_factory=list)
+    """Files that are open: path, device, inode."""
+
+    def add(self, kind: str, files: int, freed: int) -> None:
+        """Count some more."""
+        self.files[kind] = self.files.get(kind, 0) + files
+        self.freed[kind] = self.freed.get(kind, 0) + freed
+
+    def merge(self, facts: dict[str, Any]) -> None:
+        """Add what another process did."""
+        for kind, count in facts["files"].items():
+            self.add(kind, count, facts["freed"][kind])
+        self.lost += facts["lost"]
+        self.left.merge(facts["left"])
+        self.opened += [tuple(each) for each in facts["opened"][: MOST_OPEN - len(self.opened)]]
+
+    def facts(self) -> dict[str, Any]:
+        """For another process."""
+        return {
+            "files": self.files,
+            "freed": self.freed,
+            "lost": self.lost,
+            "left": self.left.facts(),
+            "opened": self.opened,
+        }
+
+
+class Remover:
+    """Changes files of a volume. What is not as planned any more is left and counted, and raises nothing."""
+
+    def __init__(self, request: Request, holds_are_new: bool) -> None:
+        self.done = Done()
+        self._request = request
+        self._tree = Tree(request.root)
+        self._archives: Tree | None = None
+        self._held = Policy(request).holder if holds_are_new and request.holds else None
+        self._now = request.now()
+        self._recent = request.open_days * DAY
+        self._trusted = openness.seen_by_one_node(openness.file_system(request.root))
+        openness.ignore_lease_breaks()
+
+    def close(self) -> None:
+        """Close the directories."""
+        self._tree.close()
+        if self._archives is not None:
+            self._archives.close()
+
+    def delete(self, entry: Entry) -> None:
+        """Unlink a file, unless it has changed or somebody has it open."""
+        if self._is_held(entry):
+            return
+        descriptor = -1
+        try:
+            directory = self._tree.directory(entry.directory)
+            name = entry.name
+            try:
+                descriptor = self._tree.open(directory, name)
+                found = os.fstat(descriptor)
+                state = openness.state(descriptor, keep=True)
+            except PermissionError:
+                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                state = openness.UNKNOWN
+            if not unchanged(found, entry):
+                self.done.left.add(CHANGED, entry.path)
+            elif self._is_open(state, found):
+                self._open(entry, found)
+            else:
+                os.unlink(name, dir_fd=directory)
+                last = found.st_nlink == 1
+                self.done.add("deleted", 1, found.st_blocks * BLOCK if last else 0)
+        except OSError as error:
+            self._failed(entry, error)
+        except ChangedError:
+            self.done.left.add(CHANGED, entry.path)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def punch(self, entry: Entry, record: Record | None) -> None:
+        """Free a range of a file that stays; with a record, only where the file still has what was archived."""
+        with self._to_write(entry) as descriptor:
+            if descriptor < 0:
+                return
+            before = os.fstat(descriptor)
+            if record is not None and not _as_archived(descriptor, record):
+                emptied = punching.first_byte(descriptor, entry.end) >= entry.end
+                self.done.left.add(GONE if emptied else CHANGED, entry.path)
+                return
+            try:
+                freed = punching.punch(descriptor, entry.start, entry.end)
+            except punching.NotPunchableError:
+                self.done.left.add(NOT_FREED, entry.path)
+                return
+            self.done.add("punched", 1, freed)
+            if before.st_mtime_ns == entry.mtime_ns:  # nobody writes: its age is what it was
+                os.utime(descriptor, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def truncate(self, entry: Entry, record: Record | None) -> None:
+        """Set a file's size to zero; what was written since the plan is lost, as its class accepts."""
+        with self._to_write(entry) as descriptor:
+            if descriptor < 0:
+                return
+            before = os.fstat(descriptor)
+            if record is not None and not _as_archived(descriptor, record):
+                self.done.left.add(CHANGED, entry.path)
+                return
+            os.ftruncate(descriptor, 0)
+            self.done.lost += max(0, before.st_size - entry.end)
+            after = os.fstat(descriptor).st_blocks
+            self.done.add("truncated", 1, max(0, before.st_blocks - after) * BLOCK)
+
+    def expire(self, entry: Entry) -> None:
+        """Remove an archive whose time is over, then its manifest."""
+        place = Place(self._request.layout, os.fsdecode(entry.path))
+        try:
+            if self._archives is None:
+                self._archives = Tree(place.layout.archives)
+            directory = self._archives.directory(entry.directory)
+            found = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
+            if not unchanged(found, entry):
+                self.done.left.add(CHANGED, entry.path)
+                return
+            os.unlink(entry.name, dir_fd=directory)
+            self.done.add("expired", 1, found.st_blocks * BLOCK)
+        except FileNotFoundError:
+            self.done.left.add(GONE, entry.path)
+        except ChangedError:
+            self.done.left.add(CHANGED, entry.path)
+            return
+        except OSError as error:
+            self._failed(entry, error)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place.manifest)
+
+    @contextlib.contextmanager
+    def _to_write(self, entry: Entry) -> Any:
+        """The file, open for reading and writing; -1 where it is not what was planned, which is counted."""
+        descriptor = -1
+        try:
+            if not self._is_held(entry):
+                opened = self._tree.open_to_write(self._tree.directory(entry.directory), entry.name)
+                if only_grown(os.fstat(opened), entry):
+                    descriptor = opened
+                else:
+                    os.close(opened)
+                    self.done.left.add(CHANGED, entry.path)
+            yield descriptor
+        except OSError as error:
+            self._failed(entry, error)
+        except ChangedError:
+            self.done.left.add(CHANGED, entry.path)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _is_held(self, entry: Entry) -> bool:
+        if self._held is None or self._held(entry.path) is None:
+            return False
+        self.done.left.add(HELD, entry.path)
+        return True
+
+    def _is_open(self, state: str, found: os.stat_result) -> bool:
+        if state == openness.CLOSED and self._trusted:
+            return False
+        told = openness.UNKNOWN if state == openness.CLOSED else state
+        return openness.is_open(told, found.st_mtime, self._now, self._recent)
+
+    def _open(self, entry: Entry, found: os.stat_result) -> None:
+        self.done.left.add(OPEN, entry.path)
+        if len(self.done.opened) < MOST_OPEN:
+            self.done.opened.append((os.fsdecode(entry.path), found.st_dev, found.st_ino))
+
+    def _failed(self, entry: Entry, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self.done.left.add(GONE, entry.path)
+        else:
+            self.done.left.add(UNREADABLE, entry.path, error.strerror or "")
+
+
+def _as_archived(descriptor: int, record: Record) -> bool:
+    """Whether a file has in the record's range what was archived from it."""
+    segments = record.segments
+    if segments is not None and segments_of(descriptor, record.start, record.end) != segments:
+        return False
+    digest = hashlib.sha256()
+    for offset, count in [(0, record.end - record.start)] if segments is None else segments:
+        place, end = record.start + offset, record.start + offset + count
+        while place < end:
+            data = os.pread(descriptor, min(PIECE, end - place), place)
+            if not data:
+                return False
+            digest.update(data)
+            place += len(data)
+    return digest.hexdigest() == record.sha256

@@ -1,0 +1,149 @@
+"""The command ``verify``: read the archives back, and compare every file's bytes with its checksum.
+
+The checksums were taken from what was read from the files themselves. What is verified here, and nothing else, may
+be deleted. The notes say which archives were verified: a rerun reads the others only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from typing import Any
+
+from . import codecs, notes
+from .manifests import Manifest, Place, Record
+from .problems import StepError
+from .request import Request
+from .summary import say, sized
+from .workers import count, share
+
+PIECE = 1 << 20
+
+
+class UnfitError(Exception):
+    """An archive does not hold what its manifest says."""
+
+
+def run(request: Request) -> dict[str, Any]:
+    """Verify. Returns the facts of the answer. Raises StepError when an archive is not what it should be."""
+    begun = time.monotonic()
+    places = notes.archives(request.layout)
+    todo = [place for place in places if notes.verified(place) is None]
+    if len(todo) < len(places):
+        say(f"{len(places) - len(todo)} of {len(places)} archives are verified already, by an earlier try.")
+    damaged = []
+    for task, facts in share(len(todo), lambda task: _one(todo[task]), count(request.workers)):
+        if "damaged" in facts:
+            damaged.append((todo[task], facts["damaged"]))
+            say(f"DAMAGED: {todo[task].archive}: {facts['damaged']}")
+    if damaged:
+        raise _refusal(request, damaged)
+    found = [notes.verified(place) or {} for place in places]
+    facts = {
+        "archives": len(found),
+        "files": sum(note["files"] for note in found),
+        "bytes": sum(note["bytes"] for note in found),
+    }
+    say(
+        f"Read back {facts['archives']} archives: {facts['files']} files, {sized(facts['bytes'])}, all as they were "
+        f"({time.monotonic() - begun:.1f} s)."
+        if found
+        else "No archives to verify."
+    )
+    return facts
+
+
+def _one(place: Place) -> dict[str, Any]:
+    try:
+        facts = check(place)
+    except (UnfitError, codecs.DamagedError, StepError) as error:
+        return {"damaged": str(error)}
+    notes.note_verified(place, facts)
+    return facts
+
+
+def check(place: Place) -> dict[str, Any]:
+    """Compare an archive, read back from the disk, with its manifest. Raises UnfitError, DamagedError, StepError, OSError."""
+    forget(place.archive)
+    forget(place.manifest)
+    manifest = Manifest(place.manifest)
+    if manifest.archive != place.name:
+        raise UnfitError(f"its manifest belongs to {manifest.archive}")
+    source = codecs.source(codecs.codec_of(place.archive), place.archive)
+    files = size = at = 0
+    try:
+        for record in manifest:
+            files += 1
+            size += record.end - record.start
+            if record.link:
+                continue
+            at = _compare(source, record, at)
+        assert manifest.end is not None
+        rest = _drain(source)
+        if at + rest != manifest.end["stored"]:
+            raise UnfitError(f"it has {at + rest} bytes instead of {manifest.end['stored']}")
+    finally:
+        source.close()
+    return {"archive": place.name, "files": files, "bytes": size}
+
+
+def _compare(source: codecs.Source, record: Record, at: int) -> int:
+    """Read a record's bytes, which begin at ``record.at``; the source is at ``at``. Returns where it is then."""
+    skip(source, record.at - at)
+    left = stored = record.stored
+    digest = hashlib.sha256()
+    while left:
+        data = source.read(min(PIECE, left))
+        if not data:
+            raise UnfitError(f"it ends within {record.path!r}")
+        digest.update(data)
+        left -= len(data)
+    if digest.hexdigest() != record.sha256:
+        raise UnfitError(f"the checksum of {record.path!r} ({record.start} to {record.end}) is wrong")
+    return record.at + stored
+
+
+def skip(source: codecs.Source, count: int) -> None:
+    """Read so many bytes and forget them."""
+    if count < 0:
+        raise UnfitError("its manifest is out of order")
+    while count:
+        data = source.read(min(PIECE, count))
+        if not data:
+            raise UnfitError("it ends early")
+        count -= len(data)
+
+
+def _drain(source: codecs.Source) -> int:
+    size = 0
+    while True:
+        data = source.read(PIECE)
+        if not data:
+            return size
+        size += len(data)
+
+
+def forget(path: str) -> None:
+    """Let the kernel drop what it has of a file in memory: what is read then comes from the disk."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def _refusal(request: Request, damaged: list[tuple[Place, str]]) -> StepError:
+    """Remove what is damaged, and the notes that it was archived: a rerun of ``archive`` then writes it again."""
+    names = {place.name for place, _ in damaged}
+    for chunk, note in notes.chunks(request.layout).items():
+        if names & {archive["archive"] for archive in note["archives"]}:
+            notes.forget_chunk(request.layout, chunk)
+    text = "\n".join(f"  {place.archive}: {why}" for place, why in damaged[:10])
+    return StepError(
+        f"{len(damaged)} archives do not hold what was put into them. Nothing was deleted.\n{text}\n"
+        "Look at the disk below the archives. Then run `archive` of this run again: it writes these again.",
+        facts={"damaged": [{"archive": place.name, "why": why} for place, why in damaged[:10]]},
+    )

@@ -1,0 +1,220 @@
+"""One archive while it is written: a plain tar, compressed, and its manifest beside it.
+
+Both are written as ``*.partial``, and take their names when they are on the disk: what has its name is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import codecs, tar
+from .entries import Entry, sync_directory
+from .manifests import ManifestWriter, Place, Record
+
+PIECE = 1 << 20
+PARTIAL = ".partial"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PADDING = [tar.padding(size) for size in range(tar.BLOCK)]
+
+
+class ArchiveWriter:
+    """Writes an archive. Raises OSError, the volume being full among others; ``abort`` then removes it."""
+
+    def __init__(self, place: Place, codec: str, facts: dict[str, Any], threads: int = 1) -> None:
+        self.place = place
+        for path in (place.archive, place.manifest):
+            _make(os.path.dirname(path))
+            for leftover in (path, path + PARTIAL):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(leftover)
+        self._archive = os.open(place.archive + PARTIAL, _CREATE, 0o640)
+        self._listing = -1
+        self._sink: codecs.Sink | None = None
+        try:
+            self._listing = os.open(place.manifest + PARTIAL, _CREATE, 0o640)
+            self._sink = codecs.sink(codec, self._archive, threads)
+            self.manifest = ManifestWriter(self._listing, {**facts, "archive": place.name})
+        except BaseException:
+            self.abort()
+            raise
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        self._at = 0
+
+    def small(self, entry: Entry, found: os.stat_result, data: bytes) -> None:
+        """Add a whole file whose bytes were read at once."""
+        size = len(data)
+        head = tar.header(entry.path, size, int(found.st_mtime), found.st_mode, found.st_uid, found.st_gid)
+        at = self._at + len(head)
+        tail = _PADDING[size % tar.BLOCK]
+        self._parts += (head, data, tail)
+        self._at = at + size + len(tail)
+        self._waiting += len(head) + size + len(tail)
+        if self._waiting >= PIECE:
+            self._flush()
+        self.manifest.add(
+            Record(
+                entry.path,
+                entry.dev,
+                entry.ino,
+                size,
+                found.st_mtime_ns,
+                found.st_nlink,
+                found.st_mode & 0o7777,
+                entry.action,
+                0,
+                size,
+                at,
+                hashlib.sha256(data).hexdigest(),
+            )
+        )
+
+    def link(self, entry: Entry, found: os.stat_result, first: Record) -> None:
+        """Add one more name of a file that is in this archive already."""
+        head = tar.header(
+            entry.path, 0, int(found.st_mtime), found.st_mode, found.st_uid, found.st_gid, link=first.path
+        )
+        self._put(head)
+        self.manifest.add(first._replace(path=entry.path, link=first.path))
+
+    def streamed(
+        self,
+        entry: Entry,
+        found: os.stat_result,
+        descriptor: int,
+        segments: tar.Segments | None,
+        still: Callable[[os.stat_result], bool],
+    ) -> Record | None:
+        """Add the range of a file piece by piece, of a sparse one its segments (offset from the range's start, bytes).
+
+        Returns what the manifest says; None when ``still`` denies what fstat(2) told afterwards: the bytes are in
+        the archive then, but nothing counts on them.
+        """
+        length = entry.end - entry.start
+        name = entry.path if not entry.start and entry.end == entry.size else part_name(entry)
+        about = int(found.st_mtime), found.st_mode, found.st_uid, found.st_gid
+        if segments is None:
+            self._put(tar.header(name, length, *about))
+        else:
+            self._put(tar.sparse_header(name, length, segments, *about))
+        at, digest, stored, short = self._at, hashlib.sha256(), 0, False
+        for offset, count in [(0, length)] if segments is None else segments:
+            place, end = entry.start + offset, entry.start + offset + count
+            while place < end:
+                data = os.pread(descriptor, min(PIECE, end - place), place)
+                if not data:  # it got shorter: the member has to be as long as its header said
+                    short = True
+                    data = bytes(min(PIECE, end - place))
+                digest.update(data)
+                self._put(data)
+                place += len(data)
+            stored += count
+        self._put(tar.padding(stored))
+        after = os.fstat(descriptor)
+        if short or not still(after):
+            return None
+        record = Record(
+            entry.path,
+            entry.dev,
+            entry.ino,
+            entry.size,
+            found.st_mtime_ns,
+            found.st_nlink,
+            found.st_mode & 0o7777,
+            entry.action,
+            entry.start,
+            entry.end,
+            at,
+            digest.hexdigest(),
+            segments,
+        )
+        self.manifest.add(record)
+        return record
+
+    def finish(self) -> dict[str, Any]:
+        """Bring both onto the disk and give them their names. Returns what is in them. Raises OSError."""
+        assert self._sink is not None
+        if not self.manifest.entries:
+            self.abort()
+            return {}
+        self._put(tar.END)
+        self._flush()
+        self._sink.close()
+        self._sink = None
+        last = self.manifest.finish(self._at)
+        os.fsync(self._archive)
+        size = os.fstat(self._archive).st_size + os.fstat(self._listing).st_size
+        self._close()
+        for path in (self.place.archive, self.place.manifest):
+            os.rename(path + PARTIAL, path)
+            sync_directory(os.path.dirname(path))
+        return {"archive": self.place.name, "size": size, **last}
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._sink is not None:
+            self._sink.abort()
+            self._sink = None
+        self._close()
+        for path in (self.place.archive, self.place.manifest):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path + PARTIAL)
+
+    def _close(self) -> None:
+        for descriptor in (self._archive, self._listing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._archive = self._listing = -1
+
+    def _put(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._at += len(data)
+        self._waiting += len(data)
+        if self._waiting >= PIECE:
+            self._flush()
+
+    def _flush(self) -> None:
+        assert self._sink is not None
+        self._sink.write(b"".join(self._parts))
+        self._parts, self._waiting = [], 0
+
+
+def _make(directory: str) -> None:
+    """Make a directory, and those above it, on the disk too."""
+    if not os.path.isdir(directory):
+        above = os.path.dirname(directory)
+        _make(above)
+        with contextlib.suppress(FileExistsError):  # by a process beside this one
+            os.mkdir(directory, 0o750)
+        sync_directory(above)
+
+
+def part_name(entry: Entry) -> bytes:
+    """The name of a part of a file in the archive; parts in the order of their names are the file."""
+    return b"%s.bytes-%020d-%020d" % (entry.path, entry.start, entry.end)
+
+
+def segments_of(descriptor: int, start: int, end: int, gap: int = 1 << 16) -> tar.Segments:
+    """Where a file has data between start and end: (offset from start, bytes). Holes below ``gap`` bytes count as data."""
+    found: list[tuple[int, int]] = []
+    place = start
+    while place < end:
+        try:
+            first = os.lseek(descriptor, place, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # the file system does not tell: then everything counts as data
+                return [(0, end - start)]
+            break  # a hole up to the end
+        if first >= end:
+            break
+        place = min(end, os.lseek(descriptor, first, os.SEEK_HOLE))
+        if found and first - start - sum(found[-1]) < gap:
+            found[-1] = (found[-1][0], place - start - found[-1][0])
+        else:
+            found.append((first - start, place - first))
+    return found
