@@ -123,6 +123,29 @@ def rearm_params() -> dict[str, Param]:
     }
 
 
+def cleanup_params(names: list[str]) -> dict[str, Param]:
+    """What the DAG ``log_cleanup`` asks for; its schedule asks for nothing."""
+    known: dict[str, Any] = {"examples": names} if names else {}
+    intent = intent_params()
+    return {
+        "volumes": Param(
+            default=[],
+            type="array",
+            items={"type": "string"},
+            title="Volumes",
+            description="Which to clean up; none chosen: all of include/config/log_retention.yaml.",
+            **known,
+        ),
+        "dry_run": intent["dry_run"],
+        REASON: Param(
+            default=None,
+            type=["null", "string"],
+            title="Reason",
+            description="By hand: why now, in a few words. It goes on record.",
+        ),
+    }
+
+
 def guard_params() -> dict[str, Param]:
     """Guards that somebody may lift with open eyes: the lock of a run that still runs, and data."""
     return {
