@@ -10,10 +10,11 @@ import argparse
 import importlib
 import sys
 import traceback
+from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from .holder import working
-from .problems import DONE, EXIT_CODES, FAILED, StepError
+from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
 
@@ -45,10 +46,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
     )
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--request", required=True, metavar="FILE", help="request.json")
+    parser.add_argument("--root", metavar="DIR", help="where the volume is, if not where the request says")
+    parser.add_argument("--archive-to", metavar="DIR", help="the same of the directory for archives")
     found = parser.parse_args(arguments)
     facts: Dict[str, Any] = {"command": found.command}
     try:
-        facts.update(step(found.command, read_request(found.request)))
+        request = placed(read_request(found.request), found.root, found.archive_to)
+        facts.update(step(found.command, request))
     except StepError as error:
         say(error.text)
         print_summary({**facts, "ok": False, "error": error.text, "code": error.code, **error.facts})
@@ -60,6 +64,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return FAILED
     print_summary(facts)
     return DONE
+
+
+def placed(request: Request, root: Optional[str], archive_to: Optional[str]) -> Request:
+    """The request for where the volume really is. Raises StepError unless these are absolute paths."""
+    for path in (root, archive_to):
+        if path and not path.startswith("/"):
+            raise StepError(f"{path} is no absolute path", BAD_REQUEST)
+    return replace(request, root=root or request.root, archive_to=archive_to or request.archive_to)
 
 
 def step(command: str, request: Request) -> Dict[str, Any]:
