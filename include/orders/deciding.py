@@ -89,10 +89,10 @@ def _failing(text: str, meaning: Meaning, tried: Tried, orders: Orders) -> Decis
     if meaning.restart_helps and tried.restarts < orders.errors.restarts:
         again = f"{text} It is restarted: it picks up where it left off."
         return Decision(next="restart", text=again, good=False)
-    if tried.restarts:
-        why = f"A restart did not help ({plural(tried.restarts, 'restart')})."
-    elif not meaning.restart_helps:
+    if not meaning.restart_helps:
         why = "A restart does not help against that."
+    elif tried.restarts:
+        why = f"A restart did not help ({plural(tried.restarts, 'restart')})."
     else:
         why = "No restart is configured."
     return Decision(next="hand_over", text=f"{text} {why}", tell=meaning.tell, good=False)

@@ -209,7 +209,8 @@ class Judge:
                 f"{self._hint(code)}."
             )
             return Stop("systemic", code, text)
-        if self._tries[order] > self._too_often:
+        # A processor that names its orders sets them aside itself; tries that are not the order's fault do not count there.
+        if not self._named_orders and self._tries[order] > self._too_often:
             text = (
                 f"Order {order} failed {self._tries[order]} times, far more than its {plural(self._errors.tries, 'try', 'tries')}: "
                 "nobody sets it aside, and it is tried again and again before others."
