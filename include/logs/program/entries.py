@@ -122,6 +122,16 @@ class Plan:
                 entries += int(fields[1])
                 number += 1
 
+    def totals(self) -> tuple[int, int]:
+        """How many frames and entries there are, as the plan's end says."""
+        with open(self.path, "rb") as file:
+            file.seek(max(self._first, os.stat(self.path).st_size - 64))
+            end = file.read().rpartition(b"# ")[2]
+        numbers = end.split()
+        if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+            raise StepError(f"{self.path}: the plan has no end; plan again")
+        return int(numbers[0]), int(numbers[1])
+
     def entries(self, frame: Frame) -> list[Entry]:
         """The entries of a frame."""
         parse, directory = self.parse, frame.directory

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .fields import Fields
 from .layout import Layout
@@ -83,10 +83,19 @@ class Request:
         """Where the clean-up keeps its own things."""
         return Layout(self.root, self.slug, self.archive_to)
 
+    @property
+    def holds_told(self) -> List[List[Any]]:
+        """The holds as the plan has them: whether there are others by the time of a change shows there."""
+        return [[hold.case, hold.owner, list(hold.globs)] for hold in self.holds]
+
     def now(self) -> float:
         """The moment ages are counted from: never later than the clock, so that nothing goes too early."""
         clock = time.time()
         return clock if self.as_of is None else min(self.as_of, clock)
+
+    def holds_facts(self) -> List[Dict[str, Any]]:
+        """The holds as JSON has them."""
+        return [{"case": hold.case, "owner": hold.owner, "globs": list(hold.globs)} for hold in self.holds]
 
     def log_class(self, name: str) -> Optional[LogClass]:
         """The class of a name; None when the policy has it no more."""

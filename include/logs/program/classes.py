@@ -1,0 +1,65 @@
+"""Which class a file belongs to, when its time is over, and what holds it."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Optional, Tuple
+
+from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, LETTERS, PUNCH
+from .globs import compiled
+from .request import DAY, Hold, LogClass, Request
+
+NEVER = -(2**63)
+"""A moment before every file's."""
+NS = 10**9
+
+
+class Policy:
+    """The classes and holds of a request, ready for many files. Moments are nanoseconds since 1970."""
+
+    def __init__(self, request: Request) -> None:
+        self.classes: Tuple[LogClass, ...] = request.classes
+        self.holds: Tuple[Hold, ...] = request.holds
+        self.match = compiled([found.globs for found in self.classes]).match
+        self.held = compiled([hold.globs for hold in self.holds]).match if self.holds else None
+        now = request.now()
+        self.cutoffs: List[int] = [_before(now, found.keep_days) for found in self.classes]
+        """A file last changed before this has had its live time."""
+        self.size_cutoffs: List[int] = [_before(now, _least_days(found)) for found in self.classes]
+        """Size takes only what was last changed before this."""
+
+    def holder(self, path: bytes) -> Optional[Hold]:
+        """The hold on a path; None when there is none."""
+        found = self.held(os.fsdecode(path)) if self.held else None
+        return self.holds[found.lastindex - 1] if found and found.lastindex else None
+
+    def class_number(self, path: bytes) -> Optional[int]:
+        """The first class whose globs match; None when no class does."""
+        found = self.match(os.fsdecode(path))
+        return found.lastindex - 1 if found and found.lastindex else None
+
+    def whole(self, number: int) -> str:
+        """What happens to a whole file of the class."""
+        return ARCHIVE_DELETE if self.classes[number].archive else DELETE
+
+    def part(self, number: int) -> str:
+        """What happens to a part of a file that is written to."""
+        found = self.classes[number]
+        return ARCHIVE_PUNCH if found.archive else PUNCH
+
+    def heads(self) -> List[str]:
+        """How a record of a whole file begins, class by class."""
+        return [f"{LETTERS[self.whole(number)]}{number} " for number in range(len(self.classes))]
+
+
+def _least_days(found: LogClass) -> float:
+    """Days that size takes nothing from: an archive keeps the rest of the compliance minimum, a deletion can't."""
+    if not found.archive:
+        return found.minimum_days
+    if found.archive_keep_days is None:
+        return 0
+    return max(found.minimum_days - found.archive_keep_days, 0)
+
+
+def _before(now: float, days: Optional[float]) -> int:
+    return NEVER if days is None else int((now - days * DAY) * NS)

@@ -1,0 +1,82 @@
+"""Archives whose time is over: since they were made, and since the newest of their bytes was written.
+
+Nothing goes of which a single file is held, nor what cannot be read: its manifest says what is in it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any, Dict, Iterator, List
+
+from .classes import Policy
+from .entries import EXPIRE_ARCHIVE, Entry
+from .manifests import Manifest, Place, all_manifests
+from .problems import StepError
+from .request import DAY, Request
+from .summary import say, shown
+
+
+class Expiring:
+    """Finds them; ``left`` is what stays although its archive time is over, and why."""
+
+    def __init__(self, request: Request, policy: Policy) -> None:
+        self._request = request
+        self._policy = policy
+        self._now = request.now()
+        self.left: List[Dict[str, Any]] = []
+        self.space: Dict[str, Dict[int, int]] = {}
+        """What the archives of each class take (bytes), by their age in days."""
+
+    def entries(self) -> Iterator[Entry]:
+        """The archives that go."""
+        for path in all_manifests(self._request.layout):
+            try:
+                manifest = Manifest(path)
+                created = datetime.fromisoformat(
+                    str(manifest.header["created"]).replace("Z", "+00:00")
+                ).timestamp()
+                name = manifest.archive
+            except (StepError, KeyError, ValueError) as error:
+                self._leave(path, f"its manifest cannot be read: {error}")
+                continue
+            try:
+                seen = os.lstat(Place(self._request.layout, name).archive)
+            except OSError:
+                continue  # gone already, or not yet there
+            found = self._request.log_class(manifest.class_name)
+            space, age = seen.st_blocks * 512, int(max(self._now - created, 0) // DAY)
+            by_age = self.space.setdefault(manifest.class_name, {})
+            by_age[age] = by_age.get(age, 0) + space
+            if found is None or found.archive_keep_days is None:
+                continue
+            if created + found.archive_keep_days * DAY >= self._now:
+                continue
+            if self._stays(path, manifest, found.minimum_days):
+                continue
+            yield Entry(
+                os.fsencode(name), seen.st_dev, seen.st_ino, seen.st_size, seen.st_blocks, seen.st_mtime_ns,
+                seen.st_nlink, seen.st_nlink, found.name, EXPIRE_ARCHIVE, 0, seen.st_size,
+            )  # fmt: skip
+
+    def _stays(self, path: str, manifest: Manifest, minimum_days: float) -> bool:
+        """Whether an archive stays although its archive time is over."""
+        try:
+            for record in manifest:
+                hold = self._policy.holder(record.path)
+                if hold:
+                    self._leave(path, f"{shown(record.path)} in it is held: {hold.case} ({hold.owner})")
+                    return True
+        except StepError as error:
+            self._leave(path, error.text)
+            return True
+        newest = float((manifest.end or {}).get("last", self._now))
+        if newest + minimum_days * DAY >= self._now:
+            self._leave(path, f"its newest bytes are less than {minimum_days:g} days old")
+            return True
+        return False
+
+    def _leave(self, path: str, why: str) -> None:
+        say(f"Kept: the archive of {path}: {why}")
+        if len(self.left) < 20:
+            self.left.append({"manifest": os.path.basename(path), "why": why})

@@ -1,0 +1,101 @@
+"""The plan as people read it: a dry run prints it, and the real run prints the same before it goes on."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from .summary import sized
+
+SAID = {
+    "delete": "delete",
+    "archive_delete": "archive, then delete",
+    "archive_punch": "archive, then free within the open file",
+    "punch": "free within the open file",
+    "truncate": "archive, then truncate (config accepts a loss)",
+    "expire_archive": "delete archives whose time is over",
+}
+WHY = {
+    "open": "open, with nothing in them to free",
+    "open_hard_links": "open files that have more than one name",
+    "open_not_punchable": "open, and this file system frees no ranges; config accepts no loss",
+    "changed": "changed while we looked",
+    "hard_links": "more hard links than one run takes",
+    "future": "last changed in the future",
+    "links": "symbolic links (never followed)",
+    "special": "no regular files",
+    "minimum_days": "beyond keep_size, but within the compliance minimum",
+    "unreadable": "cannot be read",
+}
+
+
+def listing(facts: Dict[str, Any]) -> str:
+    """A plan's answer in words."""
+    lines = [f"Plan: {file_count(facts['files'])} to clean up, {sized(facts['freed'])} to free."]
+    for found in facts["classes"]:
+        new = "  NEW: never cleaned on this volume" if found["new"] else ""
+        lines.append(f"class {found['name']}: {file_count(found['files'])}, {sized(found['bytes'])}{new}")
+        for action, amount in found["actions"].items():
+            lines.append(
+                f"  {SAID.get(action, action)}: {file_count(amount['files'])}, frees {sized(amount['bytes'])}"
+            )
+            lines += [f"    {path}" for path in found["examples"].get(action, ())]
+        if found["held"]["files"]:
+            lines.append(f"  held: {file_count(found['held']['files'])}, {sized(found['held']['bytes'])}")
+    loose = facts["unclassified"]
+    if loose["files"]:
+        lines.append(f"of no class, kept: {file_count(loose['files'])}, {sized(loose['bytes'])}")
+        lines += [f"    {item['path']} ({sized(item['bytes'])})" for item in loose["largest"][:5]]
+    for why, amount in facts["left"].items():
+        lines.append(f"left, {WHY.get(why, why)}: {file_count(amount['files'])}, {sized(amount['bytes'])}")
+        lines += [f"    {path}" for path in amount["examples"][:5]]
+    lines += [f"archive kept, {item['why']}: {item['manifest']}" for item in facts["expired_left"]]
+    lines += [f"not looked into, {example}" for example in facts["unreadable_examples"]]
+    lines += [f"not looked into, another file system: {path}" for path in facts["other_file_systems"]]
+    return "\n".join(lines)
+
+
+def outlook(facts: Dict[str, Any]) -> List[str]:
+    """What is missing, and what would have to change, in words; nothing where the floor is met."""
+    missed = facts.get("shortfall")
+    if not missed:
+        return []
+    after = facts["after"]
+    lines = [
+        f"Free after the clean-up: {after['free_percent']:.1f} % ({sized(after['free'])}); the floor is "
+        f"{after['floor_percent']:g} %, the target {after['target_percent']:g} %. "
+        f"{sized(after['to_floor'])} are missing to the floor, {sized(missed['missing'])} to the target. "
+        "Retention was not shortened."
+    ]
+    for change in missed["together"] or [found for found in missed["settings"] if found["enough"]]:
+        lines.append("  " + setting(change))
+    if missed["together"]:
+        lines.insert(1, "No single setting frees enough. Together these would:" if missed["policy_can"]
+                     else "Even all of these together do not free enough:")  # fmt: skip
+    elif missed["settings"]:
+        lines.insert(1, "Any one of these would reach the target:")
+    else:
+        lines.append("No retention setting can free anything within the compliance minimum.")
+    lines.append(
+        f"Or {sized(missed['add_storage'])} more storage: the target is then met for {missed['add_storage_days']} days."
+    )
+    return lines
+
+
+def setting(change: Dict[str, Any]) -> str:
+    """One change of the policy, in words."""
+    name = change["setting"]
+    days = name != "keep_size"
+    now = (
+        "no limit"
+        if change["from"] is None
+        else f"{change['from']:g} days"
+        if days
+        else sized(change["from"])
+    )
+    to = f"{change['to']:g} days" if days else sized(change["to"])
+    return f"class {change['class']}: {name} from {now} to {to} frees {sized(change['frees'])}"
+
+
+def file_count(count: int) -> str:
+    """``1 file``, ``2,000 files``."""
+    return f"{count:,} file{'' if count == 1 else 's'}"

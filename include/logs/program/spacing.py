@@ -1,0 +1,116 @@
+"""The command ``space``: what came of it. Is the floor met, and has the space come back that was freed?
+
+The answer: what usage says, and
+
+    expected        bytes that the changes should have given back, archives on the volume taken off
+    returned        bytes by which less is used than before; what was written meanwhile is in it
+    not_returned    null, or that far too little came back: bytes, and deleted files that are still open
+    shortfall       null, or what is missing to the target and what would have to change (see shortfall)
+    forecast        see forecast
+    alerts          [{kind, text}]: floor_missed, not_returned, inodes
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Dict, List, Optional
+
+from . import forecast, history, shortfall
+from .listing import outlook
+from .measuring import in_words
+from .request import Request
+from .summary import kept, say, sized
+from .unlinked import unlinked
+from .usage import Usage, usage
+
+WORTH_A_WORD = 1 << 20
+"""Bytes: less than this may be anything."""
+
+
+def run(request: Request) -> Dict[str, Any]:
+    """Verify the space. Returns the answer."""
+    space = usage(request)
+    answers = {
+        name: kept(request.layout.answer(name)) or {} for name in ("measure", "plan", "archive", "delete")
+    }
+    path = request.layout.history
+    if not request.dry_run:
+        history.append(path, [history.point_line(_point(request, space, answers))])
+    past = history.read(path)
+    facts = space.facts(request)
+    facts.update(_returned(request, space, answers))
+    facts["shortfall"] = _shortfall(request, past, space)
+    facts["forecast"] = forecast.facts(past.points, time.time(), space.free)
+    facts["largest"] = answers["plan"].get("largest", [])
+    facts["alerts"] = _alerts(request, facts)
+    say(in_words(request, facts))
+    for alert in facts["alerts"]:
+        say(alert["text"])
+    return facts
+
+
+def _returned(request: Request, space: Usage, answers: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
+    """What should have come back, and what did."""
+    taken = int(answers["archive"].get("archive_bytes", 0)) if not request.archive_to else 0
+    expected = int(answers["delete"].get("freed_bytes", 0)) - taken
+    before = answers["measure"].get("used")
+    returned = int(before) - space.used if before is not None else None
+    facts: Dict[str, Any] = {"expected": expected, "returned": returned, "not_returned": None}
+    if returned is not None and expected >= WORTH_A_WORD and returned < expected / 2:
+        found = unlinked(os.stat(request.root).st_dev)
+        facts["not_returned"] = {"bytes": expected - returned, "unlinked": found}
+    return facts
+
+
+def _shortfall(request: Request, past: history.History, space: Usage) -> Optional[Dict[str, Any]]:
+    try:
+        grounds = shortfall.kept_grounds(request)
+    except (OSError, ValueError):
+        grounds = []  # there was no plan: the storage to ask for is known all the same
+    return shortfall.missed(request, past, grounds, space)
+
+
+def _alerts(request: Request, facts: Dict[str, Any]) -> List[Dict[str, str]]:
+    alerts = []
+    if facts["shortfall"]:
+        text = "\n".join(outlook({"after": facts, "shortfall": facts["shortfall"]}))
+        alerts.append({"kind": "floor_missed", "text": text})
+    if facts["not_returned"]:
+        alerts.append({"kind": "not_returned", "text": _not_returned(facts)})
+    if facts["inodes_free_percent"] < request.floor_percent:
+        text = f"Only {facts['inodes_free_percent']:.1f} % of the inodes are free: no file can be made without one."
+        alerts.append({"kind": "inodes", "text": text})
+    return alerts
+
+
+def _not_returned(facts: Dict[str, Any]) -> str:
+    found = facts["not_returned"]
+    lines = [
+        f"{sized(facts['expected'])} were freed, but only {sized(facts['returned'])} less are used: "
+        f"{sized(found['bytes'])} were written meanwhile, or have not come back."
+    ]
+    for item in found["unlinked"]:
+        lines.append(f"  deleted, but still open: {item['path']} ({sized(item['bytes'])}), by {item['by']}")
+    if not found["unlinked"]:
+        lines.append(
+            "  No deleted file is seen open from here; a snapshot, or a process elsewhere, may keep them."
+        )
+    return "\n".join(lines)
+
+
+def _point(request: Request, space: Usage, answers: Dict[str, Dict[str, Any]]) -> history.Point:
+    classes = answers["plan"].get("classes", [])
+    done = answers["delete"].get("ok") is True
+    return history.Point(
+        time.time(),
+        request.run,
+        history.AFTER,
+        space.used,
+        space.size,
+        space.free,
+        {found["name"]: found["bytes"] - (found["freed"] if done else 0) for found in classes},
+        [found["name"] for found in classes if done and found["actions"]],
+        int(answers["archive"].get("bytes", 0)),
+        int(answers["archive"].get("archive_bytes", 0)),
+    )
