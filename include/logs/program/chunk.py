@@ -19,7 +19,7 @@ from .writing import ArchiveWriter, segments_of
 
 LARGE = 4 << 20
 """Bytes from which a file is read piece by piece, into an archive that is compressed by several threads."""
-MANY_HOLES = 1 << 20
+MANY_HOLES = 1 << 16
 """Bytes from which it pays off to look for holes."""
 BLOCK = 512
 

@@ -57,7 +57,7 @@ class Deletion:
         places = notes.archives(request.layout)
         self._places = [place for place in places if not _of_links(place)]
         self._linked_places = [place for place in places if _of_links(place)]
-        self._holds_are_new = [vars(hold) for hold in request.holds] != plan.header.get("holds")
+        self._holds_are_new = request.holds_facts() != plan.header.get("holds")
 
     def require_archives(self) -> None:
         """Raises StepError unless everything that is to be archived first was archived and verified."""

@@ -13,7 +13,7 @@ from .beneath import ChangedError, Tree, only_grown, unchanged
 from .classes import Policy
 from .entries import Entry
 from .leaving import CHANGED, GONE, HELD, NOT_FREED, OPEN, UNREADABLE, Left
-from .manifests import Place, Record
+from .manifests import Manifest, Place, Record
 from .request import DAY, Request
 from .writing import segments_of
 
@@ -153,6 +153,9 @@ class Remover:
             found = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
             if not unchanged(found, entry):
                 self.done.left.add(CHANGED, entry.path)
+                return
+            if self._held is not None and any(self._held(record.path) for record in Manifest(place.manifest)):
+                self.done.left.add(HELD, entry.path)
                 return
             os.unlink(entry.name, dir_fd=directory)
             self.done.add("expired", 1, found.st_blocks * BLOCK)

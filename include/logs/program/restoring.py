@@ -1,0 +1,215 @@
+"""The command ``restore``: bring files back from the archives, never over one that is there.
+
+Everything is written to a directory of its own first, each byte compared with the checksums of the manifest; a file
+gets its name when it is whole. Its date is that of the restore: retention counts from there, not from its first life.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import filecmp
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import codecs
+from .manifests import Place
+from .problems import StepError
+from .request import Request
+from .selecting import Original, Piece, facts, names, select, wish
+from .summary import say, shown, sized
+from .verifying import UnfitError, skip
+
+RESTORED = "restored"
+PIECE = 1 << 20
+SHOWN = 20
+
+
+@dataclass
+class Outcome:
+    """What became of the files."""
+
+    restored: list[tuple[bytes, Original]] = field(default_factory=list)
+    there: list[bytes] = field(default_factory=list)
+    """Were there already, the same."""
+    conflicts: list[bytes] = field(default_factory=list)
+    """Another file lies where they belong."""
+    damaged: list[str] = field(default_factory=list)
+
+
+def run(request: Request) -> dict[str, Any]:
+    """Restore. Returns the facts of the answer. Raises StepError."""
+    asked = wish(request)
+    files = select(request, asked)
+    base = request.layout.state if not asked.to else request.root
+    target = os.path.join(base, asked.to or os.path.join(RESTORED, request.slug))
+    if not files:
+        raise StepError(
+            "No archive of this volume has what is asked for. Nothing was restored.", facts={"files": 0}
+        )
+    _require_space(files, base if not os.path.isabs(asked.to) else os.path.dirname(target))
+    os.makedirs(target, mode=0o750, exist_ok=True)
+    working = os.path.join(target, f".restoring-{request.slug}")
+    shutil.rmtree(working, ignore_errors=True)
+    os.mkdir(working, 0o750)
+    outcome = Outcome()
+    try:
+        broken = _write(files, working, outcome)
+        for number, (file, name) in enumerate(zip(files, names(files))):
+            if number not in broken:
+                _publish(os.path.join(working, str(number)), target, name, file, outcome)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+    return _answer(outcome, target)
+
+
+def _require_space(files: list[Original], base: str) -> None:
+    """Raises StepError when the files do not fit."""
+    needed = sum(piece.record.stored for file in files for piece in file.pieces)
+    there = os.statvfs(base)
+    free = there.f_bavail * there.f_frsize
+    if needed > free:
+        raise StepError(
+            f"{len(files)} files of {sized(needed)} are asked back, and {sized(free)} are free on {base}. Nothing was "
+            "restored.\nAsk for less, or restore to another volume.",
+            facts={"needed_bytes": needed, "free_bytes": free},
+        )
+
+
+def _write(files: list[Original], working: str, outcome: Outcome) -> set[int]:
+    """Every piece into its file, archive by archive. Returns the numbers of the files that are not whole."""
+    by_archive: dict[Place, list[tuple[int, Piece]]] = {}
+    for number, file in enumerate(files):
+        for piece in file.pieces:
+            by_archive.setdefault(piece.place, []).append((number, piece))
+    broken: set[int] = set()
+    for place, pieces in by_archive.items():
+        pieces.sort(key=lambda each: each[1].record.at)
+        say(f"{place.name}: {len(pieces)} files")
+        left = {number for number, _ in pieces}
+        try:
+            for number in _from_archive(place, pieces, files, working):
+                left.discard(number)
+        except (codecs.DamagedError, UnfitError, FileNotFoundError) as error:
+            outcome.damaged.append(f"{place.name}: {error}")
+            broken |= left
+    for number, file in enumerate(files):
+        if number not in broken:
+            _complete(os.path.join(working, str(number)), file)
+    return broken
+
+
+def _from_archive(place: Place, pieces: list[tuple[int, Piece]], files: list[Original], working: str) -> Any:
+    """Write the pieces of one archive; yields the number of each file whose piece is right."""
+    if not os.path.exists(place.archive):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place.archive)
+    source = codecs.source(codecs.codec_of(place.archive), place.archive)
+    at = 0
+    written: tuple[int, int] | None = None
+    try:
+        for number, piece in pieces:
+            path = os.path.join(working, str(number))
+            if written is not None and written[1] == piece.record.at < at:
+                shutil.copyfile(
+                    os.path.join(working, str(written[0])), path
+                )  # one more name of the same bytes
+                yield number
+                continue
+            skip(source, piece.record.at - at)
+            at = _extract(source, piece, files[number].first, path)
+            written = (number, piece.record.at)
+            yield number
+    finally:
+        source.close()
+
+
+def _extract(source: codecs.Source, piece: Piece, first: int, path: str) -> int:
+    """Write one piece to where it belongs in its file. Returns where the source is then. Raises UnfitError."""
+    digest = hashlib.sha256()
+    at = piece.record.at
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        for place, count, _ in piece.extents:
+            os.lseek(descriptor, place - first, os.SEEK_SET)
+            while count:
+                data = source.read(min(PIECE, count))
+                if not data:
+                    raise UnfitError(f"it ends within {shown(piece.record.path)}")
+                digest.update(data)
+                codecs.write_all(descriptor, data)
+                count -= len(data)
+                at += len(data)
+    finally:
+        os.close(descriptor)
+    if digest.hexdigest() != piece.record.sha256:
+        raise UnfitError(f"the checksum of {shown(piece.record.path)} is wrong")
+    return at
+
+
+def _complete(path: str, file: Original) -> None:
+    """Holes at the end, the mode, and onto the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.ftruncate(descriptor, file.last - file.first)
+        os.fchmod(descriptor, file.pieces[-1].record.mode & 0o777)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(source: str, target: str, name: bytes, file: Original, outcome: Outcome) -> None:
+    """Give a whole file its name, unless something lies there."""
+    path = os.path.join(os.fsencode(target), name)
+    os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+    try:
+        try:
+            os.link(source, path, follow_symlinks=False)
+        except OSError as error:
+            if error.errno == errno.EEXIST:
+                raise
+            if os.path.lexists(path):  # no hard links here, and the volume is ours
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+            os.rename(source, path)
+    except FileExistsError:
+        same = (
+            os.path.isfile(path)
+            and not os.path.islink(path)
+            and filecmp.cmp(os.fsencode(source), path, shallow=False)
+        )
+        (outcome.there if same else outcome.conflicts).append(name)
+    else:
+        outcome.restored.append((name, file))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(source)
+
+
+def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
+    """Tell people, and return the facts. Raises StepError when a file could not be brought back."""
+    size = sum(piece.record.end - piece.record.start for _, file in outcome.restored for piece in file.pieces)
+    say(f"Restored {len(outcome.restored)} files, {sized(size)}, to {target}.")
+    if outcome.there:
+        say(f"{len(outcome.there)} were there already, the same.")
+    for name in outcome.conflicts[:SHOWN]:
+        say(f"Not restored: another file lies at {shown(name)}.")
+    for text in outcome.damaged[:SHOWN]:
+        say(f"DAMAGED: {text}")
+    found = {
+        "to": target,
+        "files": len(outcome.restored),
+        "bytes": size,
+        "there_already": len(outcome.there),
+        "restored": [{"path": shown(name), **facts(file)} for name, file in outcome.restored[:SHOWN]],
+        "conflicts": [shown(name) for name in outcome.conflicts],
+        "damaged": outcome.damaged,
+    }
+    if outcome.conflicts or outcome.damaged:
+        raise StepError(
+            f"{len(outcome.conflicts)} files were not restored since another one lies there, and "
+            f"{len(outcome.damaged)} archives cannot be read. Everything else is restored.\n"
+            "Choose another directory for what lies in the way; look at the disk below the archives for what is damaged.",
+            facts=found,
+        )
+    return found
