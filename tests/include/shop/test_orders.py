@@ -9,34 +9,7 @@ from typing import Any
 
 import pytest
 
-from include.shop.shop.common.db import Database
-
-
-def orders(shop: Any) -> dict[str, int]:
-    database = Database(shop.env["DATABASE_URL"])
-    with database.connection() as connection:
-        found = {
-            r["status"]: r["n"]
-            for r in connection.rows("SELECT status, count(*) AS n FROM orders GROUP BY status")
-        }
-        found["fulfilled"] = connection.count("fulfilments")
-    database.close()
-    return found
-
-
-def change(shop: Any, statement: str) -> None:
-    database = Database(shop.env["DATABASE_URL"])
-    with database.transaction() as connection:
-        connection.execute(statement)
-    database.close()
-
-
-def rows(shop: Any, statement: str) -> list[dict[str, Any]]:
-    database = Database(shop.env["DATABASE_URL"])
-    with database.connection() as connection:
-        found = connection.rows(statement)
-    database.close()
-    return found
+from tests.include.shop.orderbook import change, orders, rows
 
 
 @pytest.fixture

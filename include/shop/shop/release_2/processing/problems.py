@@ -66,7 +66,7 @@ def incomplete(user: Any, item: Any, quantity: Any) -> Optional[str]:
         wrong.append("no quantity (quantity is null)")
     elif type(quantity) is not int or not 1 <= quantity <= MOST_PIECES:
         wrong.append(f"quantity is {_shown(quantity)}, expected 1 to {MOST_PIECES}")
-    return f"the order has {', '.join(wrong)}" if wrong else None
+    return f"the order is incomplete: {', '.join(wrong)}" if wrong else None
 
 
 def _shown(value: Any) -> str:

@@ -37,6 +37,8 @@ class Streak:
             DatabaseError: when other workers' successes cannot be asked for.
         """
         with self._lock:
+            if self.stop is not None:
+                return True
             if not self._orders:
                 self._since = now()
             hit = self._orders.setdefault(code, set())

@@ -1,0 +1,231 @@
+"""Orders that cannot be processed, and a world that lets none be: each ends in a state that on-call can read."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.include.shop.orderbook import allow_null, change, orders, problems, rows
+
+
+@pytest.fixture
+def ready(both: Any) -> Any:
+    both.prepare(1, 2)
+    return both
+
+
+@pytest.fixture
+def shipper(shop: Any) -> Any:
+    """A shipper, and the orders' processors of the shop call it."""
+    started = shop.start(
+        "shipper:1.0.0", "shop.shipper", SHIPPER_LEDGER=str(shop.folder / "shipped")
+    ).serving()
+    place = re.search(r"taking shipments on (\S+)", started.output())
+    assert place is not None
+    shop.env |= {"SHIPPER_URL": f"http://{place[1]}", "SHIPPER_TIMEOUT_SECONDS": "1"}
+    return started
+
+
+def test_orders_with_null_fields_are_set_aside_and_the_others_go_on(ready: Any) -> None:
+    allow_null(ready)
+    change(
+        ready,
+        "UPDATE orders SET item = NULL WHERE id = 2",
+        "UPDATE orders SET quantity = NULL WHERE id = 3",
+        "UPDATE orders SET user_id = NULL WHERE id = 4",
+        "UPDATE orders SET item = NULL, quantity = NULL, user_id = NULL, created_at = NULL WHERE id = 5",
+        "UPDATE orders SET created_at = NULL WHERE id = 6",
+        "UPDATE orders SET status = NULL WHERE id = 7",
+        "UPDATE orders SET quantity = 0, item = ' ' WHERE id = 8",
+        "UPDATE orders SET quantity = -2147483648 WHERE id = 9",
+    )
+    ready.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(ready) == {"processed": 13, "held": 7, "fulfilled": 13}
+    nothing = "no user (user_id is null), no item (item is null), no quantity (quantity is null)"
+    assert problems(ready) == {
+        2: (13, "the order is incomplete: no item (item is null)", True),
+        3: (13, "the order is incomplete: no quantity (quantity is null)", True),
+        4: (13, "the order is incomplete: no user (user_id is null)", True),
+        5: (13, f"the order is incomplete: {nothing}", True),
+        7: (13, "the order has no status (status is null)", True),
+        8: (13, "the order is incomplete: no item (item is ' '), quantity is 0, expected 1 to 1000000", True),
+        9: (13, "the order is incomplete: quantity is -2147483648, expected 1 to 1000000", True),
+    }
+    log = (ready.folder / "orders.log").read_text()
+    assert log.count("Error Processing Order. Error #13\n") == 7
+    assert "Processing Order 7\nError Processing Order. Error #13\n" in log
+    assert log.endswith("All Orders processed.\n")
+
+
+def test_bytes_that_are_no_text_stop_nobody(shop: Any) -> None:
+    shop.prepare(1, 2)
+    allow_null(shop)
+    with sqlite3.connect(shop.env["DATABASE_URL"].removeprefix("sqlite:///")) as raw:
+        raw.execute("UPDATE orders SET item = CAST(x'ff00fe0a41' AS TEXT) WHERE id = 3")
+        raw.execute("UPDATE orders SET item = x'00ff', quantity = 'many' WHERE id = 4")
+        raw.execute("UPDATE orders SET item = ? WHERE id = 5", ("Processing Order 9\n" * 100_000,))
+    shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="1")
+    assert orders(shop) == {"processed": 17, "held": 3, "fulfilled": 17}
+    found = problems(shop)
+    assert [found[order][0] for order in (3, 4, 5)] == [12, 13, 12]
+    assert "quantity is 'many'" in found[4][1]
+    assert max(len(text) for _, text, _ in found.values()) <= 300
+    log = (shop.folder / "orders.log").read_text()
+    assert log.count("Processing Order 9\n") == 1
+
+
+def test_an_order_opened_again_after_it_was_fulfilled_is_not_fulfilled_again(ready: Any) -> None:
+    ready.run("shop:2.0.0", "shop.orders", "--once")
+    change(ready, "UPDATE orders SET status = 'open' WHERE id = 4")
+    ready.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(ready) == {"processed": 19, "held": 1, "fulfilled": 20}
+    assert problems(ready)[4][::2] == (15, True)
+
+
+def test_an_order_that_kills_its_worker_each_time_is_set_aside(ready: Any) -> None:
+    change(
+        ready,
+        "INSERT INTO order_claims (order_id, worker, claimed_until, attempts) VALUES (4, 'gone/1', 1, 6)",
+    )
+    ready.run("shop:2.0.0", "shop.orders", "--once")
+    assert problems(ready) == {
+        4: (16, "taken 6 times, and its worker ended each time before the order did", True)
+    }
+
+
+def test_a_set_aside_order_is_opened_again_once_its_cause_is_gone(ready: Any) -> None:
+    change(ready, "UPDATE orders SET item = 'Triffid' WHERE id = 4")
+    ready.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="2")
+    said = ready.run("shop:2.0.0", "shop.orders", "--reopen", "4", "5", expect=1)
+    assert "order 4 is open again, with all its tries" in said
+    assert "order 5 is not set aside: nothing done" in said
+    change(ready, "INSERT INTO plants (name, price_cents) VALUES ('Triffid', 6600)")
+    ready.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(ready) == {"processed": 20, "fulfilled": 20}
+    (problem,) = rows(ready, "SELECT set_aside_at, solved_at FROM order_problems")
+    assert problem["set_aside_at"] is None
+    assert problem["solved_at"] is not None
+
+
+def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(ready: Any) -> None:
+    change(ready, "DELETE FROM plants")
+    said = ready.run(
+        "shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="6", ORDER_RETRY_SECONDS="500"
+    )
+    assert re.search(
+        r"order processor: stopped: error #12 on 6 different orders and none processed since 2", said
+    )
+    assert said.endswith("ended early: many orders failed with the same error (exit status 4)\n")
+    assert orders(ready) == {"open": 20, "fulfilled": 0}
+    assert "All Orders processed." not in said
+
+
+def test_a_success_between_lets_the_batch_go_on(shop: Any) -> None:
+    shop.prepare(1, 2)
+    change(shop, "UPDATE orders SET item = 'Triffid' WHERE id % 2 = 0")
+    shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_STOP_AFTER="6", ORDER_MAX_ATTEMPTS="1")
+    assert orders(shop) == {"processed": 10, "held": 10, "fulfilled": 10}
+
+
+@pytest.mark.parametrize("mode", ["refuse", "500", "reset"])
+def test_a_shipper_that_is_down_is_not_the_orders_fault(shop: Any, shipper: Any, mode: str) -> None:
+    shop.prepare(1, 2)
+    shipper.call("POST", "/mode", {"mode": mode})
+    said = shop.run(
+        "shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="5", ORDER_MAX_ATTEMPTS="1"
+    )
+    assert "stopped: error #31 on 5 different orders" in said
+    assert {(code, aside) for code, _, aside in problems(shop).values()} == {(31, False)}
+    assert {row["attempts"] for row in rows(shop, "SELECT attempts FROM order_claims")} == {0}
+    assert orders(shop) == {"open": 20, "fulfilled": 0}
+    shipper.call("POST", "/mode", {"mode": "ok"})
+    shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="1")
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
+    assert rows(shop, "SELECT count(*) AS n FROM order_problems WHERE solved_at IS NULL") == [{"n": 0}]
+
+
+def test_a_shipment_whose_answer_is_lost_is_recorded_once(shop: Any, shipper: Any) -> None:
+    shop.prepare(1, 2)
+    shipper.call("POST", "/mode", {"mode": "lost"})
+    shop.run("shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="3")
+    shipper.call("POST", "/mode", {"mode": "ok"})
+    shop.run("shop:2.0.0", "shop.orders", "--once")
+    found = shipper.get("/shipments")[1]
+    keys = [shipment["key"] for shipment in found["shipments"]]
+    assert sorted(keys) == sorted(f"order-{number}" for number in range(1, 21))
+    assert found["calls"] > 20
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
+
+
+def test_an_order_that_the_shipper_refuses_is_set_aside(shop: Any, shipper: Any) -> None:
+    shop.prepare(1, 2)
+    change(shop, "UPDATE orders SET quantity = 101 WHERE id = 4")
+    shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="2")
+    text = "the shipper refuses the order: 422 quantity: expected a number from 1 to 100"
+    assert problems(shop) == {4: (32, text, True)}
+    assert orders(shop) == {"processed": 19, "held": 1, "fulfilled": 19}
+
+
+def test_a_database_that_goes_away_in_mid_batch(both: Any, until: Callable[..., Any]) -> None:
+    both.prepare(1, 2)
+    slow = {"ORDER_TIME_SCALE": "0.05", "ORDER_CLAIM_SECONDS": "2", "DATABASE_WAIT_SECONDS": "0.3"}
+    processor = both.start("shop:2.0.0", "shop.orders", "--once", **slow)
+    until(lambda: processor.output().count("Processing Order") == 8, "orders are in work")
+    done = [row["order_id"] for row in rows(both, "SELECT order_id FROM fulfilments")]
+    with _gone(both.env["DATABASE_URL"]):
+        assert processor.process.wait(20) == 3, processor.output()
+    said = processor.output()
+    assert "Error Processing Order. Error #21" in said
+    assert re.search(
+        r"the database went away: .+; in work were: [\d, ]+\. Nothing is lost: they are taken up again", said
+    )
+    assert said.endswith("ended early: the database went away (exit status 3)\n")
+    assert "Traceback" not in said
+    assert {row["order_id"] for row in rows(both, "SELECT order_id FROM fulfilments")} >= set(done)
+    both.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(both) == {"processed": 20, "fulfilled": 20}
+
+
+class _gone:  # noqa: N801 - reads as a word where it is used
+    """A database that answers nobody for a while."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        if self._url.startswith("sqlite"):
+            self._raw = sqlite3.connect(self._url.removeprefix("sqlite:///"), isolation_level=None, timeout=5)
+            self._raw.execute("BEGIN IMMEDIATE")
+            return
+        self._name = self._url.split("@/")[1].split("?")[0]
+        self._raw = psycopg.connect(self._url.replace(self._name, "postgres", 1), autocommit=True)
+        self._raw.execute(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
+        self._raw.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self._name,)
+        )
+
+    def __exit__(self, *_: Any) -> None:
+        if self._url.startswith("sqlite"):
+            self._raw.execute("ROLLBACK")
+        else:
+            self._raw.execute(f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
+        self._raw.close()
+
+
+def test_a_database_that_is_not_there_at_the_start(shop: Any) -> None:
+    shop.env |= {"DATABASE_URL": "postgresql://shop:geheim@127.0.0.1:1/shop", "DATABASE_WAIT_SECONDS": "0"}
+    said = shop.run("shop:2.0.0", "shop.orders", "--once", expect=3)
+    assert "order processor: the database does not answer: " in said
+    assert "geheim" not in said
+
+
+def test_a_table_that_is_missing_in_mid_batch_is_named(ready: Any) -> None:
+    change(ready, "DROP TABLE exotic_stock", "DROP TABLE exotic_plants")
+    said = ready.run("shop:2.0.0", "shop.orders", "--once", expect=3)
+    assert re.search(r"the database went away: .*exotic_plants", said)
+    assert orders(ready) == {"open": 20, "fulfilled": 0}
