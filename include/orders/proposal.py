@@ -93,16 +93,17 @@ def _more_often(backlog: Backlog, load: Fraction, pace: Pace, orders: Orders, li
             )
             text = f"Run it more often: every {every} minutes instead of every {now}."
             return Proposal(what="more often", text=text, arithmetic=tuple(lines), every_minutes=every)
-    spare = pace.per_hour - comes
-    catch_up = Fraction(backlog.left) / spare * 3600
+    share = Fraction(now - orders.schedule.spare_minutes, now)
+    spare = pace.per_hour * share - comes
+    catch_up = duration(Fraction(backlog.left) / spare * 3600)
     lines.append(
-        f"To catch up: {backlog.left:,} orders / ({number(pace.per_hour, 0)} - {number(comes, 0)}) an hour = "
-        f"{duration(catch_up)} of work without a pause."
+        f"To catch up: {backlog.left:,} orders / ({number(pace.per_hour, 0)} x {now - orders.schedule.spare_minutes} of {now} min "
+        f"- {number(comes, 0)}) an hour = {catch_up}."
     )
-    every = next((each for each in reversed(_STEPS) if each < now and each >= 15), now)
+    twice = duration(Fraction(backlog.left) / (2 * pace.per_hour * share - comes) * 3600)
     text = (
-        f"A one-time backlog: what comes in now is {number(load * 100, 0)} % of what the processor gets done, so the interval may "
-        f"stay. To catch up in {duration(catch_up)}, run order_processor by hand until nothing waits"
+        f"A one-time backlog: what comes in is {number(load * 100, 0)} % of what the processor gets done, so nothing has to change "
+        f"for good. Runs every {now} minutes work it off in {catch_up}; with {2 * pace.processes} processes and "
+        f"{2 * pace.at_a_time} at a time until then, in {twice}."
     )
-    text += f", or every {every} minutes until then." if every < now else "."
     return Proposal(what="a one-time backlog", text=text, arithmetic=tuple(lines))

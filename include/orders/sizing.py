@@ -149,8 +149,8 @@ def duration(seconds: float | Fraction) -> str:
     minutes = whole_up(Fraction(seconds) / 60)
     if minutes < 60:
         return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
+    if minutes < 48 * 60:
+        hours, minutes = divmod(minutes, 60)
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
+    days, hours = divmod(whole_up(Fraction(minutes, 60)), 24)
     return f"{days} days {hours} h" if hours else f"{days} days"

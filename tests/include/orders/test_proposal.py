@@ -1,0 +1,67 @@
+"""The proposal to Ops: more often, more at a time, or a one-time backlog, with the arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.orders.proposal import proposal_of
+from tests.include.orders.world import backlog, orders, pace
+
+
+def test_more_comes_in_than_gets_done_so_more_at_a_time():
+    found = proposal_of(backlog(2000, arrived=1600, done=960), pace(), orders())
+    assert (found.what, found.processes, found.at_a_time, found.every_minutes) == (
+        "more at a time",
+        5,
+        10,
+        None,
+    )
+    assert found.text == (
+        "More at a time: 5 processes with 10 orders at a time instead of 2 with 4. Running it more often does not help: "
+        "it would be at work all the time and would still fall behind."
+    )
+    assert found.arithmetic == (
+        "Come in: 1600 orders an hour (1,600 in the last 1 h).",
+        "Gets done: 4 at a time x 3600 s / 15 s = 960 an hour when it works all the time (capacity facts of release-2).",
+        "Load: 1600 / 960 = 167 %.",
+        "At a time: 1600 an hour x 15 s / 3600 s / 80 % = 8.3, so 5 processes with 2 each: 10.",
+        "CPU: 5 / 2 processes = 2.5 times the CPU and memory of today's container, or 3 batches of today's size.",
+    )
+
+
+def test_it_keeps_up_but_orders_wait_too_long_so_more_often():
+    config = orders()
+    config = config.model_copy(update={"alarm": config.alarm.model_copy(update={"oldest_minutes": 60})})
+    found = proposal_of(backlog(640, arrived=640), pace(), config)
+    assert (found.what, found.every_minutes, found.processes) == ("more often", 30, None)
+    assert found.text == "Run it more often: every 30 minutes instead of every 60."
+    assert found.arithmetic[3:] == (
+        "Longest wait at 60 min: 60 min until the run + 60 min x 67 % in it = 100 min; the limit is 60 min.",
+        "At 30 min: 320 orders a run, longest wait 50 min.",
+    )
+
+
+def test_a_one_time_backlog_needs_no_other_schedule():
+    found = proposal_of(backlog(5000, arrived=100), pace(), orders())
+    assert found.what == "a one-time backlog"
+    assert found.text == (
+        "A one-time backlog: what comes in is 10 % of what the processor gets done, so nothing has to change for good. Runs "
+        "every 60 minutes work it off in 6 h 25 min; with 4 processes and 8 at a time until then, in 3 h 1 min."
+    )
+    assert found.arithmetic[-1] == (
+        "To catch up: 5,000 orders / (960 x 55 of 60 min - 100) an hour = 6 h 25 min."
+    )
+
+
+@pytest.mark.parametrize("arrived", [0, 1, 700, 767, 768, 769, 960, 5000, 1_000_000])
+def test_every_load_has_an_answer_that_fits(arrived):
+    found = proposal_of(backlog(1000, arrived=arrived), pace(), orders())
+    if found.at_a_time:
+        assert found.at_a_time * 3600 / 15 * 0.8 >= arrived
+        # Two orders less at a time would not do.
+        assert (found.at_a_time - 2) * 3600 / 15 * 0.8 < arrived or found.processes == 3
+
+
+def test_what_was_measured_counts():
+    assert proposal_of(backlog(1000, arrived=900), pace(), orders()).what == "more at a time"
+    assert proposal_of(backlog(1000, arrived=900), pace(10), orders()).what != "more at a time"
