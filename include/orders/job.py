@@ -60,21 +60,32 @@ class Processor:
         return "; ".join(parts) or "no requests and no limits"
 
 
+class NoProcessorError(RejectedError):
+    """There is no order processor, or it may not run; ``reason`` says that in a sentence."""
+
+    def __init__(self, problem: Problem, reason: str) -> None:
+        super().__init__([problem], subject="the order processor", changed="No batch was started.")
+        self.reason = reason
+
+
 def processor_of(deployment: Json | None, orders: Orders, namespace: str) -> Processor:
     """The processor that a batch is made after.
 
     Raises:
-        RejectedError: there is none, its container is not named, or its red button is pressed.
+        NoProcessorError: there is none, or its red button is pressed.
+        RejectedError: its container is not named.
     """
     where, named = f"namespace {namespace}", f"Deployment {orders.workload}"
     if deployment is None:
         found, expected = "absent", "the order processor of a release (release 2 brings it)"
         fix = "release it; is it called otherwise, correct workload in include/config/orders.yaml"
-        raise _refused(Problem(where, named, found, expected, fix))
+        problem = Problem(where, named, found, expected, fix)
+        raise NoProcessorError(problem, f"{named} is not there: no release has brought an order processor")
     if is_pressed(deployment):
         found, expected = "scaled to zero by the red button", "a processor that may run"
         fix = "put the cause right and re-arm it (DAG <guard>_rearm); the next batch runs by itself"
-        raise _refused(Problem(where, named, found, expected, fix))
+        problem = Problem(where, named, found, expected, fix)
+        raise NoProcessorError(problem, f"the red button of {named} is pressed")
     containers = deployment["spec"]["template"]["spec"]["containers"]
     names = [str(each["name"]) for each in containers]
     wanted = orders.container or (names[0] if len(names) == 1 else "")

@@ -63,7 +63,8 @@ class World:
         backlog: what waits now; None when the database cannot be asked.
         kept: what the database keeps of errors since a moment.
         pace: what the live Deployment gets done.
-        handed_over: codes that were handed over and are not over yet: they are not restarted again.
+        handed_over: codes that were handed over and are not over yet: they are not restarted again. The empty one
+            stands for a processor that cannot work at all.
         say: receives every line that on-call should read.
         now: the time.
     """
@@ -277,7 +278,8 @@ class Batches:
     def _tried(self, ended: Ended, done: list[Ran]) -> Tried:
         before = [each for each in done if each.counts]
         restarts = sum(each.decision.next == "restart" for each in before)
-        if ended.judgement.code in self.world.handed_over:
+        known = ended.judgement.code in self.world.handed_over
+        if known and ended.judgement.verdict in ("systemic", "broken"):
             restarts = max(restarts, self.world.orders.errors.restarts)
         processed = sum(each.ended.judgement.processed for each in before)
         return Tried(batches=len(before) + 1, restarts=restarts, processed=processed)

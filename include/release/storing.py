@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from include.release.environments import Environment
 from include.release.frozen import Frozen
 from include.release.loading import PROJECT
 
@@ -15,5 +16,10 @@ def document_store(frozen: Frozen) -> str:
 
     A path without a scheme is below the project.
     """
-    place = os.environ.get(DOCUMENTS_SETTING) or frozen.environment.documents
+    return store_of(frozen.environment)
+
+
+def store_of(environment: Environment) -> str:
+    """The same, of an environment."""
+    place = os.environ.get(DOCUMENTS_SETTING) or environment.documents
     return place if "://" in place else f"file://{PROJECT / place}"

@@ -13,6 +13,7 @@ from include.release.kube import Cluster
 from include.release.migrating import MigrationError, Runner
 from include.release.texts import table
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, say
+from plugins.operators.giving_way import hold_order_batches
 
 
 class MigrateOperator(ReleaseOperator):
@@ -32,6 +33,7 @@ class MigrateOperator(ReleaseOperator):
         if dry_run:
             say(self, self._would_run(frozen, known_ledger(cluster, frozen), context))
             return []
+        self._hold_batches(frozen, cluster, context)
         runner = Runner(cluster, frozen, asked_by(context), lambda line: say(self, line))
         done: list[dict[str, Any]] = []
         for step in migrations.steps:
@@ -57,6 +59,12 @@ class MigrateOperator(ReleaseOperator):
             ),
         )
         return done
+
+    def _hold_batches(self, frozen: Frozen, cluster: Cluster, context: Context) -> None:
+        """Batches of orders give way to migrations; not to a release that has none to apply."""
+        applied = (context["ti"].xcom_pull(task_ids="preflight") or {}).get("applied")
+        if applied is None or any(step.id not in applied for step in frozen.release.steps):
+            hold_order_batches(self, frozen, cluster, context)
 
     def _would_run(self, frozen: Frozen, known: Known | None, context: Context) -> str:
         lines = ["Dry run: each Job asks the ledger first, and does nothing when its migration is applied."]

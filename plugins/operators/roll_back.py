@@ -36,6 +36,7 @@ from include.release.undoing import Ledger, ask_ledger, undo, wait_for_running
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import ReleaseOperator, asked_by, give_up, requested_at, run_name, say
 from plugins.operators.ending import SAID
+from plugins.operators.giving_way import hold_order_batches
 from plugins.operators.locking import holder_of, lock_of
 from plugins.operators.preflight import ROUTE
 from plugins.operators.rollout import RolloutCheckOperator
@@ -218,6 +219,7 @@ class UndoMigrationsOperator(_FollowsPlan):
         if dry_run:
             say(self, f"Dry run: these would be taken back: {', '.join(each.id for each in plan.undo)}")
             return []
+        hold_order_batches(self, frozen, cluster, context)
         namespace = frozen.environment.namespace
         if self.when == "first":
             # What only the newer release has does not work on while its tables go.

@@ -1,0 +1,85 @@
+"""The look at outstanding orders between two batches."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Context
+from typing_extensions import override
+
+from include.orders.alarm import alert_of
+from include.orders.facts import Backlog
+from include.orders.messages import BACKLOG, DATABASE, backlog_finding, backlog_over, unreadable_finding
+from include.orders.noting import Finding, problem_key
+from include.orders.sizing import next_run, waiting_text
+from include.records.database import RecordsError
+from include.records.problems import OpenProblem
+from include.release.problems import Problem, RejectedError
+from plugins.operators.base import give_up, say
+from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator
+from plugins.operators.orders_telling import tell_findings
+
+LOOK = "order_backlog"
+"""The DAG that keeps the alert."""
+
+
+class LookAtBacklogOperator(OrdersOperator):
+    """Raises 'Outstanding orders too high' on their number, their age and the time to work them off; once, until it is over.
+
+    A database that cannot be asked is told of, too. It asks the database once and no cluster.
+    """
+
+    @override
+    def step(self, office: Office, context: Context) -> dict[str, Any]:
+        """Returns what waits, and whether that is too much."""
+        found = office.backlog()
+        if isinstance(found, Problem):
+            say(self, f"How many orders wait is not known.\n{found}", error=True)
+            self._tell(office, context, [unreadable_finding(found, office.where)], [])
+            return {"backlog": None, "raised": None}
+        say(self, waiting_text(found))
+        mine = self._open(office, LOOK)
+        raised = any(each.key == problem_key(office.place.name, BACKLOG) for each in mine)
+        pace = office.pace(None, None, found)
+        alert = alert_of(found, pace, office.orders, raised=raised)
+        findings = []
+        if alert.reasons:
+            say(self, f"Too many: {alert.text}")
+            known = [each.title for each in self._open(office, PROCEDURE)]
+            at = next_run(datetime.now(UTC), office.orders.schedule)
+            findings.append(backlog_finding(found, alert, pace, at, known, office.where))
+        elif alert.raised:
+            say(self, "Not over yet: it is near the limit")
+        self._tell(
+            office, context, findings, _over(mine, found, raised=alert.raised, place=office.place.name)
+        )
+        return {"backlog": found.model_dump(mode="json"), "raised": alert.raised}
+
+    def _tell(
+        self,
+        office: Office,
+        context: Context,
+        found: list[Finding],
+        over: list[tuple[OpenProblem, str]],
+    ) -> None:
+        result = tell_findings(self, office, context, found, over, procedure=LOOK)
+        if result.failed:
+            raise give_up(self, f"NOT TOLD: {'; '.join(result.failed)}. The next look tries again.")
+
+    def _open(self, office: Office, procedure: str) -> list[OpenProblem]:
+        try:
+            return office.book.open_problems(procedure, office.place.name)
+        except (RecordsError, RejectedError) as error:
+            self.log.warning("What people know already cannot be read, so they may be told again: %s", error)
+            return []
+
+
+def _over(
+    kept: list[OpenProblem], backlog: Backlog, *, raised: bool, place: str
+) -> list[tuple[OpenProblem, str]]:
+    """Which of the problems that the look keeps are over."""
+    texts = {problem_key(place, DATABASE): "The database answers again."}
+    if not raised:
+        texts[problem_key(place, BACKLOG)] = backlog_over(backlog)
+    return [(each, texts[each.key]) for each in kept if each.key in texts]
