@@ -16,8 +16,10 @@ from include.release.refs import parse_reference
 from include.release.windows import next_open, window_problems
 from include.release.yamlfile import Document, Keys, path_text
 
+A_YEAR = timedelta(days=366)
 SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr")
 """Directories of a machine that are nobody's logs."""
+IN_A_CLUSTER = ("claim", "user", "group", "image", "used_by")
 TOP = ("home", "mnt", "opt", "root", "srv", "tmp", "var")
 """... and those below which logs may lie, but which are none themselves."""
 
@@ -78,8 +80,12 @@ def _times(value: LogRetention, document: Document, say: Finder) -> Iterator[Pro
     if found:
         return
     now = datetime.now(UTC)
-    if next_open(window, now) is None:
-        yield say(("window",), "no open time to come", "hours in which it may start", "end the freeze")
+    opens = next_open(window, now)
+    if opens is None or opens - now > A_YEAR:
+        found_none = "no open time within a year"
+        yield say(
+            ("window",), found_none, "hours in which it may start", "end the freeze, or open more hours"
+        )
     elif not _ever_starts(value):
         hours = "; ".join(f"{', '.join(each.days)} {each.start} to {each.end}" for each in window.open)
         expected = f"open hours that have the start, {value.start}: every run would ask a person"
@@ -112,11 +118,11 @@ def _place(volume: Volume, keys: Keys, around: Surroundings, say: Finder) -> Ite
 
 
 def _on_worker(volume: Volume, keys: Keys, say: Finder) -> Iterator[Problem]:
-    for name in ("claim", "user", "group", "image", "used_by"):
-        if getattr(volume, name) is not None:
-            expected = "nothing of the kind for a directory of the worker"
-            fix = "add environment:, if it is a claim in a cluster; else remove it"
-            yield say((*keys, name), str(getattr(volume, name)), expected, fix)
+    given = [name for name in IN_A_CLUSTER if getattr(volume, name) is not None]
+    if given:
+        expected = "a directory of the worker has nothing of the kind, and a claim has an environment"
+        fix = "add environment:, if it is a claim in a cluster; else remove them"
+        yield say((*keys, given[0]), ", ".join(given), expected, fix)
     if volume.archive_to and volume.archive_to.claim:
         yield say((*keys, "archive_to"), "a claim", "a path on the worker, where the logs are", "write path:")
     elif volume.archive_to and volume.archive_to.path:

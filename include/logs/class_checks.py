@@ -26,7 +26,8 @@ def class_problems(volume: Volume, keys: Keys, say: Say) -> Iterator[Problem]:
         yield from found
         yield from _minimum(each, at, say)
         if not found:
-            yield from _earlier(each, volume.classes[:index], at, say)
+            readable = [other for other in volume.classes[:index] if not any(map(bad_range, other.globs))]
+            yield from _earlier(each, readable, at, say)
 
 
 def glob_problems(globs: Sequence[str], keys: Keys, say: Say) -> Iterator[Problem]:

@@ -25,6 +25,8 @@ Told = Literal[
     "set aside",
     "handed over",
     "resolved",
+    "cleaned up",
+    "restored",
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -93,7 +95,7 @@ class Channel(Strict):
         default=list(get_args(Told)),
         title="What to tell of: that a change waits for an approval, and outcomes; from pressed to re-armed those of "
         "guards (alert: too many restarts, not pressed; braked: by the storm brake), then those of other procedures "
-        "(alert: a person has to look; resolved: that is over)",
+        "(alert: a person has to look; resolved: that is over; cleaned up, restored: logs)",
     )
 
     @model_validator(mode="after")
