@@ -169,8 +169,8 @@ class Plan:
             yield from self.entries(frame)
 
     def _check_end(self, line: bytes, frames: int, entries: int) -> None:
-        if [int(field) for field in line.split()[1:]] != [frames, entries]:
-            raise StepError(f"{self.path}: the plan's end does not fit what was read; plan again")
+        if line != b"# %d %d\n" % (frames, entries):
+            raise StepError(f"{self.path}: the plan is not whole; plan again")
 
 
 class PlanWriter:

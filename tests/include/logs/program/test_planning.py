@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from include.logs.program import history
+from include.logs.program.__main__ import step
+from include.logs.program.entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, PUNCH, TRUNCATE
+from include.logs.program.problems import StepError
+from include.logs.program.request import DAY
+from include.logs.program.sifting import Sifter
+from tests.include.logs.program.planned import APP, DELETED, Volume
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "logs")
+
+
+def test_what_is_older_than_its_class_keeps_it_goes(volume: Volume) -> None:
+    volume.file("a/old.log", days=8)
+    volume.file("a/young.log", days=6)
+    volume.file("a/old.txt", days=800)
+    facts = volume.plan()
+    assert volume.actions() == {"a/old.log": ARCHIVE_DELETE}
+    assert facts["unclassified"]["files"] == 1
+    assert facts["unclassified"]["largest"][0]["path"] == "a/old.txt"
+    (found,) = facts["classes"]
+    assert (found["files"], found["actions"]["archive_delete"]["files"]) == (2, 1)
+    assert found["examples"] == {"archive_delete": ["a/old.log"]}
+
+
+def test_first_class_wins_and_each_has_its_own_time(volume: Volume) -> None:
+    audit = {"name": "audit", "globs": ["audit/**"], "keep_days": 400}
+    volume.file("audit/a.log", days=100)
+    volume.file("b.log", days=100)
+    volume.plan(audit, DELETED)
+    assert volume.actions() == {"b.log": DELETE}
+
+
+def test_a_hold_wins_over_everything(volume: Volume) -> None:
+    volume.file("a.log", days=100)
+    volume.file("case/b.log", days=100)
+    facts = volume.plan(
+        DELETED, {**APP, "name": "big"}, holds=[{"case": "2026-117", "owner": "Legal", "globs": ["case/**"]}]
+    )
+    assert volume.actions() == {"a.log": DELETE}
+    assert facts["classes"][0]["held"]["files"] == 1
+
+
+def test_a_hold_wins_over_size_too(volume: Volume) -> None:
+    volume.file("case/b.log", days=3, content=b"x" * 9000)
+    hold = [{"case": "2026-117", "owner": "Legal", "globs": ["case/**"]}]
+    facts = volume.plan({**APP, "keep_size": 0}, holds=hold)
+    assert volume.actions() == {}
+    assert facts["classes"][0]["held"]["files"] == 1
+
+
+def test_symbolic_links_are_never_followed(volume: Volume, tmp_path: Path) -> None:
+    outside = Volume(tmp_path / "outside")
+    outside.file("secret.log", days=100)
+    (volume.root / "dir.log").symlink_to(outside.root)
+    (volume.root / "file.log").symlink_to(outside.root / "secret.log")
+    (volume.root / "dangling.log").symlink_to("nowhere")
+    for name in ("dir.log", "file.log", "dangling.log"):
+        volume.age(name, 100)
+    facts = volume.plan()
+    assert volume.actions() == {}
+    assert facts["left"]["links"]["files"] == 3
+
+
+def test_a_root_that_is_a_link_is_refused(volume: Volume, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(volume.root)
+    with pytest.raises(StepError, match="links are not followed"):
+        Volume(tmp_path / "link").plan()
+
+
+def test_a_directory_swapped_for_a_link_is_not_entered(volume: Volume, tmp_path: Path) -> None:
+    outside = Volume(tmp_path / "outside")
+    outside.file("secret.log", days=100)
+    volume.file("a/x.log", days=100)
+    request = volume.request()
+    request.layout.prepare()
+    original = Sifter.directory
+
+    def swap(self: Sifter, path: bytes, descriptor: int, walk: object) -> None:
+        original(self, path, descriptor, walk)  # type: ignore[arg-type]
+        if not path and (volume.root / "a").is_dir():
+            (volume.root / "a").rename(tmp_path / "moved")
+            (volume.root / "a").symlink_to(outside.root)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sifter, "directory", swap)
+        volume.plan()
+    assert volume.actions() == {}
+
+
+def test_special_files_are_left(volume: Volume) -> None:
+    os.mkfifo(volume.root / "pipe.log")
+    volume.age("pipe.log", 100)
+    assert volume.plan()["left"]["special"]["files"] == 1
+    assert volume.actions() == {}
+
+
+def test_sparse_files_count_as_what_they_take(volume: Volume) -> None:
+    path = volume.file("sparse.log", content=b"")
+    os.truncate(path, 1 << 30)
+    with path.open("r+b") as file:
+        file.write(b"x" * 4096)
+    volume.age("sparse.log", 30)
+    facts = volume.plan()
+    assert 0 < facts["freed"] < MIB
+    assert volume.entries()["sparse.log"].size == 1 << 30
+
+
+def test_zero_length_files_go_and_free_nothing(volume: Volume) -> None:
+    volume.file("empty.log", days=30, content=b"")
+    facts = volume.plan(DELETED)
+    assert (facts["files"], facts["freed"]) == (1, 0)
+
+
+def test_hard_links_free_space_once_and_only_with_the_last(volume: Volume) -> None:
+    volume.file("both/1.log", days=30, content=b"x" * 8192)
+    os.link(volume.root / "both/1.log", volume.root / "both/2.log")
+    volume.file("one/1.log", days=30, content=b"x" * 8192)
+    os.link(volume.root / "one/1.log", volume.root / "one/kept.txt")
+    facts = volume.plan(DELETED)
+    found = volume.entries()
+    assert {path: (e.nlink, e.links_planned) for path, e in found.items()} == {
+        "both/1.log": (2, 2), "both/2.log": (2, 2), "one/1.log": (2, 1),
+    }  # fmt: skip
+    assert facts["freed"] == (volume.root / "both/1.log").stat().st_blocks * 512
+
+
+def test_bytes_of_an_open_file_with_another_name_stay(volume: Volume) -> None:
+    path = volume.file("app.log", days=30, content=b"x" * 2 * MIB)
+    os.link(path, volume.root / "held.txt")
+    with path.open("ab"):
+        facts = volume.plan()
+    assert volume.actions() == {}
+    assert facts["left"]["open_hard_links"]["examples"] == ["app.log"]
+
+
+def test_names_that_are_no_utf8_and_names_with_anything_in_them(volume: Volume) -> None:
+    names = [
+        b"d/\xff\xfe.log",
+        b"d/new\nline.log",
+        b"d/ blank .log",
+        b"d/'quote\".log",
+        "d/größe.log".encode(),
+    ]
+    for name in names:
+        volume.file(name, days=30)
+    facts = volume.plan(DELETED)
+    assert {os.fsencode(path) for path in volume.actions()} == set(names)
+    assert "d/\\xff\\xfe.log" in facts["classes"][0]["examples"]["delete"]
+    assert "d/new\\nline.log" in facts["classes"][0]["examples"]["delete"]
+
+
+def test_the_future_is_kept_and_said(volume: Volume) -> None:
+    volume.file("tomorrow.log", days=-1)
+    facts = volume.plan({**APP, "keep_days": 0})
+    assert volume.actions() == {}
+    assert facts["left"]["future"]["examples"] == ["tomorrow.log"]
+
+
+def test_a_rerun_decides_as_of_the_moment_the_run_was_asked_for(volume: Volume) -> None:
+    volume.file("a.log", days=7.5)
+    volume.plan(as_of="2000-01-01T00:00:00+00:00", run="past")
+    assert volume.actions("past") == {}
+    volume.plan(as_of="2100-01-01T00:00:00+00:00", run="ahead", take_over="log_cleanup/past")
+    volume.file("b.log", days=1)
+    assert volume.actions("ahead") == {"a.log": ARCHIVE_DELETE}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_directory_that_cannot_be_read_is_said(volume: Volume) -> None:
+    volume.file("shut/a.log", days=30)
+    (volume.root / "shut").chmod(0)
+    try:
+        facts = volume.plan()
+    finally:
+        (volume.root / "shut").chmod(0o700)
+    assert facts["unreadable"] == 1
+    assert facts["unreadable_examples"] == ["shut: Permission denied"]
+
+
+def test_errors_of_one_directory_stop_no_other(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume.file("a/x.log", days=30)
+    volume.file("b/x.log", days=30)
+    original = os.open
+
+    def refusing(path: object, *arguments: object, **more: object) -> int:
+        if path == b"a":
+            raise PermissionError(13, "Permission denied")
+        return original(path, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("include.logs.program.walking.os.open", refusing)
+    facts = volume.plan()
+    monkeypatch.undo()
+    assert volume.actions() == {"b/x.log": ARCHIVE_DELETE}
+    assert facts["unreadable_examples"] == ["a: Permission denied"]
+
+
+def test_the_clean_ups_own_things_are_of_no_class(volume: Volume) -> None:
+    volume.file(".log-cleanup/archives/a.log", days=900)
+    volume.file("arch/archives/a.log", days=900)
+    volume.file("arch2/a.log", days=900)
+    volume.plan(archive_to=str(volume.root / "arch"))
+    assert volume.actions() == {"arch2/a.log": ARCHIVE_DELETE}
+
+
+def test_an_old_file_that_is_open_is_freed_within_not_deleted(volume: Volume) -> None:
+    path = volume.file("app.log", days=30, content=b"x" * 2 * MIB)
+    with path.open("ab"):
+        facts = volume.plan()
+    entry = volume.entries()["app.log"]
+    assert (entry.action, entry.start, entry.end) == (ARCHIVE_PUNCH, 0, 2 * MIB)
+    assert facts["freed"] == 2 * MIB
+
+
+def test_without_an_archive_it_is_punched_only(volume: Volume) -> None:
+    path = volume.file("app.log", days=30, content=b"x" * 2 * MIB)
+    with path.open("ab"):
+        volume.plan(DELETED)
+    assert volume.actions() == {"app.log": PUNCH}
+
+
+@pytest.mark.parametrize(("accept", "action"), [("", None), ("the writer waits for nobody", TRUNCATE)])
+def test_truncated_only_where_config_accepts_the_loss(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch, accept: str, action: str | None
+) -> None:
+    monkeypatch.setattr("include.logs.program.planning.punchable", lambda path: False)
+    path = volume.file("app.log", days=30, content=b"x" * 2 * MIB)
+    with path.open("ab"):
+        facts = volume.plan({**APP, "accept_loss": accept})
+    assert volume.actions().get("app.log") == action
+    assert ("open_not_punchable" in facts["left"]) is (action is None)
+
+
+def _noted(volume: Volume, path: str, days: float) -> None:
+    """Let the file's present length have been noted so many days ago."""
+    full = volume.root / path
+    with full.open("rb") as file:
+        found = os.fstat(file.fileno())
+        tail = history.tail_of(file.fileno(), found.st_size)
+    mark = history.Mark(time.time() - days * DAY, path.encode(), found.st_ino, found.st_size, tail)
+    volume.request().layout.prepare()
+    history.append(volume.request().layout.history, [history.mark_line(mark)])
+
+
+def test_bytes_of_a_growing_file_have_the_age_of_its_watermarks(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"1" * MIB)
+    _noted(volume, "app.log", 9)
+    with path.open("ab") as file:
+        file.write(b"2" * MIB)
+    _noted(volume, "app.log", 8)
+    with path.open("ab") as file:
+        file.write(b"3" * MIB)
+    _noted(volume, "app.log", 6)
+    facts = volume.plan()
+    entry = volume.entries()["app.log"]
+    assert (entry.action, entry.start, entry.end) == (ARCHIVE_PUNCH, 0, 2 * MIB)
+    assert facts["freed"] == 2 * MIB
+
+
+def test_a_file_that_was_emptied_since_has_no_aged_bytes(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"1" * 2 * MIB)
+    _noted(volume, "app.log", 9)
+    os.truncate(path, 0)
+    with path.open("ab") as file:
+        file.write(b"2" * MIB)
+    _noted(volume, "app.log", 3)
+    with path.open("ab") as file:
+        file.write(b"2" * 4 * MIB)
+    volume.plan()
+    assert volume.actions() == {}
+
+
+def test_a_file_that_was_emptied_and_grew_past_its_mark_is_told_by_its_bytes(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"1" * MIB)
+    _noted(volume, "app.log", 9)
+    os.truncate(path, 0)
+    with path.open("ab") as file:
+        file.write(b"2" * 4 * MIB)
+    volume.plan()
+    assert volume.actions() == {}
+
+
+def test_a_held_growing_file_keeps_its_bytes(volume: Volume) -> None:
+    volume.file("app.log", content=b"1" * MIB)
+    _noted(volume, "app.log", 9)
+    volume.plan(holds=[{"case": "1", "owner": "Legal", "globs": ["app.log"]}])
+    assert volume.actions() == {}
+
+
+def test_each_run_notes_how_far_growing_files_have_come(volume: Volume) -> None:
+    volume.file("app.log", content=b"1" * 5000)
+    volume.file("idle.log", days=5)
+    volume.plan()
+    marks = history.read(volume.request().layout.history).marks
+    assert {path: [mark.size for mark in found] for path, found in marks.items()} == {b"app.log": [5000]}
+
+
+def test_by_size_the_newest_bytes_stay(volume: Volume) -> None:
+    for number in range(6):
+        volume.file(f"app.log.{number}", days=number / 2, content=b"x" * 8192)
+    facts = volume.plan({**APP, "keep_size": 3 * 8192})
+    assert sorted(volume.actions()) == ["app.log.3", "app.log.4", "app.log.5"]
+    assert facts["freed"] == 3 * 8192
+
+
+def test_size_takes_nothing_below_the_compliance_minimum(volume: Volume) -> None:
+    volume.file("a.log", days=20, content=b"x" * 8192)
+    volume.file("b.log", days=2, content=b"x" * 8192)
+    facts = volume.plan({**DELETED, "keep_days": 90, "keep_size": 0, "minimum_days": 10})
+    assert volume.actions() == {"a.log": DELETE}
+    assert facts["left"]["minimum_days"]["examples"] == ["b.log"]
+
+
+def test_of_an_open_file_the_newest_bytes_within_the_size_stay(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"x" * 4 * MIB)
+    volume.file("app.log.1", days=1, content=b"x" * MIB)
+    with path.open("ab"):
+        volume.plan({**APP, "keep_size": MIB})
+    found = volume.entries()
+    assert (found["app.log"].action, found["app.log"].end) == (ARCHIVE_PUNCH, 3 * MIB)
+    assert found["app.log.1"].action == ARCHIVE_DELETE
+
+
+def test_a_class_that_was_never_cleaned_here_is_named(volume: Volume) -> None:
+    volume.file("a.log", days=30)
+    assert volume.plan()["new_classes"] == ["app"]
+    point = history.Point(time.time(), "x", history.AFTER, 1, 2, 1, {}, ["app"])
+    history.append(volume.request().layout.history, [history.point_line(point)])
+    assert volume.plan(run="r2", take_over="log_cleanup/r1")["new_classes"] == []
+
+
+def test_a_finished_plan_is_answered_again(volume: Volume) -> None:
+    volume.file("a.log", days=30)
+    first = volume.plan()
+    volume.file("b.log", days=30)
+    assert volume.plan() == {**first, "done_before": True}
+
+
+def test_a_dry_run_plans_what_a_real_run_does(volume: Volume) -> None:
+    for number in range(5):
+        volume.file(f"a/{number}.log", days=5 * number, content=b"x" * 5000 * number)
+    volume.file("b.txt", days=50)
+    moment = "2026-01-01T00:00:00+00:00"
+    dry = volume.plan(run="dry", dry_run=True, as_of=moment)
+    real = volume.plan(run="real", as_of=moment)
+    assert volume.entries("dry") == volume.entries("real")
+    told = ("classes", "files", "freed", "left", "unclassified", "new_classes")
+    assert [dry[key] for key in told] == [real[key] for key in told]
+
+
+def test_planning_changes_no_file(volume: Volume) -> None:
+    path = volume.file("a.log", days=30, content=b"x" * 2 * MIB)
+    seen = path.stat()
+    volume.plan()
+    after = path.stat()
+    assert (seen.st_mtime_ns, seen.st_ctime_ns, seen.st_blocks) == (
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+        after.st_blocks,
+    )
+
+
+def test_the_answer_is_bounded(volume: Volume) -> None:
+    for number in range(40):
+        volume.file(f"{'long' * 50}{number}.log", days=30)
+    classes = [{"name": f"c{n}", "globs": [f"*{n}.log"], "keep_days": 1} for n in range(40)]
+    step("plan", volume.request(*classes))
+    assert (volume.root / ".log-cleanup/runs/r1/plan.json").stat().st_size <= 32 * 1024
