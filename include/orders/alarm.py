@@ -15,7 +15,7 @@ class Alert(Fact):
 
     Args:
         raised: it is, or it was and is not over yet.
-        reasons: each limit that is exceeded, with the figures.
+        reasons: each limit that is exceeded.
         drain_seconds: to work off what is left at present capacity.
     """
 
@@ -25,7 +25,7 @@ class Alert(Fact):
 
     @property
     def text(self) -> str:
-        """The reasons in a sentence."""
+        """The reasons in a phrase, to be said after what waits."""
         return "; ".join(self.reasons)
 
 
@@ -44,11 +44,11 @@ def alert_of(backlog: Backlog, pace: Pace, orders: Orders, *, raised: bool) -> A
     limits, interval = orders.alarm, orders.schedule.every_minutes * 60
     drain, oldest = float(pace.drain_seconds(backlog.left)), backlog.oldest_seconds or 0
     figures: list[tuple[float, float, str]] = [
-        (backlog.waiting, limits.count, f"{backlog.waiting:,} orders wait, the limit is {limits.count:,}"),
+        (backlog.waiting, limits.count, f"more than {limits.count:,} wait"),
         (
             oldest,
             limits.oldest_minutes * 60,
-            f"the oldest waits {duration(oldest)}, the limit is {duration(limits.oldest_minutes * 60)}",
+            f"the oldest waits longer than {duration(limits.oldest_minutes * 60)}",
         ),
     ]
     if limits.past_next_run:

@@ -88,7 +88,7 @@ def backlog_finding(
         tell="on_call",
         outcome="alert",
         title=f"{ALERT} in {where.place.name}",
-        text=f"{_sentence(alert.text)} {waiting_text(backlog)} {rates} {what}",
+        text=f"{waiting_text(backlog)} Too high: {alert.text}. {rates} {what}",
         size=max(1, backlog.waiting),
         details={
             "At present capacity": f"{duration(alert.drain_seconds)} to work off; {pace.text}",

@@ -15,8 +15,8 @@ def raised(found, measured=None, before=False):
 @pytest.mark.parametrize(
     ("found", "measured", "reason"),
     [
-        (backlog(961, minutes=5), 10, "961 orders wait, the limit is 960"),
-        (backlog(3, minutes=121), None, "the oldest waits 2 h 1 min, the limit is 2 h"),
+        (backlog(961, minutes=5), 10, "more than 960 wait"),
+        (backlog(3, minutes=121), None, "the oldest waits longer than 2 h"),
         (
             backlog(900, minutes=5, in_work=100),
             None,
@@ -36,8 +36,8 @@ def test_at_the_limit_it_is_not_raised(found):
 
 def test_a_million_orders():
     assert raised(backlog(1_000_000, minutes=60 * 24 * 40)).text == (
-        "1,000,000 orders wait, the limit is 960; the oldest waits 40 days, the limit is 2 h; working them off takes 43 days "
-        "10 h, longer than the 1 h from one run to the next"
+        "more than 960 wait; the oldest waits longer than 2 h; working them off takes 43 days 10 h, longer than the 1 h from "
+        "one run to the next"
     )
 
 

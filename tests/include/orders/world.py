@@ -38,7 +38,7 @@ def known() -> OrderErrors:
 
 
 def where(run: str = "order_processor/scheduled") -> Where:
-    return Where(place(), run, {"Run": "http://airflow.example/run"})
+    return Where(place(), run, {"Task log": "http://airflow.example/run"})
 
 
 def judged(lines: Iterable[str], at_a_time: int = 4, **errors: Any) -> tuple[Judgement, Stop | None, int]:
