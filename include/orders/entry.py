@@ -117,7 +117,8 @@ def _troubleshooting(run: RunFacts) -> list[str]:
         lines.append(f"No batch was started: {run.refused}.")
     for number, tour in enumerate(run.tours, start=1):
         which = f"Batch {number}" if len(run.tours) > 1 else "The batch"
-        reason = f" ({tour.end.reason})" if tour.end.reason else ""
+        said = tour.judgement.text if tour.judgement is not None else ""
+        reason = f" ({tour.end.reason})" if tour.end.reason and tour.end.reason != said else ""
         lines.append(f"{which} {_ENDS[tour.end.end]} after {duration(tour.end.seconds)}{reason}.")
         if tour.judgement is not None:
             lines.append(f"Checked its log: {tour.judgement.text}")
@@ -126,22 +127,31 @@ def _troubleshooting(run: RunFacts) -> list[str]:
 
 
 def _resolution(run: RunFacts) -> list[str]:
-    lines = [f"{_next_text(tour)}" for tour in run.tours if tour.decision.next in ("again", "restart")]
+    lines = _restarts(run)
     for each in run.found:
         team = TEAMS[each.tell]
-        first = each.text.splitlines()[0]
-        now = "Told" if each.key in run.told else "Known already, not told again to"
-        lines.append(f"{now} {team}: {each.title}. {first}")
+        if each.key in run.told:
+            lines.append(f"Told {team}: {each.title}. {each.text.splitlines()[0]}")
+        else:
+            lines.append(
+                f"Known already, not told again: {each.title} ({team} {'has' if each.tell == 'on_call' else 'have'} it)."
+            )
     lines.extend(run.resolved)
-    if run.after is not None:
+    if run.after is not None and run.tours:
         lines.append(f"In the end: {_lower(waiting_text(run.after))}")
     return lines
 
 
-def _next_text(tour: Tour) -> str:
-    if tour.decision.next == "restart":
-        return f"Restarted the order processor, which is safe: it picks up where it left off. {tour.decision.text}"
-    return f"Ran it again at once. {tour.decision.text}"
+def _restarts(run: RunFacts) -> list[str]:
+    lines = []
+    restarts = sum(tour.decision.next == "restart" for tour in run.tours)
+    if restarts:
+        times = "once" if restarts == 1 else f"{restarts} times"
+        lines.append(f"Restarted the order processor {times}, which is safe: it picks up where it left off.")
+    again = sum(tour.decision.next == "again" for tour in run.tours)
+    if again:
+        lines.append(f"Ran it again at once {'' if again == 1 else f'{again} times '}for what was left.")
+    return lines
 
 
 def _lower(text: str) -> str:
