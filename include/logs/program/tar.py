@@ -32,7 +32,10 @@ def header(name: bytes, size: int, mtime: int, mode: int, uid: int, gid: int, li
 def sparse_header(
     name: bytes, length: int, segments: Segments, mtime: int, mode: int, uid: int, gid: int
 ) -> bytes:
-    """The same for a file with holes, of which only the segments (offset, bytes) follow: GNU's format 1.0."""
+    """The same for a file with holes, of which only the segments (offset, bytes) follow: GNU's format 1.0.
+
+    All segments but the last must be whole blocks.
+    """
     told = [*segments] if segments and sum(segments[-1]) == length else [*segments, (length, 0)]
     table = b"%d\n" % len(told) + b"".join(b"%d\n%d\n" % segment for segment in told)
     table += padding(len(table))

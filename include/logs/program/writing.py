@@ -200,7 +200,10 @@ def part_name(entry: Entry) -> bytes:
 
 
 def segments_of(descriptor: int, start: int, end: int, gap: int = 1 << 16) -> tar.Segments:
-    """Where a file has data between start and end: (offset from start, bytes). Holes below ``gap`` bytes count as data."""
+    """Where a file has data between start and end: (offset from start, bytes). Holes below ``gap`` bytes count as data.
+
+    All but the last are whole blocks of tar, which GNU tar and Python would read differently otherwise.
+    """
     found: list[tuple[int, int]] = []
     place = start
     while place < end:
@@ -217,4 +220,5 @@ def segments_of(descriptor: int, start: int, end: int, gap: int = 1 << 16) -> ta
             found[-1] = (found[-1][0], place - start - found[-1][0])
         else:
             found.append((first - start, place - first))
-    return found
+    length = end - start
+    return [(offset, min(count + len(tar.padding(count)), length - offset)) for offset, count in found]
