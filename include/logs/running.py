@@ -29,6 +29,7 @@ from include.release.log_lines import LogLines
 from include.release.texts import indented, last_lines
 
 Say = Callable[[str], None]
+SECONDS_OF_A_MINUTE = 60
 
 
 def start_step(
@@ -114,7 +115,9 @@ def run_here(placed: PlacedVolume, command: Command, request: dict[str, Any], sa
         boot = f"import sys, runpy; sys.path.insert(0, {folder!r}); runpy.run_module({PACKAGE!r}, run_name='__main__')"
         say(f"{volume.name}: {command}. On this worker: {' '.join(words)}")
         lines, code = _run(
-            [sys.executable, "-I", "-B", "-u", "-c", boot, *words[3:]], volume.timeout_minutes * 60, say
+            [sys.executable, "-I", "-B", "-u", "-c", boot, *words[3:]],
+            volume.timeout_minutes * SECONDS_OF_A_MINUTE,
+            say,
         )
     seconds = time.monotonic() - began
     if code is None:
