@@ -37,7 +37,7 @@ def needs(frozen: Frozen) -> list[Need]:
     found = [
         _need("ConfigMap", (*_READ, "create", "delete"), "preflight, configure, restore"),
         _need("Lease", ("get", "create", "update"), "lock"),
-        _need("Job", (*_READ, "create", "delete"), "preflight, migrate, undo"),
+        _need("Job", (*_READ, "create", "patch", "delete"), "preflight, migrate, undo"),
         _need("Pod", (*_READ, "watch"), "migrate, rollout_check, smoke_check"),
         Need("", "pods", ("get",), "migrate, rollout_check", "log"),
         Need("", "pods", ("get",), "smoke_check, verify_build", "proxy"),
