@@ -7,11 +7,13 @@ compliance minimum, since what follows deletes.
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
 from .fields import Fields
+from .globs import compiled
 from .layout import Layout
 from .problems import RequestError
 
@@ -82,11 +84,6 @@ class Request:
     def layout(self) -> Layout:
         """Where the clean-up keeps its own things."""
         return Layout(self.root, self.slug, self.archive_to)
-
-    @property
-    def holds_told(self) -> List[List[Any]]:
-        """The holds as the plan has them: whether there are others by the time of a change shows there."""
-        return [[hold.case, hold.owner, list(hold.globs)] for hold in self.holds]
 
     def now(self) -> float:
         """The moment ages are counted from: never later than the clock, so that nothing goes too early."""
@@ -188,11 +185,19 @@ def _hold(fields: Fields) -> Hold:
 def _globs(fields: Fields) -> Tuple[str, ...]:
     globs = fields.texts("globs")
     for glob in globs:
-        if glob.startswith("/") or glob.endswith("/") or "//" in glob or "\0" in glob:
+        if glob.startswith("/") or glob.endswith("/") or "//" in glob or "\0" in glob or not _compiles(glob):
             raise RequestError(
                 f"{fields.where}.globs", glob, "a pattern of paths below the root, such as app/**/*.log"
             )
     return globs
+
+
+def _compiles(glob: str) -> bool:
+    try:
+        compiled([[glob]])
+    except re.error:  # [z-a]
+        return False
+    return True
 
 
 def _absolute(fields: Fields, key: str, path: str) -> str:

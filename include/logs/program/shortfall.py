@@ -21,6 +21,7 @@ from .usage import Usage
 ASSUMED_RATIO = 0.2
 """What an archive takes of what was archived, until the volume's own archives tell."""
 GROUNDS = "grounds.json"
+LIVE = {"keep_days", "keep_size"}
 GIB = 1 << 30
 REQUEST_DAYS = 90
 """The storage to be asked for lasts so many days."""
@@ -86,8 +87,8 @@ def together(found: Sequence[Change], missing: int) -> Tuple[List[Change], bool]
     chosen: List[Change] = []
     freed = 0
     for change in sorted(found, key=lambda change: -change.frees):
-        if any((c.class_name, c.setting) == (change.class_name, change.setting) for c in chosen):
-            continue
+        if any(c.class_name == change.class_name and {c.setting, change.setting} <= LIVE for c in chosen):
+            continue  # age and size would free the same bytes
         if freed >= missing:
             break
         chosen.append(change)
@@ -167,12 +168,13 @@ def _by_age(
     kept: float,
 ) -> List[Change]:
     lowest = math.ceil(least)
-    freed = 0
+    goes = freed = 0
     best: Optional[Tuple[int, int]] = None
     for days in sorted(ages, reverse=True):
         if days < lowest or freed >= missing:
             break
-        freed += int(max(ages[days], 0) * kept)
+        goes += max(ages[days], 0)
+        freed = round(goes * kept)
         best = (days, freed)
     if best is None or not best[1] or (now is not None and best[0] >= now):
         return []

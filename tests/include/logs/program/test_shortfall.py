@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from include.logs.program import shortfall
+from include.logs.program.listing import outlook
+from include.logs.program.request import LogClass
+from include.logs.program.shortfall import Ground
+from include.logs.program.usage import Usage
+
+GIB = 1 << 30
+
+
+def _class(name: str, **more: object) -> LogClass:
+    return LogClass(name=name, globs=("**",), **{"keep_days": 30, "archive": False, **more})  # type: ignore[arg-type]
+
+
+def _ages(days: int, each: int = GIB) -> dict[int, int]:
+    return {day: each for day in range(days)}
+
+
+def test_the_mildest_setting_that_is_enough_is_computed() -> None:
+    (found,) = shortfall.changes([Ground(_class("app"), _ages(30), {})], 10 * GIB, 0.2)
+    assert (found.setting, found.now, found.to, found.frees) == ("keep_days", 30, 20, 10 * GIB)
+
+
+def test_what_is_archived_on_the_volume_frees_less() -> None:
+    ground = Ground(_class("app", archive=True), _ages(30), {})
+    assert shortfall.changes([ground], 8 * GIB, 0.2)[0].to == 20
+    assert shortfall.changes([ground], 8 * GIB, 0.0)[0].to == 22
+
+
+def test_no_setting_below_the_compliance_minimum_is_named() -> None:
+    (found,) = shortfall.changes([Ground(_class("app", minimum_days=25), _ages(30), {})], 10 * GIB, 0.2)
+    assert (found.to, found.least, found.frees) == (25, 25, 5 * GIB)
+    assert shortfall.changes([Ground(_class("app", minimum_days=30), _ages(30), {})], GIB, 0.2) == []
+
+
+def test_live_time_may_be_short_where_the_archive_keeps_the_minimum() -> None:
+    found = _class("app", archive=True, minimum_days=365, archive_keep_days=360)
+    assert shortfall.changes([Ground(found, _ages(30), {})], 100 * GIB, 0)[0].to == 5
+    for_ever = _class("app", archive=True, minimum_days=365)
+    assert shortfall.changes([Ground(for_ever, _ages(30), {})], 100 * GIB, 0)[0].to == 1
+
+
+def test_archives_and_sizes_are_settings_too() -> None:
+    found = _class(
+        "app", archive=True, archive_keep_days=400, minimum_days=90, keep_size=50 * GIB, keep_days=None
+    )
+    names = {
+        c.setting: c
+        for c in shortfall.changes([Ground(found, _ages(30), {399: 9 * GIB, 91: GIB})], 2 * GIB, 0.5)
+    }
+    assert names["archive_keep_days"].to == 399
+    assert names["keep_size"].to == 26 * GIB
+    assert names["keep_days"].to == 26
+
+
+def test_several_together_where_none_is_enough() -> None:
+    grounds = [Ground(_class(name), _ages(30), {}) for name in ("a", "b")]
+    found = shortfall.changes(grounds, 40 * GIB, 0.2)
+    assert not any(change.frees >= 40 * GIB for change in found)
+    chosen, enough = shortfall.together(found, 40 * GIB)
+    assert ({change.class_name for change in chosen}, enough) == ({"a", "b"}, True)
+    assert shortfall.together(found, 80 * GIB)[1] is False
+
+
+def test_storage_that_reaches_the_target_and_lasts() -> None:
+    space = Usage(100 * GIB, 90 * GIB, 10 * GIB)
+    added = shortfall.storage(space, 25, None)
+    assert added == 20 * GIB
+    assert Usage(0, space.used, space.free + added).free_percent >= 25
+    assert shortfall.storage(space, 25, GIB) == 140 * GIB
+
+
+def test_the_alert_says_what_would_have_to_change_to_what() -> None:
+    space = Usage(100 * GIB, 85 * GIB, 15 * GIB)
+    facts = shortfall.facts([Ground(_class("app"), _ages(30), {})], space, 25, 0.2, None)
+    after = {
+        "free_percent": 15.0,
+        "free": 15 * GIB,
+        "floor_percent": 20,
+        "target_percent": 25,
+        "to_floor": 5 * GIB,
+    }
+    assert outlook({"after": after, "shortfall": facts}) == [
+        "Free after the clean-up: 15.0 % (15.0 GiB); the floor is 20 %, the target 25 %. 5.0 GiB are missing to the "
+        "floor, 10.0 GiB to the target. Retention was not shortened.",
+        "Any one of these would reach the target:",
+        "  class app: keep_days from 30 days to 20 days frees 10.0 GiB",
+        "Or 14.0 GiB more storage: the target is then met for 90 days.",
+    ]
+
+
+def test_nothing_can_be_changed() -> None:
+    space = Usage(100 * GIB, 85 * GIB, 15 * GIB)
+    facts = shortfall.facts([], space, 25, 0.2, None)
+    after = {
+        "free_percent": 15.0,
+        "free": 15 * GIB,
+        "floor_percent": 20,
+        "target_percent": 25,
+        "to_floor": 5 * GIB,
+    }
+    text = "\n".join(outlook({"after": after, "shortfall": facts}))
+    assert "No retention setting can free anything within the compliance minimum." in text
+    assert "Or 14.0 GiB more storage" in text
