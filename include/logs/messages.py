@@ -169,10 +169,9 @@ def report_text(run: VolumeRun) -> str:
             f"Of no class, so they stay: {plural(number(loose, 'files'), 'file')}, {sized(number(loose, 'bytes'))}. Name a "
             "class for them in log_retention.yaml."
         )
-    if number(plan, "unreadable"):
-        lines.append(f"{plural(number(plan, 'unreadable'), 'directory or file')} could not be read.")
-    if number(plan, "unreadable") > 1:
-        lines[-1] = f"{int(number(plan, 'unreadable'))} directories or files could not be read."
+    if count := int(number(plan, "unreadable")):
+        noun = "directory or file" if count == 1 else "directories or files"
+        lines.append(f"{count} {noun} could not be read, so what is in there stays.")
     return "\n".join(lines)
 
 

@@ -11,6 +11,8 @@ from include.logs.program.summary import sized
 from include.release.texts import plural
 
 LARGEST_SHOWN = 5
+NO_CLASS = "(no class)"
+"""What the program calls the class of files that have none."""
 
 
 def shortfall_of(
@@ -121,11 +123,12 @@ def _setting(change: Mapping[str, Any]) -> str:
 
 def _largest(facts: Mapping[str, Any]) -> list[str]:
     found = [each for each in facts.get("largest") or [] if isinstance(each, dict)][:LARGEST_SHOWN]
-    return [
-        f"  - {each.get('path')}: {_size(each, 'bytes')}"
-        + (f" (class {each['class']})" if each.get("class") else "")
-        for each in found
-    ] or ["  - no file stands out"]
+    lines = []
+    for each in found:
+        name = str(each.get("class") or "")
+        of_class = f" {name}" if name == NO_CLASS else f" (class {name})" if name else ""
+        lines.append(f"  - {each.get('path')}: {_size(each, 'bytes')}{of_class}")
+    return lines or ["  - no file stands out"]
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float:
