@@ -228,7 +228,7 @@ class LogRetention(Strict):
     window: Window = Field(default=Window(), title="When it may start unasked, if it could not start in time")
     heartbeat: Text | None = Field(
         default=None,
-        title="Airflow connection whose URL is asked for after a clean-up of all volumes that went well",
+        title="Airflow connection whose password is a URL, asked for after a clean-up of all volumes that went well",
     )
     tell: list[Channel] = Field(default=[Channel(kind="log")], title="Who is told")
     compliance: Compliance = Field(default=Compliance(), title="To whom a storage request goes")
