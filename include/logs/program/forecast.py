@@ -7,7 +7,6 @@ in which no clean-up freed anything. And what remains: how the level after the c
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from statistics import median
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .history import AFTER, BEFORE, Point
@@ -79,6 +78,12 @@ def _recent(points: Sequence[Point], now: float) -> List[Point]:
 
 def _pairs(points: Sequence[Point]) -> List[Tuple[Point, Point]]:
     return list(zip(points, points[1:]))  # noqa: RUF007 - pairwise() came with Python 3.10
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle one, or between the two in the middle; the module statistics takes longer to load than to use."""
+    ordered = sorted(values)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _moment(now: float, days: Optional[float]) -> Optional[str]:

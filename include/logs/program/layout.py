@@ -16,8 +16,8 @@ Archives and manifests may lie in another directory (``archive_to``).
 from __future__ import annotations
 
 import os
-import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .problems import StepError
@@ -98,7 +98,7 @@ class Layout:
                     found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
         old = [path for _, path in sorted(found, reverse=True)[max(keep - 1, 0) :]]
         for path in old:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
         return len(old)
 
 
@@ -110,3 +110,15 @@ def require_directory(path: str, what: str) -> None:
         raise StepError(f"{path}, {what}, cannot be read: {error.strerror}") from error
     if not stat.S_ISDIR(mode):
         raise StepError(f"{path}, {what}, is no directory; links are not followed")
+
+
+def _remove(path: str) -> None:
+    """Remove a directory of our own with what is in it; what cannot be removed stays for the next time."""
+    for folder, folders, files in os.walk(path, topdown=False):
+        with suppress(OSError):
+            for name in files:
+                os.unlink(os.path.join(folder, name))
+            for name in folders:
+                os.rmdir(os.path.join(folder, name))
+    with suppress(OSError):
+        os.rmdir(path)

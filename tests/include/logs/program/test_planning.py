@@ -178,18 +178,6 @@ def test_a_rerun_decides_as_of_the_moment_the_run_was_asked_for(volume: Volume) 
     assert volume.actions("ahead") == {"a.log": ARCHIVE_DELETE}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_directory_that_cannot_be_read_is_said(volume: Volume) -> None:
-    volume.file("shut/a.log", days=30)
-    (volume.root / "shut").chmod(0)
-    try:
-        facts = volume.plan()
-    finally:
-        (volume.root / "shut").chmod(0o700)
-    assert facts["unreadable"] == 1
-    assert facts["unreadable_examples"] == ["shut: Permission denied"]
-
-
 def test_errors_of_one_directory_stop_no_other(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     volume.file("a/x.log", days=30)
     volume.file("b/x.log", days=30)

@@ -17,6 +17,8 @@ from include.logs.program import __main__ as program
 from include.logs.program import holder
 from tests.include.logs.program.planned import APP, Volume
 
+ORDINARY = [] if os.geteuid() else ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+"""The steps have an ordinary user's rights, even where the tests are root's."""
 SOURCES = Path(program.__file__).parent
 
 
@@ -42,7 +44,7 @@ def _shipped(
     path = volume.root.parent / "request.json"
     path.write_text(json.dumps(request))
     done = subprocess.run(
-        [python, "-m", "logcleanup", command, "--request", str(path)],
+        [*ORDINARY, python, "-m", "logcleanup", command, "--request", str(path)],
         env={"PYTHONPATH": str(package.parent), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -80,6 +82,19 @@ def test_a_volume_that_is_not_there_ends_with_1(volume: Volume) -> None:
     assert (code, facts["ok"]) == (1, False)
     assert "No such file or directory" in facts["error"]
     assert "Traceback" not in text
+
+
+def test_directories_that_cannot_be_read_are_said_and_stop_nothing(volume: Volume) -> None:
+    volume.file("shut/a.log", days=30)
+    volume.file("b.log", days=30)
+    (volume.root / "shut").chmod(0)
+    try:
+        code, facts, text = _shipped(volume, "plan")
+    finally:
+        (volume.root / "shut").chmod(0o700)
+    assert (code, facts["files"], facts["unreadable"]) == (0, 1, 1)
+    assert facts["unreadable_examples"] == ["shut: Permission denied"]
+    assert "not looked into, shut: Permission denied" in text
 
 
 def test_an_error_nobody_thought_of_has_its_line_too(

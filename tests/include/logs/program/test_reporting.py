@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from include.logs.program.__main__ import step
+from include.logs.program.summary import keep
+from tests.include.logs.program.planned import APP, Volume
+
+MIB = 1 << 20
+HOLD = [{"case": "2026-117", "owner": "Legal", "globs": ["case/**"]}]
+STEPS = ("measure", "plan", "archive", "verify", "delete", "space")
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path / "logs")
+
+
+def test_a_whole_run_in_words(volume: Volume) -> None:
+    for day in range(10):
+        volume.file(f"app.log.{day}", days=day + 0.5, content=b"x" * 8192)
+    volume.file("case/app.log.1", days=30, content=b"x" * 8192)
+    volume.file("notes.txt", days=30, content=b"x" * 4096)
+    request = volume.request(holds=HOLD, title="Logs of the shop")
+    for command in STEPS:
+        step(command, request)
+    facts = step("report", request)
+    text = facts["text"].splitlines()
+    assert text[0] == "Logs of the shop: log_cleanup/r1"
+    assert text[1] == "planned: 3 files, 24.0 KiB to free"
+    assert text[2] == "held: 8.0 KiB, by 2026-117"
+    assert text[3] == "of no class, kept: 1 file, 4.0 KiB"
+    assert text[4].startswith("archived: 3 files, 24.0 KiB in ")
+    assert text[5] == "freed: 24.0 KiB, 3 files deleted"
+    assert text[6].startswith("free: ")
+    assert facts["missing_steps"] == []
+    assert facts["alerts"] == []
+    assert facts["steps"]["delete"]["freed_bytes"] == 3 * 8192
+
+
+def test_a_dry_run_lists_what_would_go_and_what_would_be_missing(volume: Volume) -> None:
+    volume.file("app.log.1", days=1, content=b"x" * 2 * MIB)
+    volume.file("app.log.9", days=9, content=b"x" * MIB)
+    request = volume.request({**APP, "archive": False}, dry_run=True, size=3 * MIB)
+    plan = step("plan", request)
+    facts = step("report", request)
+    assert plan["after"]["free_percent"] > plan["before"]["free_percent"]
+    assert "a dry run, nothing was changed" in facts["text"]
+    assert "free then: " in facts["text"]
+    assert sorted(path.name for path in volume.root.iterdir()) == [".log-cleanup", "app.log.1", "app.log.9"]
+
+
+def test_the_alerts_of_the_space_are_the_reports(volume: Volume) -> None:
+    request = volume.request()
+    request.layout.prepare()
+    alert = {"kind": "floor_missed", "text": "Free after the clean-up: 3 %"}
+    space = {"free": 3, "free_percent": 3.0, "floor_percent": 20, "alerts": [alert]}
+    keep(request.layout.answer("space"), space)
+    facts = step("report", request)
+    assert facts["alerts"] == [alert]
+    assert "Free after the clean-up: 3 %" in facts["text"]
+
+
+def test_a_run_that_ended_early_is_reported_too(volume: Volume) -> None:
+    step("measure", volume.request())
+    facts = step("report", volume.request())
+    assert facts["missing_steps"] == ["plan", "archive", "verify", "delete", "space"]
+    assert facts["text"].splitlines()[-1].startswith("free: ")
+
+
+def test_the_directories_of_the_newest_runs_stay(volume: Volume) -> None:
+    for number in range(5):
+        step("measure", volume.request(run=f"r{number}"))
+        (volume.root / ".log-cleanup/runs" / f"r{number}" / "archived").mkdir()
+        step("report", volume.request(run=f"r{number}", keep_runs=3))
+        moment = 1_700_000_000 + number
+        os.utime(volume.root / ".log-cleanup/runs" / f"r{number}", (moment, moment))
+    assert sorted(path.name for path in (volume.root / ".log-cleanup/runs").iterdir()) == ["r2", "r3", "r4"]
