@@ -43,7 +43,7 @@ class Attribution:
 
     def ended(self, worker: str) -> Attributed:
         """An order was processed, or failed: which one."""
-        several = not worker and self._working.get(worker, 0) > 1
+        several = self._working.get(worker, 0) > 1
         self._working[worker] = max(0, self._working.get(worker, 0) - 1)
         return Attributed(self._last.get(worker), sure=not several)
 

@@ -71,6 +71,31 @@ def test_codes_are_counted_apart():
     assert stop.code == "12"
 
 
+DETAIL = "2026-11-20T10:00:00.000Z order processor: order {}: error 31, try 1 of 6, again in 60.0 s [b-1/2]: no answer"
+
+
+def test_tries_that_are_not_the_order_s_fault_do_not_make_it_stuck():
+    lines = [*bad(4, code="31"), DETAIL.format(4), *good(5)] * 40
+    assert judged(lines)[1] is None
+
+
+def test_guesses_do_not_count_once_orders_are_named():
+    lines = [*bad(1, 2, 3, 4, code="31"), *[DETAIL.format(9)] * 4, *bad(5, code="31"), DETAIL.format(9)]
+    found, stop, _ = judged(lines)
+    assert (stop, found.errors[0].orders) == (None, (9,))
+
+
+def test_more_orders_than_are_listed_are_said():
+    found, _, _ = judged([line for each in range(60) for line in (*bad(each), *good(1000 + each))])
+    assert (len(found.errors[0].orders), found.errors[0].more_orders, found.errors[0].times) == (50, True, 60)
+    assert ", 49 and more" in found.text
+
+
+def test_the_first_fault_is_the_cause():
+    said = ["the database went away: disk I/O error", "cannot start: something that follows from it"]
+    assert judged([f"order processor: {each}" for each in said])[0].fault == said[0]
+
+
 def test_the_processor_names_the_orders_itself_where_threads_interleave():
     detail = "2026-11-20T10:00:00.000Z order processor: order {}: error 12, try 1 of 6, again in 5.0 s, worker b/1: 'x' is in no catalog"
     lines = ["Processing Order 4", *(f"Processing Order {each}" for each in (5, 6, 7))]

@@ -113,7 +113,7 @@ def test_it_is_told_when_it_is_over_to_whom_it_was_told():
 def test_what_comes_back_at_once_is_the_same_problem_and_silent():
     kept = noted(finding()).problem
     kept = resolve(kept, "over", run="r", now=NOW + HOUR).problem
-    back = noted(finding(), kept, NOW + HOUR + timedelta(minutes=5))
+    back = noted(finding(50), kept, NOW + HOUR + timedelta(minutes=5))
     assert (back.why, back.problem.open, back.problem.opened) == ("silent", True, NOW)
 
 
