@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the benchmark's own, for Airflow's metadata."""
+"""A PostgreSQL server of a benchmark's own."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def server(home: Path) -> Iterator[str]:
+def server(home: Path, *, durable: bool = False) -> Iterator[str]:
     """Start one in ``home``; yields the URL of an empty database. It is ended, and its files are removed.
+
+    Args:
+        home: an empty directory of its own.
+        durable: wait for the disk at each commit, as a server that is relied upon does.
 
     Raises:
         DemoError: it is not installed, or does not start.
@@ -63,7 +67,8 @@ def server(home: Path) -> Iterator[str]:
         if made.returncode:
             raise DemoError(f"initdb failed:\n{_tail(home)}")
         # Reached by a socket in a directory that only its user can enter; data are those of one measurement.
-        command = [str(programs / "postgres"), "-D", str(home / "data"), "-k", str(home), "-h", "", "-F"]
+        command = [str(programs / "postgres"), "-D", str(home / "data"), "-k", str(home), "-h", ""]
+        command += [] if durable else ["-F"]
         command += ["-c", "max_connections=300", "-c", "shared_buffers=256MB"]
         process = subprocess.Popen(command, stdout=log, stderr=log, **options)
     try:

@@ -25,7 +25,10 @@ def up(work: Work) -> None:
     )
     work.step("add fulfilments.seconds", "ALTER TABLE fulfilments ADD COLUMN seconds DOUBLE PRECISION")
     work.step("index fulfilments", "CREATE INDEX fulfilments_by_time ON fulfilments (processed_at)")
-    work.step("index orders by age", "CREATE INDEX orders_by_age ON orders (status, created_at)")
+    work.step("index open orders", "CREATE INDEX orders_open ON orders (id) WHERE status = 'open'")
+    work.step(
+        "index open orders by age", f"CREATE INDEX orders_open_by_age ON orders {_by_age(work.connection)}"
+    )
     work.step("index orders by time", "CREATE INDEX orders_by_time ON orders (created_at)")
     # A claim ends with its order from now on, so that the table stays as small as what is in work.
     work.step(
@@ -34,10 +37,21 @@ def up(work: Work) -> None:
     )
 
 
+def _by_age(connection: Connection) -> str:
+    """What finds the oldest open order at once, in each database's own way.
+
+    PostgreSQL walks from the oldest order of all through those that are processed, as long as it believes that most
+    are open, unless the index has no others. SQLite prefers an index on the time alone to one that has no others.
+    """
+    return (
+        "(created_at) WHERE status = 'open'" if connection.dialect == POSTGRESQL else "(status, created_at)"
+    )
+
+
 def down(work: Work) -> None:
     """Take the table, the columns and the indexes away; held orders stay held."""
     work.step("drop order_problems", "DROP TABLE order_problems")
-    for index in ("orders_by_time", "orders_by_age", "fulfilments_by_time"):
+    for index in ("orders_by_time", "orders_open_by_age", "orders_open", "fulfilments_by_time"):
         work.step(f"drop index {index}", f"DROP INDEX {index}")
     _drop(work, "order_claims", "not_before", CLAIMS)
     _drop(work, "fulfilments", "seconds", FULFILMENTS)

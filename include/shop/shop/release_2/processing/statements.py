@@ -95,12 +95,13 @@ SOONEST = (
 _READABLE = "o.created_at >= '1970' AND o.created_at < '3'"
 """A time: not null, not empty, no garbage. An order without one is processed all the same."""
 
+# CROSS JOIN: SQLite begins with the table that is named first, which is the small one.
 BACKLOG = (
     "SELECT (SELECT count(*) FROM orders WHERE status = 'open') AS open_orders, "  # noqa: S608
-    "(SELECT count(*) FROM order_claims c JOIN orders o ON o.id = c.order_id "
-    "WHERE c.claimed_until >= ? AND o.status = 'open') AS in_work, "
-    "(SELECT count(*) FROM order_claims c JOIN orders o ON o.id = c.order_id "
-    "WHERE c.claimed_until < ? AND c.not_before > ? AND o.status = 'open') AS backing_off, "
+    "(SELECT count(*) FROM order_claims c CROSS JOIN orders o "
+    "WHERE o.id = c.order_id AND c.claimed_until >= ? AND o.status = 'open') AS in_work, "
+    "(SELECT count(*) FROM order_claims c CROSS JOIN orders o "
+    "WHERE o.id = c.order_id AND c.claimed_until < ? AND c.not_before > ? AND o.status = 'open') AS backing_off, "
     "(SELECT count(*) FROM orders WHERE status = 'held') AS set_aside, "
     "(SELECT count(*) FROM orders WHERE status IS NULL) AS without_status, "
     "(SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
