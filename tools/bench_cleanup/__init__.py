@@ -1,0 +1,1 @@
+"""The log clean-up beside find, tmpreaper and tar, and its memory with a million files."""
