@@ -135,7 +135,7 @@ class Errors(Strict):
     silent_minutes: Minutes = Field(
         default=10, title="A batch that logs nothing for so long hangs, and is stopped"
     )
-    excerpt_lines: Annotated[int, Field(ge=1, le=100)] = Field(
+    excerpt_lines: Annotated[int, Field(ge=1, le=30)] = Field(
         default=12, title="Lines of the log before and after the first error that people are sent"
     )
 

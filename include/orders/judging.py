@@ -22,6 +22,8 @@ from include.restarts.redact import redact
 
 MOST_CODES = 20
 OTHER_CODES = "others"
+MOST_EXCERPTS = 3
+"""Codes whose surrounding lines are kept: a judgement is kept on the batch's Job, where 256 KiB is the limit."""
 MOST_TRIES = 1000
 FAULT = "\0fault"
 
@@ -95,6 +97,7 @@ class Judge:
     def judgement(self) -> Judgement:
         """What the lines so far mean. Attribute errors by the database afterwards: ``attributing.settled``."""
         verdict, code, text = self._verdict()
+        whole = {code, *list(self._codes)[: MOST_EXCERPTS - 1]}
         odd = []
         if self._cut:
             odd.append(f"{plural(self._cut, 'line')} longer than any of the processor's, cut")
@@ -109,7 +112,7 @@ class Judge:
             processed=self._processed,
             started=self._started,
             complete=self._complete,
-            errors=tuple(self._seen(code, each) for code, each in self._codes.items()),
+            errors=tuple(self._seen(each, seen, whole=each in whole) for each, seen in self._codes.items()),
             fault=self._fault,
             last=_shown(self._excerpt.last),
             lines=self._lines,
@@ -264,7 +267,7 @@ class Judge:
         more = " and more" if seen.more else ""
         return f"{self._named(code)} {plural(seen.times, 'time')}, {named}{more}"
 
-    def _seen(self, code: str, seen: _Code) -> ErrorSeen:
+    def _seen(self, code: str, seen: _Code, *, whole: bool) -> ErrorSeen:
         first, before, after = self._excerpt.around(code)
         return ErrorSeen(
             code=code,
@@ -273,8 +276,8 @@ class Judge:
             more_orders=seen.more,
             unattributed=seen.unattributed,
             first=_shown((first,))[0],
-            before=_shown(before),
-            after=_shown(after),
+            before=_shown(before) if whole else (),
+            after=_shown(after) if whole else (),
         )
 
 

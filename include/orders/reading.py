@@ -12,7 +12,7 @@ from typing import Literal
 
 from include.orders.facts import LogLine
 
-LONGEST = 500
+LONGEST = 300
 """Characters of a line that are kept: it is shown to people, and a line of the processor has fewer than 100."""
 MOST_READ = 4000
 """Characters of a line that are looked at at all."""

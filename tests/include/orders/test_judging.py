@@ -200,7 +200,7 @@ def test_a_line_of_ten_megabytes_is_cut():
     assert peak < 200_000
     found = judge.judgement()
     assert found.errors[0].orders == (4,)
-    assert (len(found.errors[0].first.text), found.errors[0].first.text[-6:]) == (506, " [cut]")
+    assert (len(found.errors[0].first.text), found.errors[0].first.text[-6:]) == (306, " [cut]")
     assert found.odd == ("1 line longer than any of the processor's, cut",)
 
 
@@ -242,8 +242,20 @@ def test_a_log_that_never_ends_takes_no_memory():
     assert grown < 100_000
     found = judge.judgement()
     assert len(found.errors) == 21
-    assert len(found.model_dump_json()) < 200_000
     assert "Errors of more than 20 codes" in found.text
+
+
+def test_the_worst_judgement_fits_into_an_annotation_of_a_job():
+    judge = Judge(orders().errors.model_copy(update={"excerpt_lines": 30}), known(), 4)
+    for number in range(2000):
+        judge.feed("\x00" * 10_000)
+        judge.feed(f"Error Processing Order. Error #{number} " + "\ufffd" * 10_000)
+    found = judge.judgement()
+    assert len(found.model_dump_json().encode()) < 240_000
+    assert [bool(each.before) for each in found.errors].count(True) <= 3
+    seen = found.error(found.code)
+    assert seen is not None
+    assert seen.before
 
 
 def test_an_empty_log_is_no_error():
