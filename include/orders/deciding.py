@@ -29,6 +29,8 @@ class Decision(Fact):
     next: Next
     text: str = Field(title="Why, in a sentence or two")
     tell: Team | None = Field(default=None, title="Who can put it right; None when nothing is handed over")
+    name: str = Field(default="", title="What is handed over is called")
+    meaning: str = Field(default="", title="What it means, and what can be done about it")
     good: bool = Field(
         default=True, title="Whether this batch went as it should; single bad orders are no matter"
     )
@@ -58,10 +60,11 @@ def decide(
     """
     if end.end == "not started":
         text = f"The batch did not start: {end.reason or 'its pod never ran'}. No order was touched."
-        return Decision(next="hand_over", text=text, tell="ops", good=False)
+        return Decision(next="hand_over", text=text, tell="ops", name="the batch does not start", good=False)
     if judgement.verdict == "stuck":
         text = f"{judgement.text} A restart would only try it again: set it aside by hand or correct it, then run the batch again."
-        return Decision(next="hand_over", text=text, tell="developers", good=False)
+        meaning = known.of_code(judgement.code)
+        return _handed_over(text, "developers", meaning)
     if judgement.verdict == "systemic":
         return _failing(judgement.text, known.of_code(judgement.code), tried, orders)
     if judgement.verdict == "broken":
@@ -95,7 +98,13 @@ def _failing(text: str, meaning: Meaning, tried: Tried, orders: Orders) -> Decis
         why = f"A restart did not help ({plural(tried.restarts, 'restart')})."
     else:
         why = "No restart is configured."
-    return Decision(next="hand_over", text=f"{text} {why}", tell=meaning.tell, good=False)
+    return _handed_over(f"{text} {why}", meaning.tell, meaning)
+
+
+def _handed_over(text: str, tell: Team, meaning: Meaning) -> Decision:
+    do = f" To do: {meaning.what_to_do}" if meaning.what_to_do else ""
+    said = f"{meaning.meaning}{do}"
+    return Decision(next="hand_over", text=text, tell=tell, name=meaning.name, meaning=said, good=False)
 
 
 def _left(

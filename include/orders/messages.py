@@ -8,10 +8,10 @@ from datetime import datetime
 
 from include.orders.alarm import Alert
 from include.orders.attributing import MOST_ORDERS
-from include.orders.codes import Meaning, OrderErrors, Team
+from include.orders.codes import OrderErrors, Team
 from include.orders.config import Orders
 from include.orders.deciding import Decision
-from include.orders.facts import Backlog, ErrorSeen, Failing, Judgement, Kept, LogLine, Since
+from include.orders.facts import Backlog, CodeCount, ErrorSeen, Failing, Judgement, Kept, LogLine, Since
 from include.orders.noting import Finding
 from include.orders.proposal import Proposal
 from include.orders.reading import NO_CODE
@@ -144,39 +144,38 @@ def handover_finding(
         judgement: what the log means.
         kept: what the database keeps of errors since the batch began; None when it was not asked.
         since: what changed since the last good run.
-        known: what codes and faults mean.
+        known: what codes mean, for a decision that does not say what it is called.
         where: who says it.
     """
-    seen = judgement.error(judgement.code) if judgement.code else None
-    meaning = _meaning(judgement, known)
-    key, size = (f"{ERROR}{judgement.code}", _hits(seen, kept)) if seen else (PROCESSOR, 1)
-    name = f"error #{judgement.code}, {meaning.name}" if seen and judgement.code != NO_CODE else meaning.name
+    code = judgement.code
+    seen = judgement.error(code) if code else None
+    name = decision.name or known.of_code(code).name
+    named = f"error #{code}, {name}" if code and code != NO_CODE else name
     lines = (*seen.before, seen.first, *seen.after) if seen else judgement.last
     parts = [
         decision.text,
-        f"Meaning: {meaning.meaning}" + (f" To do: {meaning.what_to_do}" if meaning.what_to_do else ""),
+        f"Meaning: {decision.meaning}" if decision.meaning else "",
         since_text(since),
         excerpt_text(lines, seen.first.number if seen else 0, judgement),
     ]
-    first = _first(seen, kept, judgement.code)
     return Finding(
-        key=key,
-        tell=decision.tell or meaning.tell,
+        key=f"{ERROR}{code}" if code else PROCESSOR,
+        tell=decision.tell or "developers",
         outcome="handed over",
-        title=f"order processing in {where.place.name}: {name}",
+        title=f"order processing in {where.place.name}: {named}",
         text="\n".join(each for each in parts if each),
-        size=size,
+        size=max(1, _hits(code, seen, kept)),
         state=judgement.verdict,
         details={
-            "First occurrence": first,
-            "Orders hit": orders_text(seen, kept) if seen else "",
+            "First occurrence": _first(code, seen, kept),
+            "Orders hit": orders_text(code, seen, kept),
             "Processed in this batch": str(judgement.processed),
             "Build": since.build,
             "Strange": "; ".join(judgement.odd),
             "Run": where.run,
         },
         links=dict(where.links),
-        facts={"code": judgement.code, "verdict": judgement.verdict},
+        facts={"code": code, "verdict": judgement.verdict},
     )
 
 
@@ -256,37 +255,35 @@ def excerpt_text(lines: Sequence[LogLine], first: int, judgement: Judgement) -> 
     return f"Log, {plural(judgement.lines, 'line')} in all:{more}\n{shown}"
 
 
-def orders_text(seen: ErrorSeen | None, kept: Kept | None) -> str:
+def orders_text(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:
     """Which orders a code hit, and how many; the database's count where it has one."""
-    if seen is None:
+    hits = _hits(code, seen, kept)
+    if not hits:
         return ""
-    orders = ", ".join(str(each) for each in seen.orders[:MOST_NAMED])
-    hits = _hits(seen, kept)
-    more = " and more" if seen.more_orders or len(seen.orders) > MOST_NAMED or hits > len(seen.orders) else ""
-    counted = f"{plural(hits, 'order')}: {orders}{more}" if orders else plural(hits, "order")
-    return f"{counted}, {plural(seen.times, 'error line')}"
+    in_database = [each.order for each in kept.failing if each.code == code] if kept else []
+    orders = list(seen.orders) if seen and seen.orders else sorted(in_database)
+    more = " and more" if hits > len(orders[:MOST_NAMED]) or (seen and seen.more_orders) else ""
+    named = f": {', '.join(str(each) for each in orders[:MOST_NAMED])}{more}" if orders else ""
+    lines = f", {plural(seen.times, 'error line')}" if seen else ""
+    return f"{plural(hits, 'order')}{named}{lines}"
 
 
-def _meaning(judgement: Judgement, known: OrderErrors) -> Meaning:
-    if judgement.code:
-        return known.of_code(judgement.code)
-    return known.of_fault(judgement.fault) if judgement.fault else known.unknown
+def _counted(code: str, kept: Kept | None) -> CodeCount | None:
+    return next((each for each in kept.codes if each.code == code), None) if kept and code else None
 
 
-def _hits(seen: ErrorSeen | None, kept: Kept | None) -> int:
-    if seen is None:
-        return 0
-    counted = next((each.orders for each in kept.codes if each.code == seen.code), 0) if kept else 0
-    return max(counted, len(seen.orders))
+def _hits(code: str, seen: ErrorSeen | None, kept: Kept | None) -> int:
+    counted = _counted(code, kept)
+    return max(counted.orders if counted else 0, len(seen.orders) if seen else 0)
 
 
-def _first(seen: ErrorSeen | None, kept: Kept | None, code: str) -> str:
-    if seen is None:
-        return ""
-    of_code = next((each for each in kept.codes if each.code == code), None) if kept else None
-    at = f"{moment(of_code.first_at.isoformat())}, " if of_code and of_code.first_at else ""
-    order = f" (order {seen.orders[0]})" if seen.orders else ""
-    return f"{at}line {seen.first.number} of the log{order}"
+def _first(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:
+    counted = _counted(code, kept)
+    parts = [moment(counted.first_at.isoformat())] if counted and counted.first_at else []
+    if seen is not None:
+        order = f" (order {seen.orders[0]})" if seen.orders else ""
+        parts.append(f"line {seen.first.number} of the log{order}")
+    return ", ".join(parts)
 
 
 def _aside_text(order: Failing) -> str:

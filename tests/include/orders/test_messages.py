@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from include.orders.alarm import alert_of
+from include.orders.attributing import settled
 from include.orders.backlog import unreadable
 from include.orders.deciding import Tried, decide
 from include.orders.facts import BatchEnd, ChangeFact, CodeCount, Failing, Kept
@@ -222,8 +223,30 @@ def test_who_is_told():
     assert channels(config, place(), "developers") == []
 
 
+def test_a_lost_log_has_the_orders_that_the_database_names():
+    codes = (CodeCount(code="12", orders=7, first_at=NOW),)
+    failing = tuple(Failing(order=each, code="12") for each in range(4, 11))
+    kept = Kept(since=NOW, codes=codes, failing=failing)
+    judgement = settled(judged(["\x00"])[0], kept, 5)
+    decision = decide(judgement, BatchEnd(end="failed"), None, Tried(restarts=1), orders(), known())
+    finding = handover_finding(decision, judgement, kept, since(), known(), where())
+    assert (finding.key, finding.size) == ("error-12", 7)
+    assert finding.details["First occurrence"] == "2026-11-20 10:00:00 UTC"
+    assert finding.details["Orders hit"] == "7 orders: 4, 5, 6, 7, 8, 9, 10"
+
+
+def test_a_failure_that_only_the_exit_status_tells():
+    finding = handed_over([], BatchEnd(end="failed", reason="exit code 5", exit_code=5))
+    assert (finding.title, finding.tell) == ("order processing in production: schema too old", "ops")
+    assert (
+        "Meaning: The database lacks migrations that this build needs. To do: Look for a release"
+        in finding.text
+    )
+
+
 def test_a_good_log_is_not_needed_to_say_what_failed():
     finding = handed_over(good(1), BatchEnd(end="not started", reason="ImagePullBackOff: shop:2.0.0"))
+    assert finding.title == "order processing in production: the batch does not start"
     assert finding.text.startswith(
         "The batch did not start: ImagePullBackOff: shop:2.0.0. No order was touched."
     )
