@@ -7,14 +7,16 @@ this run answers what it answered then; one that was interrupted goes on.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 import traceback
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from .holder import working
-from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, StepError
+from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, NO_SPACE, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
 
@@ -85,14 +87,27 @@ def step(command: str, request: Request) -> Dict[str, Any]:
         say(f"This run has done `{command}` before; the answer of then:")
         return {**answer, "done_before": True}
     run = importlib.import_module("." + COMMANDS[command], __package__).run
-    if request.dry_run or command in UNLOCKED:
-        facts = run(request)
-    else:
-        with working(request):
+    try:
+        with nullcontext() if request.dry_run or command in UNLOCKED else working(request):
             facts = run(request)
-    facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
-    keep(layout.answer(command), facts)
+        facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
+        keep(layout.answer(command), facts)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise full(command, request, error) from error
     return dict(facts)
+
+
+def full(command: str, request: Request, error: OSError) -> StepError:
+    """The volume has no room for what the step has to note; before it has noted that, it changes nothing."""
+    return StepError(
+        f"Volume {request.volume} is full: `{command}` cannot write its own files below {request.layout.state} "
+        f"({error.strerror}).\nMake room for them by hand, or add storage, and run it again: "
+        "it goes on where it ended.",
+        NO_SPACE,
+        {"alert": "volume_full"},
+    )
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def remains(points: Sequence[Point], now: float) -> Optional[Rate]:
 
 def full_in_days(free: int, rate: Optional[Rate]) -> Optional[float]:
     """Days until ``free`` bytes are used up; None where the rate is unknown or nothing grows."""
-    return free / rate.per_day if rate and rate.per_day > 0 else None
+    return max(free, 0) / rate.per_day if rate and rate.per_day > 0 else None
 
 
 def facts(points: Sequence[Point], now: float, free: int) -> Dict[str, Any]:

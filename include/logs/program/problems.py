@@ -14,7 +14,7 @@ EXIT_CODES = {
     FAILED: "failed; a rerun goes on where this one ended",
     BAD_REQUEST: "the request is wrong; nothing was looked at",
     HELD: "another run holds this volume; SUMMARY names it",
-    NO_SPACE: "the volume filled up while archiving; what this run wrote is removed, nothing was deleted",
+    NO_SPACE: "the volume is full, or filled up while archiving (what was archived is removed); nothing was deleted",
 }
 
 

@@ -19,6 +19,8 @@ from .walking import Walk
 
 LARGE = 2048
 """Blocks from which on a file is looked at more closely: whoever frees a MiB wants to know who has it open."""
+LEAST_PART = 4096
+"""Bytes: no file system frees less than a block within a file."""
 FUTURE_S = 300
 MOST_LINKS = 100_000
 """Hard-linked files that a run takes: their links have to be counted together."""
@@ -175,8 +177,7 @@ class Sifter:
         else:
             self.leave("open_not_punchable", path, seen)
             return
-        blocks = min(seen.st_blocks * BLOCK, end - start) // BLOCK
-        if end <= start or (not blocks and action != TRUNCATE):
+        if end <= start or (min(seen.st_blocks * BLOCK, end - start) < LEAST_PART and action != TRUNCATE):
             if whole_file:
                 self.leave("open", path, seen)
             return

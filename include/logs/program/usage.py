@@ -14,7 +14,9 @@ from .walking import open_directory, open_root
 
 @dataclass(frozen=True)
 class Usage:
-    """Sizes in bytes. ``free`` is what an ordinary process may still write."""
+    """Sizes in bytes. ``free`` is what an ordinary process may still write; below 0 where a directory has outgrown
+    its configured size.
+    """
 
     size: int
     used: int
@@ -25,7 +27,7 @@ class Usage:
     @property
     def free_percent(self) -> float:
         """Of what ordinary processes may use, as ``df`` counts it."""
-        return 100.0 * self.free / max(self.used + self.free, 1)
+        return 100.0 * max(self.free, 0) / max(self.used + self.free, 1)
 
     def missing(self, percent: float) -> int:
         """What has to be freed until so many percent are free; 0 when they are."""
@@ -40,7 +42,7 @@ class Usage:
         return {
             "size": self.size,
             "used": self.used,
-            "free": self.free,
+            "free": max(self.free, 0),
             "free_percent": round(self.free_percent, 2),
             "floor_percent": request.floor_percent,
             "target_percent": request.target_percent,
@@ -61,7 +63,7 @@ def usage(request: Request) -> Usage:
     inodes = 100.0 * found.f_favail / found.f_files if found.f_files else 100.0
     if request.size is not None:
         used = taken(request.root)
-        return Usage(request.size, used, max(min(request.size - used, free), 0), inodes)
+        return Usage(request.size, used, min(request.size - used, free), inodes)
     size = found.f_blocks * found.f_frsize
     return Usage(size, size - found.f_bfree * found.f_frsize, free, inodes)
 

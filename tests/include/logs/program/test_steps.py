@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from include.logs.program import __main__ as program
 from include.logs.program import holder
+from include.logs.program.problems import NO_SPACE, StepError
 from tests.include.logs.program.planned import APP, Volume
 
 ORDINARY = [] if os.geteuid() else ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
@@ -109,6 +111,18 @@ def test_an_error_nobody_thought_of_has_its_line_too(
         assert program.main(["measure", "--request", str(path)]) == 1
     facts = json.loads(capsys.readouterr().out.splitlines()[-1].removeprefix("SUMMARY "))
     assert facts["error"] == "ZeroDivisionError: integer division or modulo by zero"
+
+
+def test_a_volume_with_no_room_for_a_plan_says_so(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("include.logs.program.entries.PlanWriter.finish", refuse)
+    with pytest.raises(
+        StepError, match=r"Volume logs is full: `plan` cannot write its own files below"
+    ) as ended:
+        program.step("plan", volume.request())
+    assert (ended.value.code, ended.value.facts) == (NO_SPACE, {"alert": "volume_full"})
 
 
 def test_a_dry_run_reports_what_a_real_run_would_do(volume: Volume) -> None:
