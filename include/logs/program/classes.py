@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import List, Optional, Tuple
 
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, LETTERS, PUNCH
@@ -12,6 +13,8 @@ from .request import DAY, Hold, LogClass, Request
 NEVER = -(2**63)
 """A moment before every file's."""
 NS = 10**9
+FUTURE_S = 300
+"""A file that was changed so much later than now has a date that says nothing."""
 
 
 class Policy:
@@ -25,7 +28,10 @@ class Policy:
         now = request.now()
         self.cutoffs: List[int] = [_before(now, found.keep_days) for found in self.classes]
         """A file last changed before this has had its live time."""
-        self.size_cutoffs: List[int] = [_before(now, _least_days(found)) for found in self.classes]
+        least = [_least_days(found) for found in self.classes]
+        self.latest = int((time.time() + FUTURE_S) * NS)
+        """By the clock: a log that is written to was changed after the run was asked for, and that protects nothing."""
+        self.size_cutoffs: List[int] = [_before(now, days) if days else self.latest for days in least]
         """Size takes only what was last changed before this."""
 
     def holder(self, path: bytes) -> Optional[Hold]:

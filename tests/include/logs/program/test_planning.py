@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,21 @@ def test_the_future_is_kept_and_said(volume: Volume) -> None:
     assert facts["left"]["future"]["examples"] == ["tomorrow.log"]
 
 
+def test_the_future_is_not_taken_by_size_either(volume: Volume) -> None:
+    volume.file("tomorrow.log", days=-1, content=b"x" * 8192)
+    facts = volume.plan({**APP, "keep_days": None, "keep_size": 4096})
+    assert volume.actions() == {}
+    assert facts["left"]["future"]["examples"] == ["tomorrow.log"]
+
+
+def test_what_was_written_after_the_run_was_asked_for_is_beyond_the_size_all_the_same(volume: Volume) -> None:
+    volume.file("app.log", days=0, content=b"x" * 65536)
+    asked = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
+    facts = volume.plan({**APP, "keep_days": None, "keep_size": 4096}, as_of=asked)
+    assert volume.actions() == {"app.log": ARCHIVE_DELETE}
+    assert facts["left"] == {}
+
+
 def test_a_rerun_decides_as_of_the_moment_the_run_was_asked_for(volume: Volume) -> None:
     volume.file("a.log", days=7.5)
     volume.plan(as_of="2000-01-01T00:00:00+00:00", run="past")
@@ -210,6 +226,25 @@ def test_an_old_file_that_is_open_is_freed_within_not_deleted(volume: Volume) ->
     entry = volume.entries()["app.log"]
     assert (entry.action, entry.start, entry.end) == (ARCHIVE_PUNCH, 0, 2 * MIB)
     assert facts["freed"] == 2 * MIB
+
+
+def test_a_small_one_that_is_open_is_not_planned_as_if_it_went(volume: Volume) -> None:
+    small, page = volume.file("small.log", days=30), volume.file("page.log", days=30, content=b"x" * 8192)
+    volume.file("shut.log", days=30)
+    with small.open("ab"), page.open("rb"):
+        facts = volume.plan()
+    assert volume.actions() == {"page.log": ARCHIVE_PUNCH, "shut.log": ARCHIVE_DELETE}
+    assert facts["left"]["open"]["examples"] == ["small.log"]
+
+
+def test_beyond_some_thousand_small_files_only_the_delete_step_asks(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.logs.program.sifting.MOST_ASKED", 1)
+    paths = [volume.file(f"{number}.log", days=30) for number in range(3)]
+    with paths[0].open("ab"), paths[1].open("ab"), paths[2].open("ab"):
+        facts = volume.plan()
+    assert (len(volume.actions()), facts["left"]["open"]["files"]) == (2, 1)
 
 
 def test_without_an_archive_it_is_punched_only(volume: Volume) -> None:
@@ -301,6 +336,13 @@ def test_by_size_the_newest_bytes_stay(volume: Volume) -> None:
     facts = volume.plan({**APP, "keep_size": 3 * 8192})
     assert sorted(volume.actions()) == ["app.log.3", "app.log.4", "app.log.5"]
     assert facts["freed"] == 3 * 8192
+
+
+def test_size_takes_what_was_written_since_the_run_was_asked_for(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"x" * 4 * MIB)
+    with path.open("ab"):
+        volume.plan({**APP, "keep_size": MIB}, as_of="2026-01-01T00:00:00+00:00")
+    assert volume.entries()["app.log"].end == 3 * MIB
 
 
 def test_size_takes_nothing_below_the_compliance_minimum(volume: Volume) -> None:
