@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from include.logs.wishing import DAY, FILES, TO
 from include.release.asking import (
     BREAK_LOCK,
     FORCE,
@@ -146,6 +147,28 @@ def cleanup_params(names: list[str]) -> dict[str, Param]:
     }
 
 
+def restore_params(names: list[str]) -> dict[str, Param]:
+    """What the DAG ``log_restore`` asks for."""
+    return {
+        "volume": _one_of("Volume", "Whose logs: a volume of include/config/log_retention.yaml.", names),
+        FILES: _optional(
+            "Files",
+            "Paths below the volume's root, or patterns (* within a directory, ** across directories), one a line. Empty: all "
+            "that was written on the day below.",
+            multiline=True,
+        ),
+        DAY: _optional(
+            "Day", "Only what was written on this day, in UTC, such as 2026-11-21. Empty: of all days."
+        ),
+        TO: _optional(
+            "To",
+            "Directory below the volume's root, such as restored/case-117. Nothing in it is written over. Empty: a directory of "
+            "this run's own, which the log names.",
+        ),
+        **intent_params(),
+    }
+
+
 def guard_params() -> dict[str, Param]:
     """Guards that somebody may lift with open eyes: the lock of a run that still runs, and data."""
     return {
@@ -171,6 +194,13 @@ def _break_lock() -> Param:
 def _one_of(title: str, description: str, names: list[str], **more: Any) -> Param:
     """A name, for which the form suggests those that there are."""
     return Param(type="string", title=title, description=description, **choice(names), **more)
+
+
+def _optional(title: str, description: str, *, multiline: bool = False) -> Param:
+    schema: dict[str, Any] = {"type": ["null", "string"], "title": title, "description": description}
+    if multiline:
+        schema["format"] = "multiline"
+    return Param(default=None, **schema)
 
 
 def _text(title: str, description: str) -> Param:

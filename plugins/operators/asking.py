@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -38,7 +38,7 @@ class QuestionOperator(HITLOperator):
         options: what can be answered.
     """
 
-    template_fields = ()
+    template_fields: Collection[str] = ()
 
     def __init__(self, *, options: Sequence[str], **kwargs: Any) -> None:
         super().__init__(subject="?", options=list(options), **kwargs)
@@ -57,7 +57,7 @@ class QuestionOperator(HITLOperator):
         HITLOperator.execute(self, context)
         raise AssertionError("the task waits for an answer")
 
-    def answer(self, event: dict[str, Any], who: Approvers, minutes: int) -> Answer:
+    def answer_of(self, event: dict[str, Any], who: Approvers, minutes: int) -> Answer:
         """Judge what came: an answer by somebody who may, or why there is none."""
         if event.get("error_type") == "timeout":
             within = plural(minutes, "minute")

@@ -62,7 +62,7 @@ class AskWindowOperator(QuestionOperator):
         """Judge the answer."""
         with readable_errors(self):
             volumes = self._volumes(context)
-            answer = self.answer(event, who_may(volumes), answer_minutes(volumes))
+            answer = self.answer_of(event, who_may(volumes), answer_minutes(volumes))
             if answer.chosen == NOW:
                 say(self, f"Goes on outside the window: {answer.text}")
                 return answer.text

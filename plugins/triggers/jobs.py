@@ -23,21 +23,22 @@ class JobTrigger(BaseTrigger):
     Args:
         connection: Airflow connection of the cluster.
         awaited: fields of ``Awaited``; see ``JobTrigger.of``.
+        unsaid: lines of the log that begin so are data for the task, and not said; empty: every line is.
     """
 
-    def __init__(self, *, connection: str, awaited: dict[str, Any]) -> None:
+    def __init__(self, *, connection: str, awaited: dict[str, Any], unsaid: str = "") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.connection, self.awaited = connection, awaited
+        self.connection, self.awaited, self.unsaid = connection, awaited, unsaid
 
     @classmethod
-    def of(cls, connection: str, namespace: str, load: Load, job: str) -> JobTrigger:
+    def of(cls, connection: str, namespace: str, load: Load, job: str, *, unsaid: str = "") -> JobTrigger:
         """The trigger that waits for what ``Carrier.start(load)`` answered."""
         awaited = Awaited(namespace, job, load.container, load.seconds, load.start_grace, load.place_grace)
-        return cls(connection=connection, awaited=asdict(awaited))
+        return cls(connection=connection, awaited=asdict(awaited), unsaid=unsaid)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments."""
-        arguments = {"connection": self.connection, "awaited": self.awaited}
+        arguments = {"connection": self.connection, "awaited": self.awaited, "unsaid": self.unsaid}
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -55,4 +56,5 @@ class JobTrigger(BaseTrigger):
             return Ended(awaited.job, "lost", str(error))
 
     def _say(self, line: str) -> None:
-        self.log.info("%s", line)
+        if not (self.unsaid and line.lstrip().startswith(self.unsaid)):
+            self.log.info("%s", line)

@@ -1,0 +1,42 @@
+"""What people are told of a restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from include.logs.program.summary import sized
+from include.release.telling import Message
+from include.release.texts import plural
+
+
+def restored_message(
+    volume: str,
+    asked: str,
+    facts: Mapping[str, Any],
+    failure: str,
+    details: Mapping[str, str],
+    links: Mapping[str, str],
+) -> Message:
+    """What came back, or why nothing did.
+
+    Args:
+        volume: its name.
+        asked: what was asked back, in words.
+        facts: what the program answered; empty when it did not.
+        failure: why it failed; empty when it did not.
+        details: who asked, and why.
+        links: what can be opened.
+    """
+    title = f"restore of {asked} on {volume}"
+    if failure:
+        return Message(
+            "failed", title, f"{failure.rstrip('.')}. No file that is there was written over.", details, links
+        )
+    parts = [
+        f"{plural(int(facts.get('files') or 0), 'file')} ({sized(int(facts.get('bytes') or 0))}) restored to "
+        f"{facts.get('to') or 'a directory that its log names'}."
+    ]
+    if there := int(facts.get("there_already") or 0):
+        parts.append(f"{plural(there, 'file')} {'was' if there == 1 else 'were'} there already, the same.")
+    return Message("restored", title, " ".join(parts), details, links)
