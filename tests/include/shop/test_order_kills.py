@@ -65,19 +65,18 @@ def test_workers_that_are_killed_are_replaced_and_no_order_is_lost_or_done_twice
     assert sorted(keys) == sorted({f"order-{number}" for number in range(1, 21)})
 
 
-def test_the_whole_processor_is_killed_and_another_one_picks_up(
-    ready: Any, until: Callable[..., Any]
-) -> None:
+def test_the_whole_processor_is_killed_and_another_one_picks_up(shop: Any, until: Callable[..., Any]) -> None:
+    shop.prepare(1, 2)
     slow = {"ORDER_TIME_SCALE": "0.04", "ORDER_CLAIM_SECONDS": "1.2"}
     for _ in range(2):
-        processor = ready.start("shop:2.0.0", "shop.orders", "--once", **slow)
+        processor = shop.start("shop:2.0.0", "shop.orders", "--once", **slow)
         until(lambda p=processor: p.output().count("Processing Order") >= 6, "orders are in work")
         pids = workers(processor)
         processor.end(signal.SIGKILL)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-    ready.run("shop:2.0.0", "shop.orders", "--once", **slow)
-    assert orders(ready) == {"processed": 20, "fulfilled": 20}
+    shop.run("shop:2.0.0", "shop.orders", "--once", **slow)
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
 
 
 def test_when_none_gets_anywhere_it_gives_up(shop: Any) -> None:
@@ -92,15 +91,16 @@ def test_when_none_gets_anywhere_it_gives_up(shop: Any) -> None:
     assert orders(shop) == {"open": 20, "fulfilled": 0}
 
 
-def test_a_limit_is_a_limit(ready: Any) -> None:
-    said = ready.run("shop:2.0.0", "shop.orders", "--once", "--limit", "7")
-    assert orders(ready) == {"open": 13, "processed": 7, "fulfilled": 7}
+def test_a_limit_is_a_limit(shop: Any) -> None:
+    shop.prepare(1, 2)
+    said = shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "7")
+    assert orders(shop) == {"open": 13, "processed": 7, "fulfilled": 7}
     assert said.endswith("order processor: the limit is reached, 13 orders wait\n")
     assert "All Orders processed." not in said
-    said = ready.run("shop:2.0.0", "shop.orders", "--once", "--limit", "70000")
-    assert orders(ready) == {"processed": 20, "fulfilled": 20}
+    said = shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "70000")
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
     assert said.endswith("All Orders processed.\n")
-    assert "expected a number of at least 1" in ready.run(
+    assert "expected a number of at least 1" in shop.run(
         "shop:2.0.0", "shop.orders", "--once", "--limit", "0", expect=2
     )
 
@@ -158,6 +158,21 @@ def test_who_comes_too_late_changes_nothing(ready: Any, database: Database) -> N
     ]
     assert orders(ready) == {"open": 19, "processed": 1, "fulfilled": 1}
     assert rows(ready, "SELECT count(*) AS n FROM order_problems") == [{"n": 0}]
+
+
+def test_an_order_that_was_fulfilled_before_is_not_fulfilled_again(ready: Any, database: Database) -> None:
+    queue = OrderQueue(database, "test/1", 60)
+    for _ in range(2):
+        change(ready, "UPDATE orders SET status = 'open' WHERE id = 1")
+        order = queue.claim()
+        assert order is not None
+        assert order.id == 1
+        if rows(ready, "SELECT * FROM fulfilments"):
+            with pytest.raises(OrderError, match="was fulfilled before"):
+                queue.fulfil(order, 300, 1)
+        else:
+            queue.fulfil(order, 100, 1)
+    assert rows(ready, "SELECT total_cents FROM fulfilments") == [{"total_cents": 100}]
 
 
 def test_an_order_that_rests_is_nobodys_for_a_while(ready: Any, database: Database) -> None:
