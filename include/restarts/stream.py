@@ -21,7 +21,9 @@ SILENT_SECONDS = 10.0
 """So much longer than agreed a watch may take to end before it counts as dead."""
 STUCK_SECONDS = 90.0
 """A list may come so late before a stream counts as dead."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+SERVED_SECONDS = 1.0
+"""A watch that was open for so long before it was cut is no failure of the server: it is mended at once, however often."""
 REFUSED_PAUSE = 30.0
 """Between two tries of what is not permitted."""
 
@@ -49,6 +51,7 @@ class Pace:
     longest_pause: float = LONGEST_PAUSE
     refused_pause: float = REFUSED_PAUSE
     silent_seconds: float = SILENT_SECONDS
+    served_seconds: float = SERVED_SECONDS
 
 
 class Stream:
@@ -129,6 +132,7 @@ class Stream:
         """Take changes until the next list is due, or the server ends the watch, which it may at any time."""
         began = time.monotonic()
         left = max(0.05, self._relist_at - began)
+        opened: float | None = None
         try:
             async with (
                 asyncio.timeout(left + self._pace.silent_seconds),
@@ -136,7 +140,7 @@ class Stream:
                     self.kind, self.namespace, revision=self._revision, seconds=left, fields=self._fields
                 ) as changes,
             ):
-                self.problem = ""
+                self.problem, opened = "", time.monotonic()
                 async for change in changes:
                     self._failures = 0
                     self._take(change)
@@ -144,6 +148,10 @@ class Stream:
                         return
         except TimeoutError:
             raise SilentError(f"the watch of {self.kind} went silent") from None
+        except KubeError:
+            if opened is not None and time.monotonic() - opened >= self._pace.served_seconds:
+                self._failures = 0
+            raise
         if time.monotonic() - began >= self._pace.first_pause:
             self._failures = 0
         else:

@@ -117,7 +117,9 @@ class Watcher:
         if found:
             found = await explained(cluster, view, found)
             self._doubts.note(found, view)
-        self._unsaved |= ledger.record(found, view, now)
+        # What was not seen now proves nothing of now: the counts stay those of the look before.
+        if found or not self.seat.blind:
+            self._unsaved |= ledger.record(found, view, now)
 
     async def _read(self, keeper: AsyncKeeper) -> Kept:
         try:

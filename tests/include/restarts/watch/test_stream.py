@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,17 @@ async def test_a_cut_connection_is_resumed_and_loses_nothing():
             await it.until(lambda: len(it.revisions()) == 3)
         assert it.revisions() == ["10", "11", "12"]
         assert len(it.sink.lists) == 1
+
+
+@pytest.mark.parametrize(("served", "most"), [(0.02, 0.04), (5, 0.2)])
+async def test_a_quiet_watch_that_is_cut_again_and_again_is_mended_at_once_if_it_served(served, most):
+    """Only one that is cut as soon as it is open is a failing server, and is given more and more time."""
+    async with replay() as server:
+        server.watches["pods"] = [Answer(then=CUT) for _ in range(6)]
+        async with following(server, replace(QUICK, served_seconds=served)) as it:
+            await it.until(lambda: len(it.pauses) >= 6)
+        assert most / 2 <= max(it.pauses) <= most
+        assert bool(it.stream.problem) == (served > 1)
 
 
 async def test_a_revision_that_is_too_old_is_answered_with_a_new_list():
