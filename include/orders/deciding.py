@@ -12,6 +12,8 @@ from include.orders.facts import Backlog, BatchEnd, Fact, Judgement
 from include.release.texts import plural
 from include.shop.shop.release_2.processing.status import MEANINGS
 
+MOST_OF_IT = 0.5
+"""Share of an interval."""
 Next = Literal["done", "again", "restart", "hand_over"]
 
 
@@ -74,6 +76,23 @@ def decide(
     return _left(judgement, end, after, tried, orders)
 
 
+def out_of_time(decision: Decision, late: str, worked_seconds: float, orders: Orders) -> Decision:
+    """The decision to go on at once, where there is no time for it before the next run.
+
+    Orders that are left after a run that worked for most of its interval are too much for it; after a run by hand in the
+    last minutes of one they are not.
+
+    Args:
+        decision: to go on at once.
+        late: why that is left to the next run, in a sentence.
+        worked_seconds: of all batches of the run.
+        orders: the configuration.
+    """
+    too_much = worked_seconds >= MOST_OF_IT * orders.schedule.every_minutes * 60
+    text = f"{decision.text} {late}"
+    return decision.model_copy(update={"next": "done", "text": text, "too_much": too_much})
+
+
 def _failed(
     judgement: Judgement, end: BatchEnd, tried: Tried, orders: Orders, known: OrderErrors
 ) -> Decision:
@@ -128,7 +147,7 @@ def _left(
     if judgement.verdict == "clean" and not works and end.end != "complete":
         return then("done", f"But {left}: another batch would not process them either.", good=False)
     if _may_go_on(tried, orders):
-        return then("again", f"But {left}: the next batch starts at once.")
+        return then("again", f"But {left}.")
     batches = plural(tried.batches, "batch", "batches")
     return then("done", f"But {left} after {batches}; they wait for the next run.", too_much=True)
 

@@ -14,7 +14,7 @@ from include.jobs.carrying import remove_job
 from include.jobs.state import job_state
 from include.orders.codes import OrderErrors
 from include.orders.config import Orders
-from include.orders.deciding import Decision, Tried, decide
+from include.orders.deciding import Decision, Tried, decide, out_of_time
 from include.orders.facts import Backlog, BatchEnd, Judgement
 from include.orders.following import Follower, KeptSince
 from include.orders.job import NOTE_AT_A_TIME, NOTE_NUMBER, Processor, batch_job, processor_of
@@ -263,7 +263,8 @@ class Batches:
             tried = self._tried(ended, done)
             decision = decide(ended.judgement, ended.end, backlog, tried, world.orders, world.known)
             if decision.next == "again" and (late := self._too_late()):
-                decision = decision.model_copy(update={"next": "done", "text": f"{decision.text} {late}"})
+                worked = sum(each.ended.end.seconds for each in done) + ended.end.seconds
+                decision = out_of_time(decision, late, worked, world.orders)
         return Ran(
             number=number,
             job=str(job["metadata"]["name"]),

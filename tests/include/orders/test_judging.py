@@ -247,7 +247,7 @@ def test_a_log_that_never_ends_takes_no_memory():
 
 def test_the_worst_judgement_fits_into_an_annotation_of_a_job():
     judge = Judge(orders().errors.model_copy(update={"excerpt_lines": 30}), known(), 4)
-    for number in range(2000):
+    for number in range(200):
         judge.feed("\x00" * 10_000)
         judge.feed(f"Error Processing Order. Error #{number} " + "\ufffd" * 10_000)
     found = judge.judgement()
