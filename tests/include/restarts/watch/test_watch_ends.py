@@ -11,7 +11,7 @@ import pytest
 
 from include.restarts import watching
 from tests.include.restarts.watch.conftest import Watch
-from tests.include.restarts.watch.shown import Shown
+from tests.include.restarts.watch.shown import Shown, restart_status
 from tests.include.restarts.watch.test_watching import restarts
 from tests.include.restarts.watch.wire import wire_to
 from tests.standin import Standin
@@ -54,6 +54,27 @@ async def test_a_watch_with_an_end_that_sees_nothing_new_any_more_is_blind(
         await it.says("does not answer")
         found = await it.decided()
     assert (found["action"], "does not answer" in found["text"]) == ("blind", True)
+
+
+async def test_looks_while_the_cluster_is_away_do_not_prove_when_an_unseen_restart_was(
+    cluster: Standin, shown: Shown, watch: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.1)
+    shown.create()
+    async with wire_to(cluster.kubeconfig, tmp_path) as (wire, through):
+        it = watch(through, threshold=2, causes="any").start()
+        await it.says("no restart")
+        await wire.down()
+        await it.says("does not answer")
+        seen = datetime.now(UTC)
+        await asyncio.sleep(1)
+        (pod,) = await asyncio.to_thread(shown.pods)
+        await asyncio.to_thread(shown.status, pod["metadata"]["name"], restart_status(3, "it ended"))
+        await wire.up()
+        found = await it.decided()
+    assert found["action"] == "press"
+    unseen = [each["not_before"] for each in found["restarts"] if not each["seen"]]
+    assert [datetime.fromisoformat(each) <= seen for each in unseen] == [True, True]
 
 
 async def test_a_watch_with_an_end_of_a_deployment_that_is_not_there_is_blind(watch: Make):
