@@ -48,6 +48,10 @@ def listing(facts: Dict[str, Any]) -> str:
     for why, amount in facts["left"].items():
         lines.append(f"left, {WHY.get(why, why)}: {file_count(amount['files'])}, {sized(amount['bytes'])}")
         lines += [f"    {path}" for path in amount["examples"][:5]]
+    for item in facts["open"]:
+        lines.append(
+            f"open: {item['path']}, by {', '.join(item['by']) or 'a process that is not visible from here'}"
+        )
     lines += [f"archive kept, {item['why']}: {item['manifest']}" for item in facts["expired_left"]]
     lines += [f"not looked into, {example}" for example in facts["unreadable_examples"]]
     lines += [f"not looked into, another file system: {path}" for path in facts["other_file_systems"]]

@@ -4,6 +4,7 @@ The answer, whose names other steps and messages read:
 
     classes[]       name, files, bytes, actions {action: {files, bytes}}, freed, held, examples, largest, new
     unclassified    files, bytes, largest: files of no class stay
+    open            files that are open (the first few): path, by
     left            why files stay although their time is over, or were not looked at: files, bytes, examples
     freed           bytes that a run of this plan frees; archives on the volume take some of it
     archived        bytes that go into archives
@@ -27,6 +28,7 @@ from .expiring import Expiring
 from .growing import Growing
 from .listing import listing
 from .looking import Looker, punchable
+from .openness import holders
 from .request import DAY, Request
 from .sifting import Sifter
 from .sizing import Sizing
@@ -139,6 +141,12 @@ class Planning:
         tally.act(entry.action, 1, freed)
         tally.example(entry.action, entry.path)
 
+    def _open(self) -> List[Dict[str, Any]]:
+        """The open files, and who has them open, as far as that shows."""
+        opened = self.sifter.opened
+        who = holders([(dev, ino) for _, dev, ino in opened])
+        return [{"path": shown(path), "by": who.get((dev, ino), [])} for path, dev, ino in opened]
+
     def _facts(self) -> Dict[str, Any]:
         sifter, walk = self.sifter, self._walk
         known = self._past.cleaned()
@@ -160,6 +168,7 @@ class Planning:
             "entries": self._writer.entries,
             "directories": walk.directories,
             "largest": _largest(sifter),
+            "open": self._open(),
             "unreadable": walk.unreadable,
             "unreadable_examples": [f"{shown(path)}: {why}" for path, why in walk.unreadable_examples],
             "other_file_systems": [shown(path) for path in walk.other_file_systems[:20]],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .classes import NS, Policy
 from .entries import ARCHIVE_DELETE, FRAME, LETTERS, TRUNCATE, Entry, PlanWriter
@@ -17,14 +17,17 @@ from .summary import shown
 from .tally import BLOCK, DAY_NS, EXAMPLES, Amount, Tally
 from .walking import Walk
 
-LARGE = 2048
-"""Blocks from which on a file is looked at more closely: whoever frees a MiB wants to know who has it open."""
+LARGE = 128
+"""Blocks from which on a file is always asked whether it is open: there is something to free within it."""
+MOST_ASKED = 5000
+"""Smaller files that are asked in the plan, so that it says what then happens; all are asked before they go."""
 LEAST_PART = 4096
 """Bytes: no file system frees less than a block within a file."""
-FUTURE_S = 300
 MOST_LINKS = 100_000
 """Hard-linked files that a run takes: their links have to be counted together."""
 EXAMPLES_OF_TROUBLE = 10
+MOST_NAMED = 20
+"""Open files whose holders are looked for."""
 
 
 class Linked(NamedTuple):
@@ -52,8 +55,12 @@ class Sifter:
         self.unclassified = Tally("(no class)")
         self.links: Dict[int, List[Linked]] = {}
         self.linked = 0
+        self.asked = MOST_ASKED
+        """Small files that may still be asked whether they are open."""
         self.parts: Dict[bytes, Entry] = {}
         """Files of which a part goes."""
+        self.opened: List[Tuple[bytes, int, int]] = []
+        """Files that are open: path, device, inode."""
         self.left: Dict[str, Amount] = {}
         self.left_examples: Dict[str, List[bytes]] = {}
         self.spool: Optional[PlanWriter] = None
@@ -61,7 +68,7 @@ class Sifter:
         self._spooled: List[bytes] = []
         self._heads = policy.heads()
         self._sized = [found.keep_size is not None for found in policy.classes]
-        self._future = int((now + FUTURE_S) * NS)
+        self._future = policy.latest
 
     def directory(self, path: bytes, descriptor: int, walk: Walk) -> None:  # noqa: C901 - a call costs more
         """Sort the files of a directory; directories within are left to the walk."""
@@ -71,7 +78,7 @@ class Sifter:
         files, space, gone, freed = [0] * count, [0] * count, [0] * count, [0] * count
         least = [tally.least for tally in self.tallies]
         examples = [len(tally.examples.get(self.policy.whole(n), ())) for n, tally in enumerate(self.tallies)]
-        recent = self.growing.young
+        recent, asked = self.growing.young, self.asked
         records: List[str] = []
         append = records.append
         try:
@@ -103,9 +110,11 @@ class Sifter:
                         self._stays(number, path, name, seen, descriptor)
                     elif held is not None and held(prefix + name):
                         self.tallies[number].held.add(1, blocks * BLOCK)
-                    elif seen.st_nlink != 1 or blocks >= LARGE or changed >= recent:
-                        self.closer(number, path, name, seen, descriptor)
                     else:
+                        if asked or blocks >= LARGE or changed >= recent or seen.st_nlink != 1:
+                            asked -= asked > 0
+                            if not self.closer(number, path, name, seen, descriptor):
+                                continue
                         append(f"{heads[number]}{seen.st_ino} {seen.st_size} {blocks} {changed} 1 {name}")
                         gone[number] += 1
                         freed[number] += blocks
@@ -117,6 +126,7 @@ class Sifter:
                             self._flush(path, records)
         except OSError as error:
             walk.failed(path, error)
+        self.asked = asked
         self._flush(path, records)
         self._flush_spool(path)
         for number, tally in enumerate(self.tallies):
@@ -126,8 +136,8 @@ class Sifter:
 
     def closer(
         self, number: int, path: bytes, name: str, seen: os.stat_result, directory: int, keep: int = 0
-    ) -> None:
-        """A file that goes, and is large, young or has several links: look at it before saying how.
+    ) -> bool:
+        """Look at a file before saying how it goes. Returns whether it goes as an ordinary, whole file.
 
         Of an open one the newest ``keep`` bytes stay.
         """
@@ -136,21 +146,23 @@ class Sifter:
         if look.state == CHANGED:
             self.leave("changed", whole, seen)
         elif look.state == OPEN:
-            self.part(
-                number, whole, seen, Range(look.start, max(seen.st_size - keep, 0)), whole_file=not keep
-            )
+            if len(self.opened) < MOST_NAMED:
+                self.opened.append((whole, seen.st_dev, seen.st_ino))
+            found = Range(look.start, max(seen.st_size - keep, 0))
+            self.part(number, whole, seen, found, whole_file=not keep)
         elif seen.st_nlink == 1:
             self.parts.pop(whole, None)
-            action = self.policy.whole(number)
-            self.one(number, path, os.fsencode(name), seen, action)
+            return True
         elif self.linked >= MOST_LINKS:
             self.leave("hard_links", whole, seen)
         else:
             self.linked += 1
             self.links.setdefault(seen.st_ino, []).append(Linked(path, os.fsencode(name), seen, number))
+        return False
 
-    def one(self, number: int, path: bytes, name: bytes, seen: os.stat_result, action: str) -> None:
+    def one(self, number: int, path: bytes, name: bytes, seen: os.stat_result) -> None:
         """A whole file that goes."""
+        action = self.policy.whole(number)
         head = (
             f"{LETTERS[action]}{number} {seen.st_ino} {seen.st_size} {seen.st_blocks} {seen.st_mtime_ns} 1 "
         )

@@ -100,13 +100,16 @@ class Sizing:
                 sifter.leave_for("minimum_days", path, space)
             elif sifter.policy.holder(path):
                 sifter.tallies[number].held.add(1, space)
-            elif links == b"1" and int(blocks) < LARGE and changed < sifter.growing.young:
+            elif (
+                not sifter.asked and int(blocks) < LARGE and changed < sifter.growing.young and links == b"1"
+            ):
                 whole.setdefault(number, []).append(record)
                 sifter.aged(number, changed, -space)
             else:
                 self._closer(number, frame.directory, name, room)
                 sifter.aged(number, changed, -space)
-                self._room[number] -= room
+                if path in sifter.parts:
+                    self._room[number] -= room
         for number, records in whole.items():
             self._plan(number, frame.directory, records)
 
@@ -119,7 +122,9 @@ class Sizing:
         try:
             text = os.fsdecode(name)
             seen = os.stat(text, dir_fd=descriptor, follow_symlinks=False)
-            self._sifter.closer(number, directory, text, seen, descriptor, keep=room)
+            self._sifter.asked -= self._sifter.asked > 0
+            if self._sifter.closer(number, directory, text, seen, descriptor, keep=room):
+                self._sifter.one(number, directory, name, seen)
         except OSError:
             return
         finally:

@@ -33,8 +33,9 @@ def test_airflow_maintenance_dags_55_an_open_file_is_not_unlinked_and_its_holder
     volume: Volume,
 ) -> None:
     path = volume.write("app/old.log", b"x" * 5000)
+    volume.step("plan")
     with path.open("rb"):
-        answer = volume.clean()
+        answer = volume.step("delete")
     assert volume.live() == ["app/old.log"]
     assert answer.facts["left"]["open"]["files"] == 1
     assert answer.facts["open"] == [
