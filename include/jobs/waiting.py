@@ -19,6 +19,9 @@ POLL_SECONDS = 1.0
 LOST_AFTER = 300.0
 """Seconds without an answer of the cluster after which the wait is given up. The Job goes on; a retry finds it."""
 
+SILENCE = 60.0
+"""Seconds without a line after which the Job is looked at: a connection may be dead without a word."""
+
 Say = Callable[[str], None]
 
 
@@ -95,10 +98,10 @@ class Wait:
         return None
 
     async def _follow(self, pod: dict[str, Any]) -> None:
-        """Say the log's lines to its end. A stream that breaks off is opened again by the next look."""
+        """Say the log's lines to its end. A stream that breaks off, or is silent, is opened again by the next look."""
         awaited = self.awaited
         stream = self.cluster.follow_log(
-            awaited.namespace, pod["metadata"]["name"], awaited.container, timeout=awaited.seconds
+            awaited.namespace, pod["metadata"]["name"], awaited.container, timeout=SILENCE
         )
         index = 0
         try:
@@ -110,7 +113,6 @@ class Wait:
                     self.say(f"    {line}")
         except KubeError as error:
             if error.transient:
-                self.say(f"The log stream of Job {awaited.job} broke off ({error.message}); reading on")
                 return
         finally:
             await stream.aclose()

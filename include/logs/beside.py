@@ -1,4 +1,7 @@
-"""On which node a clean-up runs: a claim that one node may use is there where its user is."""
+"""On which node a clean-up runs: a claim that one node may use is there where its user is.
+
+What the user's pod needs to be on that node, the clean-up's needs too: tolerations, and secrets for the registry.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from include.release.problems import Problem, RejectedError
 
 SHARED, ONE_POD = "ReadWriteMany", "ReadWriteOncePod"
 _HOSTNAME = "kubernetes.io/hostname"
+_ALIKE = ("tolerations", "imagePullSecrets")
 
 
 def beside_user(cluster: Cluster, placed: PlacedVolume) -> dict[str, Any]:
-    """The affinity of the pod that mounts the claim; empty when any node will do.
+    """What the pod that mounts the claim has beside its own fields: affinity and tolerations. Empty when any node will do.
 
     Raises:
         RejectedError: the claim is missing, or one pod alone may use it and one does.
@@ -27,20 +31,24 @@ def beside_user(cluster: Cluster, placed: PlacedVolume) -> dict[str, Any]:
     if claim is None:
         raise _missing(cluster, placed)
     modes = (claim.get("status") or {}).get("accessModes") or claim["spec"].get("accessModes") or []
-    if SHARED in modes:
-        return {}
     users = [pod for pod in cluster.list("Pod", namespace) if _uses(pod, name) and not _own(pod)]
     if modes == [ONE_POD] and users:
         raise _taken(placed, str(users[0]["metadata"]["name"]))
-    return _affinity(cluster, placed, users)
-
-
-def _affinity(cluster: Cluster, placed: PlacedVolume, users: list[dict[str, Any]]) -> dict[str, Any]:
-    """Beside a pod of the Deployment that is named, else on the node of any pod that mounts the claim."""
-    volume, environment = placed.volume, placed.environment
-    if not users or environment is None:
+    if not users:
         return {}
-    live = cluster.get("Deployment", environment.namespace, volume.used_by) if volume.used_by else None
+    found = {key: value for key in _ALIKE if (value := users[0]["spec"].get(key))}
+    return (
+        found
+        if SHARED in modes
+        else {**found, "affinity": _affinity(cluster, namespace, volume.used_by, users)}
+    )
+
+
+def _affinity(
+    cluster: Cluster, namespace: str, used_by: str | None, users: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Beside a pod of the Deployment that is named, else on the node of any pod that mounts the claim."""
+    live = cluster.get("Deployment", namespace, used_by) if used_by else None
     labels = (((live or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     if labels and any(_has(pod, labels) for pod in users):
         term = {"labelSelector": {"matchLabels": labels}, "topologyKey": _HOSTNAME}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from include.logs.class_checks import class_problems, glob_problems
+from include.logs.mounts import ARCHIVE_MOUNT, PROGRAM_MOUNT, REQUEST_MOUNT
 from include.logs.retention import Hold, LogRetention, Volume
 from include.release.environments import Environment
 from include.release.images import ImageLock
@@ -17,11 +18,17 @@ from include.release.windows import next_open, window_problems
 from include.release.yamlfile import Document, Keys, path_text
 
 A_YEAR = timedelta(days=366)
-SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "usr")
-"""Directories of a machine that are nobody's logs."""
+SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys")
+"""Directories of a machine below which no logs are."""
 IN_A_CLUSTER = ("claim", "user", "group", "image", "used_by")
-TOP = ("home", "mnt", "opt", "root", "srv", "tmp", "var")
-"""... and those below which logs may lie, but which are none themselves."""
+TOP = frozenset(
+    [f"/{name}" for name in ("home", "media", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")]
+    + [f"/usr/{name}" for name in ("bin", "include", "lib", "lib64", "libexec", "local", "sbin", "share")]
+    + [f"/usr/local/{name}" for name in ("bin", "lib", "sbin", "share")]
+    + ["/var/cache", "/var/lib", "/var/run", "/var/spool"]
+)
+"""Directories below which logs may lie, but which are none themselves."""
+OF_THE_JOB = (PROGRAM_MOUNT, REQUEST_MOUNT, ARCHIVE_MOUNT, "/tmp")  # noqa: S108 - the pod's own
 
 
 @dataclass(frozen=True)
@@ -179,10 +186,12 @@ def _of_environment(
 
 
 def _path(path: str, keys: Keys, say: Finder, *, on_worker: bool) -> Iterator[Problem]:
-    first, _, rest = path.removeprefix("/").partition("/")
-    if first in SYSTEM or (first in TOP and not rest and on_worker):
+    if path.split("/")[1] in SYSTEM or path in TOP:
         expected = "a directory of logs, such as /var/log/shop: everything in it may be deleted"
         yield say(keys, path, expected, "name the directory that the classes are about")
+    elif not on_worker and any(_within(path, own) or _within(own, path) for own in OF_THE_JOB):
+        expected = f"a directory that is not the Job's own ({', '.join(OF_THE_JOB)})"
+        yield say(keys, path, expected, "mount the claim elsewhere: /logs would do")
 
 
 def _archive_path(volume: Volume, keys: Keys, say: Finder) -> Iterator[Problem]:

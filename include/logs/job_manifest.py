@@ -8,13 +8,15 @@ from typing import Any
 from include.jobs.load import Load
 from include.jobs.naming import KEEP_SECONDS, LABEL_CONTENT, job_name, short_digest
 from include.logs.loading import PlacedVolume
+from include.logs.mounts import ARCHIVE_MOUNT, PROGRAM_MOUNT, REQUEST_MOUNT
 from include.logs.program_map import LABEL_PART, LABEL_VOLUME, PACKAGE, program_map, request_map
-from include.logs.requesting import ARCHIVE_MOUNT, Asker, request_text
+from include.logs.requesting import Asker, request_text
 from include.logs.retention import Command, Volume
 from include.release.frozen import MANAGED_BY, NOTE_RUN
 
 CONTAINER = "log-cleanup"
-PROGRAM_MOUNT, REQUEST_MOUNT = "/program", "/request"
+START_GRACE = 120.0
+"""Seconds: at night nobody waits for it, and a node may have to become free first."""
 TITLES: dict[str, str] = {
     "measure": "measures the space",
     "plan": "plans what goes, and changes nothing",
@@ -63,7 +65,7 @@ def step_load(
     command: Command,
     request: dict[str, Any],
     asker: Asker,
-    affinity: dict[str, Any] | None = None,
+    beside: dict[str, Any] | None = None,
 ) -> Load:
     """What carries one step: the Job, and how it is spoken of.
 
@@ -72,7 +74,7 @@ def step_load(
         command: the step.
         request: of ``requesting.request_of``.
         asker: the run.
-        affinity: of ``beside.beside_user``. It is no part of what makes a Job the same: where the volume's user runs may
+        beside: of ``beside.beside_user``. It is no part of what makes a Job the same: where the volume's user runs may
             change between two tries.
     """
     volume, environment = placed.volume, placed.environment
@@ -84,8 +86,7 @@ def step_load(
     pod = _pod(placed, command, maps)
     seconds = volume.timeout_minutes * 60
     content = short_digest([command, maps, pod, seconds])
-    if affinity:
-        pod = {**pod, "affinity": affinity}
+    pod |= beside or {}
     labels = {**MANAGED_BY, LABEL_PART: "job", LABEL_VOLUME: volume.name, LABEL_CONTENT: content}
     name = job_name(f"logs-{command}-{volume.name}", content, asker.asked_by)
     manifest = {
@@ -115,6 +116,7 @@ def step_load(
             f"put the cause right and clear this task; what the Job needs is configured under volume {volume.name} in "
             "log_retention.yaml"
         ),
+        start_grace=START_GRACE,
     )
 
 
@@ -152,7 +154,8 @@ def _pod(placed: PlacedVolume, command: str, maps: dict[str, str]) -> dict[str, 
         "env": [{"name": name, "value": value} for name, value in ENVIRONMENT],
         "resources": {
             "requests": {"cpu": resources.cpu, "memory": resources.memory},
-            "limits": {"memory": resources.memory_limit},
+            "limits": {"memory": resources.memory_limit}
+            | ({"cpu": resources.cpu_limit} if resources.cpu_limit else {}),
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -10,10 +10,9 @@ from typing import Any
 
 from include.jobs.naming import short_digest
 from include.logs.loading import PlacedVolume
+from include.logs.mounts import ARCHIVE_MOUNT
 from include.logs.retention import Hold, LogClass
 
-ARCHIVE_MOUNT = "/archive"
-"""Where a Job mounts the claim that archives go to."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_SLUG = 100
 

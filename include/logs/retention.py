@@ -113,6 +113,10 @@ class Resources(Strict):
     cpu: Amount = Field(default="250m", title="CPU it asks for")
     memory: Amount = Field(default="128Mi", title="Memory it asks for")
     memory_limit: Amount = Field(default="512Mi", title="Memory it may use")
+    cpu_limit: Amount | None = Field(
+        default=None,
+        title="CPU it may use; none given: what the node has free. For namespaces that ask for a limit",
+    )
 
 
 class Volume(Strict):

@@ -25,8 +25,8 @@ def placed():
     return read_volume(Sources.from_environment(), "shop-logs")
 
 
-def load(placed, command="plan", asker=ASKER, affinity=None):
-    return step_load(placed, command, request_of(placed, asker), asker, affinity)
+def load(placed, command="plan", asker=ASKER, beside=None):
+    return step_load(placed, command, request_of(placed, asker), asker, beside)
 
 
 def pod_of(found) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_archives_go_to_their_own_claim(placed):
 def test_the_name_is_that_of_the_content_and_of_who_asks(placed):
     first = load(placed)
     assert first.name.startswith("logs-plan-shop-logs-")
-    assert load(placed, affinity={"podAffinity": {}}).name == first.name
+    assert load(placed, beside={"affinity": {"podAffinity": {}}}).name == first.name
     assert load(placed, "archive").name != first.name
     assert load(placed, asker=replace(ASKER, clear_number=1)).name != first.name
     assert load(placed, asker=replace(ASKER, take_over="log_cleanup/x")).name != first.name
@@ -136,7 +136,7 @@ def user(
 
 def test_a_claim_of_one_node_is_cleaned_up_beside_its_user(placed):
     found = beside_user(Fake("ReadWriteOnce", user()), placed)
-    (term,) = found["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = found["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert term == {
         "labelSelector": {"matchLabels": {"app": "shop"}},
         "topologyKey": "kubernetes.io/hostname",
@@ -147,9 +147,31 @@ def test_a_claim_of_one_node_is_cleaned_up_beside_its_user(placed):
     Fake("ReadWriteOnce", user(app="other")), Fake("ReadWriteOnce", user(), deployment=False),
 ], ids=["another pod has it", "the Deployment is gone"])  # fmt: skip
 def test_without_the_deployments_pod_it_runs_on_the_node_where_the_claim_is(placed, cluster):
-    required = beside_user(cluster, placed)["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    required = beside_user(cluster, placed)["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
     (term,) = required["nodeSelectorTerms"]
     assert term["matchFields"] == [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]
+
+
+def test_it_may_be_where_its_user_may_be(placed):
+    pod = user()
+    pod["spec"]["tolerations"] = [{"key": "storage", "operator": "Exists"}]
+    pod["spec"]["imagePullSecrets"] = [{"name": "registry"}]
+    for mode, keys in (("ReadWriteOnce", {"affinity"}), ("ReadWriteMany", set())):
+        found = beside_user(Fake(mode, pod), placed)
+        assert set(found) == {"tolerations", "imagePullSecrets", *keys}
+        spec = pod_of(load(placed, beside=found))
+        assert spec["tolerations"] == pod["spec"]["tolerations"]
+
+
+def test_a_namespace_that_asks_for_a_cpu_limit_gets_one(placed):
+    resources = placed.volume.resources.model_copy(update={"cpu_limit": "1"})
+    volume = placed.volume.model_copy(update={"resources": resources})
+    assert pod_of(load(replace(placed, volume=volume)))["containers"][0]["resources"]["limits"] == {
+        "memory": "512Mi", "cpu": "1",
+    }  # fmt: skip
+    assert pod_of(load(placed))["containers"][0]["resources"]["limits"] == {"memory": "512Mi"}
 
 
 @pytest.mark.parametrize("cluster", [

@@ -101,6 +101,16 @@ MISTAKES = {
         ("volumes[0].path", "/etc/shop", "a directory of logs, such as /var/log/shop: everything in it may be deleted",
          "name the directory that the classes are about"),
     ),
+    "path of the Job's own": (
+        ("path: /home/sre/course4", "path: /program/logs"),
+        ("volumes[0].path", "/program/logs", "a directory that is not the Job's own (/program, /request, /archive, /tmp)",
+         "mount the claim elsewhere: /logs would do"),
+    ),
+    "path of much more than logs": (
+        ("path: /home/sre/course4", "path: /usr/local"),
+        ("volumes[0].path", "/usr/local", "a directory of logs, such as /var/log/shop: everything in it may be deleted",
+         "name the directory that the classes are about"),
+    ),
     "floor above the target": (
         ("floor: 20 %", "floor: 40 %"),
         ("volumes[0].target", "30 %", "no less than the floor, 40 %", "raise target, or lower floor"),
@@ -206,6 +216,11 @@ def test_a_mistake_is_refused_with_its_line_and_what_is_right(rewrite, name):
     key = field.rpartition(".")[2].partition("[")[0]
     text = (sources.config / "log_retention.yaml").read_text().splitlines()[problem.line - 1]
     assert key in text or problem.found == "nothing" or "- " in text
+
+
+def test_logs_of_a_program_below_usr_are_logs(rewrite):
+    sources = rewrite(("path: /home/sre/course4", "path: /usr/local/tomcat/logs"))
+    assert read_retention(sources).volumes[0].path == "/usr/local/tomcat/logs"
 
 
 def test_two_volumes_of_one_place_are_refused(rewrite):
