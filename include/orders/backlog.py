@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -109,11 +110,7 @@ def unreadable(error: BaseException, connection: str) -> Problem:
     found = f"{type(error).__name__}: {said}" if said else type(error).__name__
     where = f"connection {connection}"
     lower = said.lower()
-    if (
-        "no such table" in lower
-        or "no such column" in lower
-        or ("does not exist" in lower and "relation" in lower)
-    ):
+    if re.search(r"no such (table|column)|(relation|column) \S+ does not exist", lower):
         tables = ", ".join(statements.TABLES)
         fix = "is it the shop's database? If it is, a release with its migrations (release-2 and later) has to go out first"
         return Problem(where, "", found, f"the tables {tables}", fix)

@@ -38,10 +38,11 @@ def proposal_of(backlog: Backlog, pace: Pace, orders: Orders) -> Proposal:
     """What would help, by the orders that came in the window and those that wait."""
     comes, does = Fraction(backlog.arrived_an_hour).limit_denominator(1000), pace.per_hour
     load = comes / does
+    basis = pace.source if pace.measured is None else f"{pace.source}, but the seconds as measured of late"
     lines = [
         f"Come in: {number(comes, 0)} orders an hour ({backlog.arrived:,} in the last {duration(backlog.window_minutes * 60)}).",
         f"Gets done: {pace.at_a_time} at a time x 3600 s / {number(pace.seconds)} s = {number(does, 0)} an hour when it works "
-        f"all the time ({pace.source}).",
+        f"all the time ({basis}).",
         f"Load: {number(comes, 0)} / {number(does, 0)} = {number(load * 100, 0)} %.",
     ]
     if load > LOAD:

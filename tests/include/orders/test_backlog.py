@@ -201,6 +201,15 @@ def test_a_million_orders_are_counted_quickly(shop):
 # What a driver says, for people.
 
 
+@pytest.mark.parametrize("what", ['relation "order_claims"', "column c.not_before", "column"])
+def test_a_schema_that_is_too_old_is_told_from_a_database_that_is_not_there(what):
+    problem = unreadable(psycopg.errors.UndefinedTable(f"{what} does not exist"), "shop_database")
+    assert problem.expected.startswith("the tables orders,") == (what != "column")
+    assert not unreadable(
+        psycopg.OperationalError('database "shop" does not exist'), "shop_database"
+    ).expected.startswith("the tables")
+
+
 @pytest.mark.parametrize(
     ("error", "found", "fix"),
     [

@@ -63,5 +63,10 @@ def test_every_load_has_an_answer_that_fits(arrived):
 
 
 def test_what_was_measured_counts():
+    measured = proposal_of(backlog(1000, arrived=900), pace(10), orders())
+    assert measured.arithmetic[1] == (
+        "Gets done: 4 at a time x 3600 s / 10 s = 1440 an hour when it works all the time (capacity facts of release-2, but the "
+        "seconds as measured of late)."
+    )
     assert proposal_of(backlog(1000, arrived=900), pace(), orders()).what == "more at a time"
     assert proposal_of(backlog(1000, arrived=900), pace(10), orders()).what != "more at a time"
