@@ -51,7 +51,7 @@ def order_processor() -> None:
         ReadLogOperator(task_id="read_log", trigger_rule="all_done"),
         # The run's state is that of this task; what comes after it runs whatever happened.
         DecideOperator(task_id="decide", trigger_rule="all_done"),
-        TellOrdersOperator(task_id="tell").as_teardown(on_failure_fail_dagrun=True),
+        TellOrdersOperator(task_id="tell").as_teardown(),
         RecordOrdersOperator(task_id="record").as_teardown(),
     )
 

@@ -14,6 +14,7 @@ from include.orders.config import Orders
 from include.orders.entry import RunFacts, Tour
 from include.orders.facts import Backlog, ChangeFact, Fact, Failing, Kept, Since
 from include.orders.messages import (
+    ERROR,
     PROCESSOR,
     Where,
     aside_findings,
@@ -24,6 +25,7 @@ from include.orders.messages import (
 from include.orders.noting import Finding
 from include.orders.proposal import proposal_of
 from include.orders.ran import Ran
+from include.orders.reading import NO_CODE
 from include.orders.sizing import Pace
 from include.records.models import Change
 from include.records.problems import Entry, OpenProblem
@@ -45,6 +47,7 @@ class Outcome(Fact):
         after: the backlog at the end; None when it could not be read.
         refused: why no batch was to run, such as a processor that is scaled to zero.
         trouble: why the batches could not be run or followed to their end.
+        not_asked_for: what was wrong with the request of who triggered the run; that is between the two.
     """
 
     started: AwareDatetime
@@ -56,6 +59,7 @@ class Outcome(Fact):
     after: Backlog | None = None
     refused: str = ""
     trouble: str = ""
+    not_asked_for: str = ""
 
     @property
     def last(self) -> Ran | None:
@@ -80,8 +84,8 @@ class Outcome(Fact):
     @property
     def word(self) -> str:
         """What became of the run, in a word or two."""
-        if self.trouble:
-            return "trouble"
+        if self.trouble or self.not_asked_for:
+            return "trouble" if self.trouble else "refused"
         if self.refused:
             return "not run"
         if self.last is None:
@@ -145,7 +149,10 @@ def findings_of(
         batches = len([each for each in outcome.ran if each.counts])
         found.append(proposal_finding(proposal, outcome.after, batches, where))
     if outcome.aside:
-        found += aside_findings(outcome.aside, known, where)
+        # Orders that were set aside by an error which hits all of them are part of that problem.
+        handed = {each.key.removeprefix(ERROR) for each in found if each.key.startswith(ERROR)}
+        others = [each for each in outcome.aside if (each.code or NO_CODE) not in handed]
+        found += aside_findings(others, known, where)
     if outcome.after is None and outcome.unreadable is not None:
         found.append(unreadable_finding(problem_of(outcome.unreadable), where))
     return found

@@ -96,8 +96,11 @@ class Office:
         try:
             if cluster is not None:
                 return live_pace(cluster, self.place, self.orders, deployment, backlog)
-        except (RejectedError, KubeError) as error:
-            self.operator.log.warning("What is live does not say what it gets done: %s", error)
+        except RejectedError as error:
+            found = next((each.found for each in error.problems), "")
+            self.operator.log.info("Reckoned with the newest release that has capacity facts: %s", found)
+        except KubeError as error:
+            self.operator.log.warning("What is live cannot be asked for what it gets done: %s", error)
         return pace_without_cluster(Sources.from_environment(), self.orders, backlog)
 
 

@@ -33,7 +33,7 @@ from include.release.texts import plural, table
 from plugins.operators.base import give_up, is_dry_run, say
 from plugins.operators.failure import KEY
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known, started_at
-from plugins.operators.orders_batch import REFUSED, backlog_of, ran_of
+from plugins.operators.orders_batch import REFUSED, backlog_of, by_hand, ran_of
 from plugins.operators.orders_telling import tell_findings
 
 OUTCOME, FINDINGS, RESOLVED = "outcome", "findings", "resolved"
@@ -80,7 +80,7 @@ class ReadLogOperator(OrdersOperator):
             aside=None if isinstance(aside, Problem) else aside,
             after=known(after),
             refused=str(sized.get(REFUSED) or ""),
-            trouble=self._trouble(context),
+            **self._trouble(context),
         )
         for each in ran:
             self._show(each)
@@ -90,20 +90,19 @@ class ReadLogOperator(OrdersOperator):
             say(self, waiting_text(outcome.after))
         return outcome.model_dump(mode="json")
 
-    def _trouble(self, context: Context) -> str:
-        """Why the tasks before this one failed; empty when they did not."""
+    def _trouble(self, context: Context) -> dict[str, str]:
+        """Why the tasks before this one failed; nothing when they did not."""
         ti: Any = context["ti"]
-        for task in (self.read_by, self.sized_by, self.run_by):
-            if failure := ti.xcom_pull(task_ids=task, key=KEY):
-                return f"{task}: {failure.get('reason') or 'failed'}."
         dag_run: Any = context["dag_run"]
         states = {each["task_id"]: each for each in ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)}
-        failed = [
-            name
-            for name in (self.read_by, self.sized_by, self.run_by)
-            if (states.get(name) or {}).get("state") == "failed"
-        ]
-        return f"{failed[0]} failed; its log says why." if failed else ""
+        for task in (self.read_by, self.sized_by, self.run_by):
+            if (states.get(task) or {}).get("state") != "failed":
+                continue
+            failure = ti.xcom_pull(task_ids=task, key=KEY) or {}
+            text = f"{task}: {failure.get('reason') or 'failed; its log says why'}."
+            wrong_request = task == self.read_by and failure.get("kind") == "refused" and by_hand(context)
+            return {"not_asked_for": text} if wrong_request else {"trouble": text}
+        return {}
 
     def _show(self, ran: Ran) -> None:
         judgement = ran.ended.judgement
@@ -184,6 +183,8 @@ class DecideOperator(_Outcome):
             say(self, outcome.ran[-1].decision.text)
         for each in found:
             say(self, f"[{each.outcome}] {each.title}, for {each.tell.replace('_', ' ')}\n{each.text}")
+        if outcome.not_asked_for:
+            raise give_up(self, f"The request was refused: {outcome.not_asked_for}", kind="refused")
         if outcome.handed_over and not is_dry_run(context):
             text = outcome.trouble or (outcome.last.decision.text if outcome.last else "")
             raise give_up(self, f"Orders are not processed as they should be: {text}")
