@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -182,7 +181,6 @@ def test_a_deployment_that_is_replaced_between_the_watch_and_the_press_is_left_a
     run = guards.begin()
     guards.confirm(run)
     guards.client.delete("Deployment", guards.namespace, "web-app")
-    time.sleep(1.1)  # ends and creations have whole seconds
     guards.shown["web"].create()
     guards.press(run)
     guards.tell(run)
