@@ -123,7 +123,7 @@ def proposal_finding(proposal: Proposal, backlog: Backlog, tried: int, where: Wh
         text=f"{proposal.text} After {started} in a row {_uncapital(waiting_text(backlog))}\n{lines}",
         size=max(1, backlog.left),
         state=proposal.what,
-        details={"Where to change it": "include/config/orders.yaml and the release's file", "Run": where.run},
+        details={"Where to change it": _where_to_change(proposal), "Run": where.run},
         links=dict(where.links),
         facts={"every_minutes": proposal.every_minutes, "at_a_time": proposal.at_a_time},
     )
@@ -284,6 +284,15 @@ def _first(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:
         order = f" (order {seen.orders[0]})" if seen.orders else ""
         parts.append(f"line {seen.first.number} of the log{order}")
     return ", ".join(parts)
+
+
+def _where_to_change(proposal: Proposal) -> str:
+    if proposal.every_minutes:
+        return "schedule.every_minutes in include/config/orders.yaml"
+    return (
+        "ORDER_PROCESSES and ORDER_CONCURRENCY in the release's file, with capacity.queues there, which sizes the container; then "
+        "release it"
+    )
 
 
 def _aside_text(order: Failing) -> str:

@@ -13,6 +13,10 @@ from include.orders.facts import Backlog
 from include.release.texts import plural
 
 
+LEAST = Fraction(1, 1000)
+"""Seconds of an order that takes no time, as in a rehearsal with scaled times."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """What a batch gets done.
@@ -71,7 +75,7 @@ def pace_of(facts: Queue | Capacity, source: str, measured: float | None = None)
         fast=fraction(facts.seconds_per_order),
         slow=fraction(facts.seconds_per_order_at_most),
         source=source,
-        measured=Fraction(measured).limit_denominator(1000) if measured else None,
+        measured=max(Fraction(measured).limit_denominator(1000), LEAST) if measured else None,
     )
 
 

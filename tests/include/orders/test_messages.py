@@ -203,6 +203,9 @@ def test_the_proposal_has_the_numbers():
         in finding.text
     )
     assert finding.text.count("\n- ") == 5
+    assert finding.details["Where to change it"].startswith(
+        "ORDER_PROCESSES and ORDER_CONCURRENCY in the release's file"
+    )
 
 
 def test_a_database_that_cannot_be_asked():

@@ -26,6 +26,13 @@ def test_what_was_measured_of_late_is_reckoned_with():
     assert pace(12.5).text.endswith("; of late 12.5 s an order: 1152 an hour")
 
 
+def test_orders_that_take_no_time_are_sized_too():
+    release = Sources.from_environment().read_release("release-2").release
+    assert release.capacity is not None
+    found = pace_of(release.capacity.queues[0], "x", 1e-9)
+    assert size_batch(backlog(5), found, Schedule(), NOW).limit == 3300 * 1000 * 4
+
+
 @pytest.mark.parametrize(("orders", "seconds"), [(0, 0), (4, 15), (960, 3600), (1_000_000, 3_750_000)])
 def test_the_time_to_drain(orders, seconds):
     assert pace().drain_seconds(orders) == seconds
