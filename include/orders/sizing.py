@@ -12,7 +12,6 @@ from include.orders.config import Capacity, Schedule
 from include.orders.facts import Backlog
 from include.release.texts import plural
 
-
 LEAST = Fraction(1, 1000)
 """Seconds of an order that takes no time, as in a rehearsal with scaled times."""
 
