@@ -48,7 +48,7 @@ def volume_run(context: Context, name: str, index: int, *, group: str) -> Volume
         for task, value in found.items()
         if task != "approve" and isinstance(value, dict)
     }
-    failure = {}
+    failure: dict[str, Any] = {}
     if states.get(f"{group}.report", "failed") == "failed":
         failure = left("report", FAILURE) or left("report", KEY) or {}
     reason = str(failure.get("reason") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ class Runs:
         dag = self.dags[dag_id]
         dag.deadline = None  # Airflow 3.3.2's dag.test() fails at the end of a run that has one
         with answering(dag_id, self.answer, user=self.user) as self.asked:
-            done = dag.test(run_conf={"reason": "a test", **conf})
+            done = dag.test(run_conf={"reason": "a test", "dry_run": False, **conf})
         found = {"run": str(done.state)}
         for each in done.get_task_instances():
             name = each.task_id if each.map_index < 0 else f"{each.task_id}[{each.map_index}]"
@@ -133,11 +134,159 @@ def good(count: int = 1) -> dict[str, str]:
     }
 
 
+def shown(capsys: Any, task_end: str = "") -> str:
+    """What was logged, without Airflow's own columns."""
+    text: str = capsys.readouterr().out
+    return text
+
+
 def test_one_volume_of_the_cluster_from_what_is_there_to_what_retention_keeps(runs, capsys):
     runs.configure(runs.claim())
     fill(runs.roots["shop-logs"], app_DOT_log=0, app_DOT_log_DOT_1=3, app_DOT_log_DOT_2=30)
     states = runs.run("log_cleanup")
-    said = capsys.readouterr().out
+    said = shown(capsys)
     assert states == good(), said[-3000:]
     assert runs.live("shop-logs") == ["app.log", "app.log.1"]
     assert len(runs.archives("shop-logs")) == 1
+    [(subject, body, who)] = runs.asked
+    assert subject == "Clean up shop-logs (Logs of the shop)?"
+    assert "because the class was never cleaned up on this volume before: rotated." in body
+    assert who == ["admin", "oncall"]
+    for text in (
+        "shop-logs: archive: archives what is to go. Job logs-archive-shop-logs-",
+        "shop-logs: archive is done (",
+        "[cleaned up] log clean-up of shop-logs",
+        "Approved by: oncall (shop-logs)",
+    ):
+        assert text in said
+    assert "SUMMARY" not in said
+
+
+def test_one_volume_that_is_wrong_does_not_stop_another_and_makes_the_run_red(runs, capsys):
+    right, wrong = runs.volume("right"), runs.volume("wrong", claim="nowhere")
+    runs.configure(right, wrong)
+    fill(runs.roots["right"], app_DOT_log_DOT_1=30)
+    fill(runs.roots["wrong"], app_DOT_log_DOT_1=30)
+    states = runs.run("log_cleanup")
+    said = shown(capsys)
+    assert states["run"] == "failed"
+    assert {name: state for name, state in states.items() if name.endswith("[0]")} == {
+        f"clean.{step}[0]": "success" for step in STEPS
+    }
+    assert [states[f"clean.{step}[1]"] for step in STEPS] == ["failed", *["upstream_failed"] * 6, "failed"]
+    assert (runs.live("right"), runs.live("wrong")) == ([], ["app.log.1"])
+    assert "wrong was not cleaned up to its end: `measure` failed: volume wrong of " in said
+    assert "No heartbeat: " in said
+
+
+def test_a_dry_run_prints_what_a_real_run_then_does(runs, capsys):
+    volume = runs.volume("here")
+    runs.configure(volume)
+    root = runs.roots["here"]
+    fill(root, app_DOT_log_DOT_1=30, app_DOT_log_DOT_2=40, app_DOT_log_DOT_3=1, other=90)
+    (root / "app.log").write_bytes(b"a line\n" * 300_000)
+    dry = runs.run("log_cleanup", dry_run=True)
+    would = shown(capsys)
+    assert dry == good() | {"tell": "skipped"}
+    assert runs.asked == []
+    assert runs.live("here") == ["app.log", "app.log.1", "app.log.2", "app.log.3", "other"]
+    assert runs.archives("here") == []
+    assert not (root / ".log-cleanup" / "holder.json").exists()
+    real = runs.run("log_cleanup")
+    did = shown(capsys)
+    assert real == good()
+    lines = [line for line in plan_lines(would) if not line.startswith("Volume")]
+    assert lines
+    assert lines == plan_lines(did)
+    assert "Dry run: 3 files of here, " in would
+    assert "would be archived." in would
+    assert "Archived 3 files, " in did
+    assert (
+        "Dry run: on here 2 files would be deleted (8.0 KiB); 1 file would be freed up to what is archived"
+        in would
+    )
+    assert runs.live("here") == ["app.log", "app.log.3", "other"]
+
+
+def plan_lines(said: str) -> list[str]:
+    """The plan, as the log has it."""
+    lines = [line.split("  [airflow.task")[0].rstrip() for line in said.splitlines() if "[info" in line]
+    texts = [line.split("] ", 1)[1].rstrip() for line in lines if "] " in line]
+    begin = next(index for index, text in enumerate(texts) if text.strip().startswith("Plan: "))
+    end = next(index for index, text in enumerate(texts) if index > begin and "plan is done" in text)
+    return [text.split(" [airflow")[0].strip() for text in texts[begin:end]]
+
+
+def test_what_is_not_approved_stays_as_it_is_and_is_told(runs, capsys):
+    runs.configure(runs.volume("here"))
+    fill(runs.roots["here"], app_DOT_log_DOT_1=30)
+    runs.answer = "Reject"
+    try:
+        states = runs.run("log_cleanup")
+    finally:
+        runs.answer = "Approve"
+    said = shown(capsys)
+    assert states["run"] == "failed"
+    assert states["clean.approve[0]"] == states["clean.report[0]"] == "failed"
+    assert runs.live("here") == ["app.log.1"]
+    assert not (runs.roots["here"] / ".log-cleanup" / "holder.json").exists()
+    assert "NOT APPROVED: oncall at " in said
+    assert "[refused] log clean-up of here" in said
+
+
+def test_a_volume_whose_holder_has_ended_is_taken_over(runs, capsys):
+    """airflow-maintenance-dags leaves a lock file that blocks for ever."""
+    runs.configure(runs.volume("here"))
+    state = runs.roots["here"] / ".log-cleanup"
+    state.mkdir()
+    holder = {"run": "log_cleanup/long-ago", "since": "2026-11-01T04:00:00+00:00", "link": ""}
+    (state / "holder.json").write_text(json.dumps(holder))
+    assert runs.run("log_cleanup") == good()
+    assert "here was held by log_cleanup/long-ago, which is deleted: taking it over" in shown(capsys)
+
+
+def test_every_line_is_live_or_restored_while_the_shop_writes(runs, capsys):
+    """Every line of app.log that was ever written is in what is live or in what comes back from the archives."""
+    runs.configure(runs.volume("here"))
+    root = runs.roots["here"]
+    stop, written = threading.Event(), []
+
+    def write() -> None:
+        with (root / "app.log").open("ab", buffering=0) as log:
+            number = 0
+            while not stop.is_set():
+                lines = b"".join(b"%09d %s\n" % (number + each, b"x" * 90) for each in range(100))
+                log.write(lines)
+                number += 100
+                time.sleep(0.005 if number > 40_000 else 0)
+            written.append(number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while not (root / "app.log").exists() or (root / "app.log").stat().st_size < 3_000_000:
+            time.sleep(0.02)
+        assert runs.run("log_cleanup") == good()
+    finally:
+        stop.set()
+        writer.join(10)
+    said = shown(capsys)
+    assert "within 1 files that are open" in said
+    live = (root / "app.log").read_bytes()
+    assert live.startswith(b"\0")  # the archived range was freed; the file was not cut
+    states = runs.run("log_restore", volume="here", files="app.log", to="back")
+    assert states == {
+        "run": "success",
+        "check": "success",
+        "restore": "success",
+        "release": "success",
+        "tell": "success",
+    }
+    said = shown(capsys)
+    assert "[restored] restore of app.log on here" in said
+    restored = b"".join(path.read_bytes() for path in sorted((root / "back").iterdir()))
+    numbers = {int(line[:9]) for line in restored.splitlines()} | {
+        int(line[:9]) for line in live.strip(b"\0").splitlines()
+    }
+    assert numbers == set(range(written[0]))
+    assert not (root / ".log-cleanup" / "holder.json").exists()

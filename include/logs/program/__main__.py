@@ -32,7 +32,7 @@ COMMANDS = {
     "release": "releasing",
 }
 """Each command's module; its ``run(request)`` returns the facts of the answer."""
-READ_ONLY = ("measure", "plan", "space", "report")
+READ_ONLY = ("measure", "plan", "space", "report", "restore")
 """What a dry run may do; it needs no lock, since it writes to its own directory only."""
 UNLOCKED = ("release",)
 

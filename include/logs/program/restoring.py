@@ -51,6 +51,8 @@ def run(request: Request) -> dict[str, Any]:
             "No archive of this volume has what is asked for. Nothing was restored.", facts={"files": 0}
         )
     _require_space(files, base if not os.path.isabs(asked.to) else os.path.dirname(target))
+    if request.dry_run:
+        return _would(files, target)
     os.makedirs(target, mode=0o750, exist_ok=True)
     working = os.path.join(target, f".restoring-{request.slug}")
     shutil.rmtree(working, ignore_errors=True)
@@ -64,6 +66,16 @@ def run(request: Request) -> dict[str, Any]:
     finally:
         shutil.rmtree(working, ignore_errors=True)
     return _answer(outcome, target)
+
+
+def _would(files: list[Original], target: str) -> dict[str, Any]:
+    """What a run in earnest would write; nothing is changed."""
+    size = sum(piece.record.end - piece.record.start for file in files for piece in file.pieces)
+    say(f"Dry run: {len(files)} files, {sized(size)}, would be restored to {target}:")
+    for name in names(files)[:SHOWN]:
+        there = " (a file lies there: left as it is)" if os.path.lexists(os.path.join(os.fsencode(target), name)) else ""
+        say(f"  {shown(name)}{there}")
+    return {"to": target, "files": len(files), "bytes": size, "there_already": 0, "restored": [], "dry_run": True}
 
 
 def _require_space(files: list[Original], base: str) -> None:

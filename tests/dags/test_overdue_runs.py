@@ -1,0 +1,90 @@
+"""Runs of ``overdue`` over Airflow's own API of tasks: what it asks there of other DAGs' runs, and what it remembers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from include.release.loading import PROJECT
+
+DAG_IDS = ("overdue", "log_cleanup", "order_processor", "order_backlog")
+
+
+@pytest.fixture(scope="module")
+def dags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from airflow.utils.db import initdb
+
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(PROJECT / "include" / "config", folder / "config")
+    patch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(folder / "config"))
+    initdb()
+    from airflow.dag_processing.dagbag import DagBag
+
+    yield DagBag(str(PROJECT / "dags")).dags
+    patch.undo()
+
+
+@pytest.fixture
+def look(dags: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str, Any]]:
+    """Runs the DAG at its next time; answers the run's state, its log and what it remembers."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:  # the database is that of all tests, also of the last session
+        session.execute(delete(DagRun).where(DagRun.dag_id.in_(DAG_IDS)))
+    times = iter(datetime.now(UTC) + timedelta(minutes=10 * count) for count in range(10))
+
+    def go() -> tuple[str, str, Any]:
+        capsys.readouterr()
+        done = dags["overdue"].test(logical_date=next(times))
+        (task,) = done.get_task_instances()
+        kept = task.xcom_pull(task_ids="judge", key="memory")
+        return str(done.state), capsys.readouterr().out, kept["known"]
+
+    return go
+
+
+def ran(dag_id: str, ago: timedelta, state: str = "success", **conf: Any) -> None:
+    """A run in Airflow's database, so long ago."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunType
+
+    at = datetime.now(UTC) - ago
+    with create_session() as session:
+        run = DagRun(dag_id=dag_id, run_id=f"test__{at.isoformat()}", logical_date=at, run_after=at,
+                     run_type=DagRunType.SCHEDULED, state=state, conf=conf or None, start_date=at)  # fmt: skip
+        run.end_date = at if state in ("success", "failed") else None
+        session.add(run)
+
+
+def test_the_clean_up_that_did_not_run_for_a_week(look):
+    """Who ran it by hand every morning was sick; a dry run in between is no clean-up."""
+    ran("log_cleanup", timedelta(days=8))
+    ran("log_cleanup", timedelta(hours=5), dry_run=True)
+    ran("order_processor", timedelta(minutes=1))
+    ran("order_backlog", timedelta(minutes=1))
+    state, said, known = look()
+    assert state == "failed"
+    assert known["log_cleanup"]["state"] == known["log_cleanup"]["told"] == "not started"
+    assert known["order_processor"]["state"] == known["order_backlog"]["state"] == "on time"
+    assert "log_cleanup (the clean-up of the logs, daily at 04:00 (Europe/Berlin)) did not start." in said
+    assert "8 days ago. What now: " in said
+    assert "the task log: told of log_cleanup" not in said  # that is the log itself
+    ran("log_cleanup", timedelta(minutes=1))
+    state, said, known = look()
+    assert state == "success"
+    assert known["log_cleanup"]["told"] == ""
+    assert "log_cleanup is on time again." in said
+
+
+def test_a_dag_that_is_new_is_late_for_nothing(look):
+    state, said, known = look()
+    assert state == "success", said[-2000:]
+    assert {each["state"] for each in known.values()} == {"on time"}
