@@ -53,10 +53,12 @@ def _affinity(
     if labels and any(_has(pod, labels) for pod in users):
         term = {"labelSelector": {"matchLabels": labels}, "topologyKey": _HOSTNAME}
         return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    # A term names one node; one of several terms is enough.
     nodes = sorted({str(pod["spec"]["nodeName"]) for pod in users})
-    field = {"key": "metadata.name", "operator": "In", "values": nodes}
-    required = {"nodeSelectorTerms": [{"matchFields": [field]}]}
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    terms = [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]} for node in nodes
+    ]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def _uses(pod: dict[str, Any], claim: str) -> bool:

@@ -20,7 +20,7 @@ from include.release.yamlfile import Document, Keys, path_text
 A_YEAR = timedelta(days=366)
 SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys")
 """Directories of a machine below which no logs are."""
-IN_A_CLUSTER = ("claim", "user", "group", "image", "used_by")
+IN_A_CLUSTER = ("claim", "user", "group", "fs_group", "image", "used_by")
 TOP = frozenset(
     [f"/{name}" for name in ("home", "media", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")]
     + [f"/usr/{name}" for name in ("bin", "include", "lib", "lib64", "libexec", "local", "sbin", "share")]

@@ -110,7 +110,7 @@ def step_load(
         label=f"{volume.name}: {command}",
         title=TITLES[command],
         subject=subject_of(command, volume.name),
-        what_now=what_now(command),
+        what_now=f"{what_now(command)}.",
         gone="Clear this task: the volume knows what is done.",
         cannot_start=(
             f"put the cause right and clear this task; what the Job needs is configured under volume {volume.name} in "
@@ -182,9 +182,19 @@ ENVIRONMENT: Sequence[tuple[str, str]] = (
 
 
 def _as_user(volume: Volume) -> dict[str, Any]:
-    """The user who owns the files: a lease tells whether a file is open to nobody else."""
+    """The user who owns the files: to nobody else a lease tells whether a file is open.
+
+    No group is given the volume unless that is configured: it would change the files of the application.
+    """
     user, group = int(volume.user or 0), volume.group if volume.group is not None else int(volume.user or 0)
-    found: dict[str, Any] = {"runAsUser": user, "runAsGroup": group, "fsGroup": group}
-    # A million files are not given another group one by one when the root has the right one.
-    found |= {"fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"}}
-    return {"runAsNonRoot": True, **found} if user else found
+    found: dict[str, Any] = {
+        "runAsUser": user,
+        "runAsGroup": group,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if user:
+        found["runAsNonRoot"] = True
+    if volume.fs_group is not None:
+        # Not file by file when the root has the group already: there may be a million.
+        found |= {"fsGroup": volume.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    return found

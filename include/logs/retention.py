@@ -137,6 +137,10 @@ class Volume(Strict):
     group: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
         default=None, title="Group id; none given: that of the user"
     )
+    fs_group: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
+        default=None,
+        title="Group that Kubernetes gives the volumes to, as its user's pods have it; none given: left",
+    )
     image: Text | None = Field(
         default=None,
         title="Image with Python 3.9 or later: name:tag of the environment's lock file, or a whole reference",

@@ -71,7 +71,7 @@ def settle_step(
         done = Carrier(cluster, namespace, say).settle(load, ended)
     except JobError as error:
         if error.exit_code is None:
-            raise StepError(str(error)) from None
+            raise StepError(f"{error}{_hint(ended.reason)}") from None
         raise failed(command, placed.name, where, ended.ended, list(error.lines), error.exit_code) from None
     return answered(command, placed.name, where, done.lines, done.seconds)
 
@@ -151,8 +151,19 @@ def failed(command: str, volume: str, where: str, ended: str, lines: list[str], 
         parts.append(indented(error))
     elif text := "\n".join(said).strip():
         parts.append("Last lines of its log:\n" + indented(last_lines(text)))
-    parts.append(f"What now: {what_now(command)}.")
+    parts.append(f"What now: {what_now(command)}.{_hint(ended)}")
     return StepError("\n".join(parts), code, facts)
+
+
+HINTS = {
+    "DeadlineExceeded": "timeout_minutes of the volume",
+    "OOMKilled": "resources.memory_limit of the volume",
+}
+
+
+def _hint(ended: str) -> str:
+    """Which setting may be too low, by how the step ended."""
+    return next((f" Is {setting} too low?" for reason, setting in HINTS.items() if reason in ended), "")
 
 
 def _progress(line: str, say: Say) -> None:

@@ -101,6 +101,6 @@ def on_worker(tmp_path: Path) -> PlacedVolume:
     root = tmp_path / "logs"
     root.mkdir()
     changes: dict[str, Any] = {"path": str(root), "environment": None, "claim": None, "used_by": None}
-    changes |= {"image": None, "user": None, "size": None}
+    changes |= {"image": None, "user": None, "fs_group": None, "size": None}
     volume: Volume = placed.volume.model_copy(update=changes)
     return PlacedVolume(volume, placed.retention)

@@ -46,6 +46,10 @@ def test_it_runs_as_the_owner_of_the_files_and_may_do_nothing_else(placed):
     assert pod["automountServiceAccountToken"] is False
     root = replace(placed, volume=placed.volume.model_copy(update={"user": 0}))
     assert "runAsNonRoot" not in pod_of(load(root))["securityContext"]
+    alone = replace(placed, volume=placed.volume.model_copy(update={"fs_group": None, "group": 20001}))
+    assert pod_of(load(alone))["securityContext"] == {
+        "runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 20001, "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
 
 
 def test_it_mounts_the_claim_where_its_user_has_it_and_the_program_read_only(placed):
@@ -152,6 +156,15 @@ def test_without_the_deployments_pod_it_runs_on_the_node_where_the_claim_is(plac
     ]
     (term,) = required["nodeSelectorTerms"]
     assert term["matchFields"] == [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]
+
+
+def test_each_node_that_has_the_claim_is_a_term_of_its_own(placed):
+    cluster = Fake("ReadWriteOnce", user("node-2"), user("node-1"), deployment=False)
+    required = beside_user(cluster, placed)["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    values = [term["matchFields"][0]["values"] for term in required["nodeSelectorTerms"]]
+    assert values == [["node-1"], ["node-2"]]
 
 
 def test_it_may_be_where_its_user_may_be(placed):

@@ -77,7 +77,7 @@ MISTAKES = {
     ),
     "claim without an environment": (
         ("    environment: production\n", ""),
-        ("volumes[0].claim", "claim, user, image, used_by", "a directory of the worker has nothing of the kind, and a claim has an environment",
+        ("volumes[0].claim", "claim, user, fs_group, image, used_by", "a directory of the worker has nothing of the kind, and a claim has an environment",
          "add environment:, if it is a claim in a cluster; else remove them"),
     ),
     "image that is not locked": (

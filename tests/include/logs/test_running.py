@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from include.jobs.ending import Ended
+from include.logs.job_manifest import step_load
 from include.logs.program_map import LABEL_PART, program_map
 from include.logs.refusing import refusal
 from include.logs.requesting import request_of
@@ -217,6 +218,15 @@ def test_a_step_on_the_worker_that_takes_too_long_is_ended(on_worker, monkeypatc
     assert said[-1] == "    working"
 
 
+def test_a_step_that_is_out_of_time_is_told_which_setting_it_is(claimed):
+    asker = claimed.asker()
+    load = step_load(claimed.placed, "plan", request_of(claimed.placed, asker), asker)
+    ended = Ended(load.name, "failed", "DeadlineExceeded: Job was active longer than specified deadline")
+    with pytest.raises(StepError) as raised:
+        settle_step(claimed.cluster, claimed.placed, "plan", load, ended, print)
+    assert str(raised.value).endswith("and clear this task. Is timeout_minutes of the volume too low?")
+
+
 def test_a_step_that_ends_well_without_an_answer_is_an_error():
     with pytest.raises(StepError) as raised:
         answered("plan", "shop-logs", "Job x", ["nearly done"], 1.0)
@@ -234,5 +244,5 @@ def test_a_step_that_is_killed_is_told_with_its_last_lines():
         "    chunk 1",
         "    chunk 2",
         "What now: nothing was deleted. Put the cause right and clear this task: what is archived already is not "
-        "archived again.",
+        "archived again. Is resources.memory_limit of the volume too low?",
     ]
