@@ -24,27 +24,46 @@ from tools.bench_red_button.stage import Say, ground
 from tools.demo.options import DemoError
 
 
-def run(options: Options, say: Say) -> tuple[list[Size], Cut]:
-    """Every size, then the cut watch. One that fails does not end the others. Raises DemoError."""
-    sizes = {guards: Size(guards, reason="not asked for (GUARDS)") for guards in SIZES}
-    cut = Cut(reason="not asked for (CUT_PRESSES)")
+class Found:
+    """What has been measured so far: who ends a long benchmark keeps it."""
+
+    def __init__(self) -> None:
+        self._sizes = {guards: Size(guards, reason="not measured") for guards in SIZES}
+        self.cut = Cut(reason="not measured")
+
+    def add(self, size: Size) -> None:
+        """Note one size."""
+        self._sizes[size.guards] = size
+
+    @property
+    def sizes(self) -> list[Size]:
+        """The smallest first."""
+        return [self._sizes[guards] for guards in sorted(self._sizes)]
+
+    @property
+    def something(self) -> bool:
+        """Whether anything was measured."""
+        return any(each.presses for each in self.sizes) or bool(self.cut.made)
+
+
+def run(options: Options, say: Say, found: Found) -> None:
+    """Every size, then the cut watch, into ``found``. One that fails does not end the others. Raises DemoError."""
     with ground(options, say) as here:
         for guards in options.guards:
             if guards > MOST_ON_SQLITE and postgres.binaries() is None:
-                sizes[guards] = Size(guards, reason="PostgreSQL is not installed (make deps)")
+                found.add(Size(guards, reason="PostgreSQL is not installed (make deps)"))
                 continue
             try:
-                sizes[guards] = measure(here, guards, options, say)
+                found.add(measure(here, guards, options, say))
             except (DemoError, KubeError, TimeoutError) as error:
-                sizes[guards] = Size(guards, reason=str(error).splitlines()[0])
+                found.add(Size(guards, reason=str(error).splitlines()[0]))
                 say(f"{guards} guards: {error}")
         if options.cut_presses:
             try:
-                cut = measure_cut(here, options, say)
+                found.cut = measure_cut(here, options, say)
             except (DemoError, KubeError, TimeoutError) as error:
-                cut = Cut(reason=str(error).splitlines()[0])
+                found.cut = Cut(reason=str(error).splitlines()[0])
                 say(f"cut: {error}")
-    return [sizes[guards] for guards in sorted(sizes)], cut
 
 
 def main() -> int:
@@ -60,17 +79,21 @@ def main() -> int:
     # Every trigger has an open log file; what is started here inherits the limit.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    found, status = Found(), 0
     try:
-        sizes, cut = run(read(os.environ), say)
+        run(read(os.environ), say, found)
     except (DemoError, KubeError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
-        say("told to end: nothing was measured to its end")
-        return 130
-    report.show(console, sizes, cut)
-    print(line(sizes, cut))
-    return 0 if any(each.presses for each in sizes) or cut.made else 1
+        if not found.something:
+            say("told to end: nothing was measured to its end")
+            return 130
+        say("told to end: this is what was measured until then")
+        status = 130
+    report.show(console, found.sizes, found.cut)
+    print(line(found.sizes, found.cut))
+    return status if found.something else 1
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:
