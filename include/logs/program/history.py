@@ -21,6 +21,7 @@ POINTS_DAYS = 400
 """Points are kept for so long: a year's season can be seen."""
 LONGEST = 16 * 1024 * 1024
 """Bytes of the history that are read: the newest."""
+SPARSE, LEAST_GAP_S = 0.05, DAY / 4
 TAIL = 64
 """Bytes just below a watermark whose checksum tells that it is still the same content."""
 
@@ -152,13 +153,28 @@ def compact(path: str, now: float, mark_days: float) -> None:
     for marks in history.marks.values():
         last_aged = max((mark.at for mark in marks if mark.at < aged), default=0.0)
         if marks[-1].at >= oldest:
-            lines += [mark_line(mark) for mark in marks if mark.at >= max(last_aged, oldest)]
+            asked_for = [mark for mark in marks if mark.at >= max(last_aged, oldest)]
+            lines += [mark_line(mark) for mark in thinned(asked_for, now)]
     partial = path + ".partial"
     with open(partial, "w", encoding="ascii") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def thinned(marks: List[Mark], now: float) -> List[Mark]:
+    """Marks the further apart the older they are: each within a twentieth of its age of the one before.
+
+    Where a file got shorter, or another took its name, the mark that tells so stays.
+    """
+    found: List[Mark] = []
+    for mark in marks:
+        gap = max((now - mark.at) * SPARSE, LEAST_GAP_S)
+        last = found[-1] if found else mark
+        if not found or mark.at - last.at >= gap or mark.ino != last.ino or mark.size < last.size:
+            found.append(mark)
+    return found
 
 
 def tail_of(descriptor: int, end: int) -> str:

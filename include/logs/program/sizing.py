@@ -89,8 +89,8 @@ class Sizing:
             kind, _, _, blocks, moment, links, name = record.split(b" ", 6)
             number, changed, space = int(kind[1:]), int(moment), int(blocks) * BLOCK
             where = self._cuts.get(number)
-            if where is None or changed > where.moment:
-                continue
+            if where is None or changed > where.moment or changed > sifter.policy.latest:
+                continue  # within the size, or from the future, which was said already
             room = self._room[number] if changed == where.moment else 0
             if changed == where.moment and space <= room:
                 self._room[number] -= space

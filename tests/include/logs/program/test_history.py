@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from include.logs.program import history
@@ -79,6 +80,29 @@ def test_compacting_keeps_what_is_asked_for(tmp_path: Path) -> None:
     found = history.read(str(path))
     assert {path: [mark.size for mark in marks] for path, marks in found.marks.items()} == {b"a.log": [4, 5]}
     assert found.points == points[1:]
+
+
+def test_old_marks_are_thinned_out_young_ones_stay() -> None:
+    daily = [_mark(days, 1000 - days) for days in range(400, 0, -1)]
+    found = history.thinned(daily, NOW)
+    ages = [round((NOW - mark.at) / DAY) for mark in found]
+    assert len(found) < 90
+    assert ages[-20:] == list(range(20, 0, -1))
+    assert all(earlier - later <= 1 + earlier / 20 for earlier, later in pairwise(ages))
+    assert history.thinned(found, NOW) == found
+
+
+def test_a_mark_that_tells_of_another_file_or_an_emptied_one_is_not_thinned_out() -> None:
+    marks = [
+        _mark(400, 5),
+        _mark(399, 9),
+        _mark(398, 7),
+        _mark(397, 8),
+        _mark(396, 1, ino=2),
+        _mark(395, 2, ino=2),
+    ]
+    assert [mark.size for mark in history.thinned(marks, NOW)] == [5, 1]
+    assert [mark.size for mark in history.thinned(marks[1:], NOW)] == [9, 7, 1]
 
 
 def test_what_archives_take_is_learned_from_the_volumes_own(tmp_path: Path) -> None:

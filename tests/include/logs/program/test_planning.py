@@ -174,6 +174,7 @@ def test_the_future_is_not_taken_by_size_either(volume: Volume) -> None:
     facts = volume.plan({**APP, "keep_days": None, "keep_size": 4096})
     assert volume.actions() == {}
     assert facts["left"]["future"]["examples"] == ["tomorrow.log"]
+    assert "minimum_days" not in facts["left"]
 
 
 def test_what_was_written_after_the_run_was_asked_for_is_beyond_the_size_all_the_same(volume: Volume) -> None:
@@ -182,6 +183,11 @@ def test_what_was_written_after_the_run_was_asked_for_is_beyond_the_size_all_the
     facts = volume.plan({**APP, "keep_days": None, "keep_size": 4096}, as_of=asked)
     assert volume.actions() == {"app.log": ARCHIVE_DELETE}
     assert facts["left"] == {}
+
+
+def test_what_was_written_since_the_run_was_asked_for_is_no_future(volume: Volume) -> None:
+    volume.file("now.log")
+    assert "future" not in volume.plan(as_of="2026-01-01T00:00:00+00:00")["left"]
 
 
 def test_a_rerun_decides_as_of_the_moment_the_run_was_asked_for(volume: Volume) -> None:
