@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from include.jobs.carrying import Carrier
@@ -19,7 +18,7 @@ from include.jobs.load import Load
 from include.logs.beside import beside_user
 from include.logs.job_manifest import command_line, step_load, subject_of, what_now
 from include.logs.loading import PlacedVolume
-from include.logs.program_map import PACKAGE, program_map, provide, prune, request_map
+from include.logs.program_map import FOLDER, PACKAGE, program_map, provide, prune, request_map
 from include.logs.refusing import refusal
 from include.logs.requesting import Asker, request_text
 from include.logs.retention import Command
@@ -103,22 +102,12 @@ def run_here(placed: PlacedVolume, command: Command, request: dict[str, Any], sa
     volume = placed.volume
     where = "a process on the worker"
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="log-cleanup-") as folder:
-        package = Path(folder) / PACKAGE
-        package.mkdir()
-        for name, text in program_map()["data"].items():
-            (package / name).write_text(text, encoding="utf-8")
-        file = Path(folder) / "request.json"
-        file.write_text(request_text(request), encoding="utf-8")
-        target = volume.archive_to.path if volume.archive_to and volume.archive_to.path else ""
-        words = command_line(command, volume.path, target, str(file))
-        boot = f"import sys, runpy; sys.path.insert(0, {folder!r}); runpy.run_module({PACKAGE!r}, run_name='__main__')"
-        say(f"{volume.name}: {command}. On this worker: {' '.join(words)}")
-        lines, code = _run(
-            [sys.executable, "-I", "-B", "-u", "-c", boot, *words[3:]],
-            volume.timeout_minutes * SECONDS_OF_A_MINUTE,
-            say,
-        )
+    target = volume.archive_to.path if volume.archive_to and volume.archive_to.path else ""
+    words = command_line(command, volume.path, target, "/dev/stdin")
+    say(f"{volume.name}: {command}. On this worker: {' '.join(words)}")
+    boot = [sys.executable, "-I", "-B", "-u", "-c", _BOOT.format(package=PACKAGE, folder=str(FOLDER))]
+    limit = volume.timeout_minutes * SECONDS_OF_A_MINUTE
+    lines, code = _run([*boot, *words[3:]], request_text(request), limit, say)
     seconds = time.monotonic() - began
     if code is None:
         text = f"{subject_of(command, volume.name)}: ended after {volume.timeout_minutes} minutes, its time limit"
@@ -172,12 +161,21 @@ def _progress(line: str, say: Say) -> None:
         say(f"    {line}")
 
 
-def _run(words: list[str], seconds: float, say: Say) -> tuple[list[str], int | None]:
+_BOOT = """
+import runpy, sys, types
+sys.modules[{package!r}] = types.ModuleType({package!r})
+sys.modules[{package!r}].__path__ = [{folder!r}]
+runpy.run_module({package!r} + ".__main__", run_name="__main__", alter_sys=True)
+"""
+"""Runs the program under the name that it has in a Job, and with nothing else of this project to be imported."""
+
+
+def _run(words: list[str], given: str, seconds: float, say: Say) -> tuple[list[str], int | None]:
     """Run a command; returns its last lines and its exit code, None when its time was over."""
     kept: deque[str] = deque(maxlen=200)
     process = subprocess.Popen(
         words,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={"PATH": _path()},
@@ -195,6 +193,10 @@ def _run(words: list[str], seconds: float, say: Say) -> tuple[list[str], int | N
     splitter = LogLines()
     with process:
         try:
+            if process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):  # it ended without reading; its own words say why
+                    process.stdin.write(given.encode())
+                    process.stdin.close()
             output = process.stdout.fileno() if process.stdout else -1
             while chunk := os.read(output, 65536):
                 for line in splitter.feed(chunk):

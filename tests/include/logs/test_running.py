@@ -205,11 +205,11 @@ def test_a_user_who_may_not_is_told_what_it_takes(claimed, cluster, tmp_path):
     assert problem.expected.startswith(f"a user who may create jobs and configmaps in namespace {namespace}")
 
 
-def test_a_step_on_the_worker_that_takes_too_long_is_ended(on_worker, monkeypatch):
+def test_a_step_on_the_worker_that_takes_too_long_is_ended(on_worker, monkeypatch, tmp_path):
     from include.logs import running
 
-    monkeypatch.setattr(running, "program_map", lambda: {"data": {
-        "__init__.py": "", "__main__.py": "import time\nprint('working', flush=True)\ntime.sleep(60)\n"}})  # fmt: skip
+    (tmp_path / "__main__.py").write_text("import time\nprint('working', flush=True)\ntime.sleep(60)\n")
+    monkeypatch.setattr(running, "FOLDER", tmp_path)
     monkeypatch.setattr(running, "SECONDS_OF_A_MINUTE", 0.02)
     said: list[str] = []
     with pytest.raises(StepError, match="ended after 60 minutes, its time limit") as raised:
