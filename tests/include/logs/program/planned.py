@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from include.logs.program import history
 from include.logs.program.__main__ import step
 from include.logs.program.entries import Entry, Plan
 from include.logs.program.request import DAY, Request, parse_request
@@ -34,6 +35,16 @@ class Volume:
         """Let a file have been changed so many days ago."""
         moment = time.time() - days * DAY
         os.utime(self.root / os.fsdecode(path), (moment, moment), follow_symlinks=False)
+
+    def noted(self, path: str, days: float) -> None:
+        """Let the file's present length have been noted so many days ago."""
+        with (self.root / path).open("rb") as file:
+            found = os.fstat(file.fileno())
+            tail = history.tail_of(file.fileno(), found.st_size)
+        mark = history.Mark(time.time() - days * DAY, path.encode(), found.st_ino, found.st_size, tail)
+        layout = self.request().layout
+        layout.prepare()
+        history.append(layout.history, [history.mark_line(mark)])
 
     def request(self, *classes: dict[str, Any], run: str = "r1", **more: Any) -> Request:
         """A request; ``dry_run``, ``take_over`` and ``as_of`` are the run's."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from include.logs.program import history
 from include.logs.program.entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE
-from include.logs.program.request import DAY
 from tests.include.logs.program.planned import APP, DELETED, Volume
 
 MIB = 1 << 20
@@ -21,26 +19,15 @@ def volume(tmp_path: Path) -> Volume:
     return Volume(tmp_path / "logs")
 
 
-def _noted(volume: Volume, path: str, days: float) -> None:
-    """Let the file's present length have been noted so many days ago."""
-    full = volume.root / path
-    with full.open("rb") as file:
-        found = os.fstat(file.fileno())
-        tail = history.tail_of(file.fileno(), found.st_size)
-    mark = history.Mark(time.time() - days * DAY, path.encode(), found.st_ino, found.st_size, tail)
-    volume.request().layout.prepare()
-    history.append(volume.request().layout.history, [history.mark_line(mark)])
-
-
 def test_bytes_of_a_growing_file_have_the_age_of_its_watermarks(volume: Volume) -> None:
     path = volume.file("app.log", content=b"1" * MIB)
-    _noted(volume, "app.log", 9)
+    volume.noted("app.log", 9)
     with path.open("ab") as file:
         file.write(b"2" * MIB)
-    _noted(volume, "app.log", 8)
+    volume.noted("app.log", 8)
     with path.open("ab") as file:
         file.write(b"3" * MIB)
-    _noted(volume, "app.log", 6)
+    volume.noted("app.log", 6)
     facts = volume.plan()
     entry = volume.entries()["app.log"]
     assert (entry.action, entry.start, entry.end) == (ARCHIVE_PUNCH, 0, 2 * MIB)
@@ -49,11 +36,11 @@ def test_bytes_of_a_growing_file_have_the_age_of_its_watermarks(volume: Volume) 
 
 def test_a_file_that_was_emptied_since_has_no_aged_bytes(volume: Volume) -> None:
     path = volume.file("app.log", content=b"1" * 2 * MIB)
-    _noted(volume, "app.log", 9)
+    volume.noted("app.log", 9)
     os.truncate(path, 0)
     with path.open("ab") as file:
         file.write(b"2" * MIB)
-    _noted(volume, "app.log", 3)
+    volume.noted("app.log", 3)
     with path.open("ab") as file:
         file.write(b"2" * 4 * MIB)
     volume.plan()
@@ -62,7 +49,7 @@ def test_a_file_that_was_emptied_since_has_no_aged_bytes(volume: Volume) -> None
 
 def test_a_file_that_was_emptied_and_grew_past_its_mark_is_told_by_its_bytes(volume: Volume) -> None:
     path = volume.file("app.log", content=b"1" * MIB)
-    _noted(volume, "app.log", 9)
+    volume.noted("app.log", 9)
     os.truncate(path, 0)
     with path.open("ab") as file:
         file.write(b"2" * 4 * MIB)
@@ -72,7 +59,7 @@ def test_a_file_that_was_emptied_and_grew_past_its_mark_is_told_by_its_bytes(vol
 
 def test_a_held_growing_file_keeps_its_bytes(volume: Volume) -> None:
     volume.file("app.log", content=b"1" * MIB)
-    _noted(volume, "app.log", 9)
+    volume.noted("app.log", 9)
     volume.plan(holds=[{"case": "1", "owner": "Legal", "globs": ["app.log"]}])
     assert volume.actions() == {}
 

@@ -82,6 +82,19 @@ def test_airflow_61559_not_even_a_full_volume_does(volume: Volume) -> None:
     assert volume.actions() == {}
 
 
+def test_the_setting_for_a_file_that_grows_is_computed_from_its_watermarks(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"1" * 2 * MIB)
+    volume.noted("app.log", 5.1)
+    with path.open("ab") as file:
+        file.write(b"2" * MIB)
+    volume.noted("app.log", 3.1)
+    with path.open("ab") as file:
+        file.write(b"3" * MIB)
+    plan = volume.plan({**APP, "archive": False}, size=4 * MIB, floor_percent=40, target_percent=40)
+    (change,) = plan["shortfall"]["settings"]
+    assert (change["to"], change["frees"]) == (5, 2 * MIB)
+
+
 def _answers(volume: Volume, **answers: dict[str, Any]) -> None:
     layout = volume.request().layout
     layout.prepare()
