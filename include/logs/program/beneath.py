@@ -32,7 +32,8 @@ class Tree:
         self._dev = os.fstat(self._root).st_dev
         self._path: bytes | None = None
         self._directory = -1
-        self._no_access_time = os.O_NOATIME
+        self.flags = READ | os.O_NOATIME
+        """To open a file of one's own for reading."""
 
     def directory(self, path: bytes) -> int:
         """A descriptor of a directory, until the next one is asked for; path relative to the root.
@@ -58,10 +59,8 @@ class Tree:
     def open(self, directory: int, name: bytes) -> int:
         """Open a file of a directory for reading. Raises FileNotFoundError, ChangedError, OSError."""
         try:
-            return os.open(name, READ | self._no_access_time, dir_fd=directory)
+            return os.open(name, self.flags, dir_fd=directory)
         except PermissionError:
-            if not self._no_access_time:
-                raise
             return os.open(name, READ, dir_fd=directory)  # somebody else's file
         except OSError as error:
             raise _told(error, name) from error
@@ -102,8 +101,4 @@ def unchanged(found: os.stat_result, entry: Entry) -> bool:
 
 def only_grown(found: os.stat_result, entry: Entry) -> bool:
     """Whether it is the planned file, which may have got longer since."""
-    return (
-        found.st_ino == entry.ino
-        and found.st_size >= entry.size
-        and stat.S_ISREG(found.st_mode)
-    )
+    return found.st_ino == entry.ino and found.st_size >= entry.size and stat.S_ISREG(found.st_mode)

@@ -12,13 +12,16 @@ from typing import Any
 from .beneath import ChangedError, Tree, only_grown, unchanged
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, TRUNCATE, Entry, Frame, Plan
 from .leaving import CHANGED, GONE, UNREADABLE, Left
-from .manifests import Place, Record
+from .manifests import Ordinary, Place, Record
 from .punching import line_end
 from .request import Request
+from .tar import Plain
 from .writing import ArchiveWriter, segments_of
 
 LARGE = 4 << 20
 """Bytes from which a file is read piece by piece, into an archive that is compressed by several threads."""
+SMALL = 1 << 17
+"""Bytes up to which a file is read straight into the archive's buffer."""
 MANY_HOLES = 1 << 16
 """Bytes from which it pays off to look for holes."""
 BLOCK = 512
@@ -40,7 +43,16 @@ class Chunk:
 
     def frame(self, frame: Frame) -> None:
         """Archive the small files of a frame; large ones come at the end, those of several names in a pass of their own."""
-        for entry in self._plan.entries(frame):
+        try:
+            directory = self._tree.directory(frame.directory)
+        except (OSError, ChangedError):
+            directory = -1  # each of its files says so
+        below = frame.directory + b"/" if frame.directory else b""
+        parse, ordinary = self._plan.parse, self._ordinary
+        for record in frame.records:
+            if directory >= 0 and record.startswith(b"A") and ordinary(directory, below, record):
+                continue
+            entry = parse(frame.directory, record)
             if not self._wanted(entry):
                 continue
             if entry.nlink > 1:
@@ -49,6 +61,25 @@ class Chunk:
                 self._large.append(entry)
             else:
                 self._guarded(entry, self._small)
+
+    def _ordinary(self, directory: int, below: bytes, record: bytes) -> bool:
+        """Archive a file that is as ordinary as most; False leaves it to whoever looks more closely."""
+        kind, ino, size, blocks, mtime_ns, links, name = record.split(b" ", 6)
+        entry = Ordinary(int(ino), int(size), int(mtime_ns))
+        path = below + name
+        holes = entry.size >= MANY_HOLES and int(blocks) * BLOCK < entry.size
+        if links != b"1" or entry.size > SMALL or holes or len(path) > Plain.NAME:
+            return False
+        class_name = self._plan.classes[int(kind[1:])]
+        writer = self._writers.get(class_name) or self._writer(class_name)
+        try:
+            descriptor = self._tree.open(directory, name)
+        except (OSError, ChangedError):
+            return False
+        try:
+            return writer.ordinary(path, descriptor, entry)
+        finally:
+            os.close(descriptor)
 
     def linked(self, frame: Frame) -> None:
         """Archive the files of a frame that have several names, each once."""

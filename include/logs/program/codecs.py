@@ -27,7 +27,7 @@ _FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exce
 class Sink(Protocol):
     """Takes bytes, writes them compressed to a descriptor, which stays open."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Add bytes. Raises OSError."""
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ def out_of_space(error: OSError) -> bool:
     return error.errno in _FULL
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write everything. Raises OSError."""
     view = memoryview(data)
     while view:
@@ -121,7 +121,7 @@ class _Compressor:
     def __init__(self, descriptor: int, compressor: Any) -> None:
         self._descriptor, self._compressor = descriptor, compressor
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         write_all(self._descriptor, self._compressor.compress(data))
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ class _ZstdSink:
         self._pipe = self._process.stdin.fileno()
         widen(self._pipe)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         try:
             write_all(self._pipe, data)
         except BrokenPipeError:

@@ -97,7 +97,7 @@ class Deletion:
         linked = 0
         if task < self._slices:
             for frame in self._plan.frames(task, self._slices):
-                for entry in self._plan.entries(frame):
+                for entry in remover.ordinary(self._plan, frame):
                     if entry.nlink > 1:
                         linked += 1  # another name of it may be another process's just now
                     else:
@@ -140,7 +140,7 @@ class Deletion:
 def _entry(record: Record, class_name: str) -> Entry:
     return Entry(
         record.path,
-        record.dev,
+        0,
         record.ino,
         record.size,
         0,

@@ -5,6 +5,7 @@ Python's own tarfile takes tens of microseconds for a header, most of what a sma
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 BLOCK = 512
@@ -13,6 +14,8 @@ FILE, LINK, PAX = b"0", b"1", b"x"
 _LARGEST_SIZE, _LARGEST_ID = 8**11 - 1, 8**7 - 1
 _FIELDS = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000"
 _NOBODY = bytes(32 + 32 + 8 + 8)  # names of user and group, device numbers
+_TAIL = FILE + bytes(100) + b"ustar\x0000" + _NOBODY + bytes(155 + 12)
+"""Of a plain header, from the kind on."""
 Segments = Sequence[tuple[int, int]]
 
 
@@ -27,6 +30,39 @@ def header(name: bytes, size: int, mtime: int, mode: int, uid: int, gid: int, li
     if short and small and 0 <= mtime <= _LARGEST_SIZE:
         return _block(name, b"", size, mtime, mode, uid, gid, kind, link)
     return _extended(name, size, mtime, mode, uid, gid, kind, link, {})
+
+
+class Plain:
+    """Headers of ordinary members, for many of them: what they have in common is put together once.
+
+    A member is ordinary when its name has at most ``NAME`` bytes, and it is smaller than 8 GiB and younger than 1970.
+    """
+
+    NAME = 100
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[int, int, int], tuple[bytes, int]] = {}
+
+    def header(self, name: bytes, size: int, found: os.stat_result) -> bytes:
+        """The same as ``header`` gives, in a third of the time."""
+        key = (found.st_mode, found.st_uid, found.st_gid)
+        owner = self._owners.get(key)
+        if owner is None:
+            owner = self._owners[key] = self._owner(*key)
+        numbers = b"%011o\0%011o\0" % (size, int(found.st_mtime))
+        checksum = b"%06o\0 " % (sum(name) + sum(numbers) + owner[1])
+        return b"".join((name.ljust(100, b"\0"), owner[0], numbers, checksum, _TAIL))
+
+    @staticmethod
+    def ordinary(found: os.stat_result) -> bool:
+        """Whether what stat(2) told fits."""
+        small = found.st_size <= _LARGEST_SIZE and found.st_uid <= _LARGEST_ID and found.st_gid <= _LARGEST_ID
+        return small and found.st_mtime >= 0
+
+    @staticmethod
+    def _owner(mode: int, uid: int, gid: int) -> tuple[bytes, int]:
+        fields = b"%07o\0%07o\0%07o\0" % (mode & 0o7777, uid, gid)
+        return fields, sum(fields) + sum(b" " * 8) + sum(_TAIL)
 
 
 def sparse_header(

@@ -9,14 +9,17 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
 from . import codecs, tar
 from .entries import Entry, sync_directory
-from .manifests import ManifestWriter, Place, Record
+from .manifests import ManifestWriter, Ordinary, Place, Record
 
 PIECE = 1 << 20
+BUFFER = 1 << 20
+REGULAR = stat.S_IFREG >> 12
 PARTIAL = ".partial"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PADDING = [tar.padding(size) for size in range(tar.BLOCK)]
@@ -42,25 +45,49 @@ class ArchiveWriter:
         except BaseException:
             self.abort()
             raise
-        self._parts: list[bytes] = []
-        self._waiting = 0
-        self._at = 0
+        self._buffer = bytearray(BUFFER)
+        self._view = memoryview(self._buffer)
+        self._digest = hashlib.sha256()
+        self._used = self._at = 0
+        self._plain = tar.Plain()
+
+    def ordinary(self, path: bytes, descriptor: int, entry: Ordinary) -> bool:
+        """Add a small whole file, read straight to its place. False when it has changed, or is not so ordinary."""
+        size = entry.size
+        if self._used + size + 2 * tar.BLOCK > BUFFER:
+            self._flush()
+        begin = self._used + tar.BLOCK
+        end = begin + size
+        try:
+            if os.readv(descriptor, (self._view[begin : end + 1],)) != size:
+                return False
+        except OSError:
+            return False  # whoever looks more closely says why
+        found = os.fstat(descriptor)
+        if found.st_mtime_ns != entry.mtime_ns or found.st_ino != entry.ino or found.st_size != size:
+            return False
+        if found.st_nlink != 1 or found.st_mode >> 12 != REGULAR or not self._plain.ordinary(found):
+            return False
+        self._buffer[self._used : begin] = self._plain.header(path, size, found)
+        tail = _PADDING[size % tar.BLOCK]
+        self._buffer[end : end + len(tail)] = tail
+        digest = hashlib.sha256(self._view[begin:end]).hexdigest()
+        self.manifest.ordinary(path, entry, found, self._at + tar.BLOCK, digest)
+        taken = end + len(tail) - self._used
+        self._used += taken
+        self._at += taken
+        return True
 
     def small(self, entry: Entry, found: os.stat_result, data: bytes) -> None:
         """Add a whole file whose bytes were read at once."""
         size = len(data)
         head = tar.header(entry.path, size, int(found.st_mtime), found.st_mode, found.st_uid, found.st_gid)
         at = self._at + len(head)
-        tail = _PADDING[size % tar.BLOCK]
-        self._parts += (head, data, tail)
-        self._at = at + size + len(tail)
-        self._waiting += len(head) + size + len(tail)
-        if self._waiting >= PIECE:
-            self._flush()
+        for part in (head, data, _PADDING[size % tar.BLOCK]):
+            self._put(part)
         self.manifest.add(
             Record(
                 entry.path,
-                entry.dev,
                 entry.ino,
                 size,
                 found.st_mtime_ns,
@@ -120,7 +147,6 @@ class ArchiveWriter:
             return None
         record = Record(
             entry.path,
-            entry.dev,
             entry.ino,
             entry.size,
             found.st_mtime_ns,
@@ -146,7 +172,7 @@ class ArchiveWriter:
         self._flush()
         self._sink.close()
         self._sink = None
-        last = self.manifest.finish(self._at)
+        last = self.manifest.finish(self._at, self._digest.hexdigest())
         os.fsync(self._archive)
         size = os.fstat(self._archive).st_size + os.fstat(self._listing).st_size
         self._close()
@@ -172,16 +198,23 @@ class ArchiveWriter:
         self._archive = self._listing = -1
 
     def _put(self, data: bytes) -> None:
-        self._parts.append(data)
         self._at += len(data)
-        self._waiting += len(data)
-        if self._waiting >= PIECE:
+        if self._used + len(data) > BUFFER:
             self._flush()
+        if len(data) > BUFFER:
+            self._write(data)
+        else:
+            self._buffer[self._used : self._used + len(data)] = data
+            self._used += len(data)
 
     def _flush(self) -> None:
+        self._write(self._view[: self._used])
+        self._used = 0
+
+    def _write(self, data: bytes | memoryview) -> None:
         assert self._sink is not None
-        self._sink.write(b"".join(self._parts))
-        self._parts, self._waiting = [], 0
+        self._digest.update(data)
+        self._sink.write(data)
 
 
 def _make(directory: str) -> None:
