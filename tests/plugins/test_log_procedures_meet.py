@@ -109,6 +109,15 @@ def test_the_second_on_one_volume_is_refused_and_names_the_first(volumes, first,
     assert json.loads((root / ".log-cleanup" / "holder.json").read_text())["run"] == f"{first}/one"
 
 
+def test_a_volume_whose_holder_has_ended_is_taken_over(volumes, capsys):
+    """airflow-maintenance-dags leaves a lock file that blocks for ever."""
+    root = volumes("here")["here"]
+    begin(CLEANUP, "here", context(CLEANUP, "long-ago"))
+    begin(CLEANUP, "here", context(CLEANUP, "now"))
+    assert f"here was held by {CLEANUP}/long-ago, which is deleted: taking it over" in capsys.readouterr().out
+    assert json.loads((root / ".log-cleanup" / "holder.json").read_text())["run"] == f"{CLEANUP}/now"
+
+
 @pairs(*[(a, b) for a in WORK for b in WORK])
 def test_on_another_volume_both_work(volumes, first, second):
     roots = volumes("here", "there")

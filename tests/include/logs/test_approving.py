@@ -1,0 +1,72 @@
+"""Does somebody have to approve a plan?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.logs.approving import plan_code, takes_something, why_asked
+from include.logs.dry import would
+from include.logs.retention import Volume
+
+MIB = 1 << 20
+
+
+def volume(**more: Any) -> Volume:
+    classes = [{"name": "all", "globs": ["**"]}]
+    return Volume.model_validate({"name": "a", "title": "A", "path": "/logs", "classes": classes, **more})
+
+
+def plan(freed: int, *new: str, entries: int = 3) -> dict[str, Any]:
+    return {"freed": freed, "entries": entries, "new_classes": list(new)}
+
+
+def test_more_than_the_configured_amount_is_asked():
+    above = volume(approve_above="10Mi")
+    assert why_asked(above, plan(10 * MIB)) == []
+    assert why_asked(above, plan(10 * MIB + 1)) == [
+        "it takes 10.0 MiB away, more than approve_above (10.0 MiB)"
+    ]
+    assert why_asked(volume(), plan(10**12)) == []
+
+
+def test_a_class_that_was_never_cleaned_up_here_is_asked():
+    assert why_asked(volume(), plan(1, "web", "db")) == [
+        "the classes were never cleaned up on this volume before: web, db"
+    ]
+
+
+def test_an_empty_plan_asks_nobody():
+    assert why_asked(volume(approve_above="1"), plan(10**9, "web", entries=0)) == []
+    assert not takes_something(plan(0, entries=0))
+
+
+def test_an_approval_is_for_one_plan():
+    first = plan(5)
+    assert plan_code(first) == plan_code({**first, "done_before": True})
+    assert plan_code(first) != plan_code(plan(6))
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        ("archive", "Dry run: 3 files of a, 12.0 KiB, would be archived."),
+        ("verify", "Dry run: the archives would be read back and compared before anything of a is deleted."),
+        (
+            "delete",
+            "Dry run: on a 3 files would be deleted (9.0 KiB); 1 file would be freed up to what is archived, as they are open "
+            "(4.0 KiB); 2 archives whose time is over would be removed (1.0 KiB).",
+        ),
+    ],
+)
+def test_what_a_step_would_do_is_said_from_the_plan(command: str, text: str):
+    actions = {
+        "archive_delete": {"files": 2, "bytes": 8192},
+        "archive_punch": {"files": 1, "bytes": 4096},
+        "expire_archive": {"files": 2, "bytes": 1024},
+    }
+    classes = [{"actions": actions}, {"actions": {"delete": {"files": 1, "bytes": 1024}}}]
+    found = {"entries": 6, "archived": 12288, "classes": classes}
+    assert would(command, "a", found) == text
+    assert would(command, "a", {"entries": 0}) == "Dry run: nothing would be changed on a."

@@ -1,0 +1,50 @@
+"""What is asked back from the archives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.logs.restored import restored_message
+from include.logs.wishing import in_words, restore_wish
+from include.release.problems import RejectedError
+
+
+def test_files_a_day_and_a_directory():
+    params = {"files": " app.log\n\nweb/**/*.log ", "day": "2026-11-21", "to": "restored/case-117/"}
+    assert restore_wish(params) == {
+        "globs": ["app.log", "web/**/*.log"],
+        "from": "2026-11-21T00:00:00+00:00",
+        "until": "2026-11-22T00:00:00+00:00",
+        "to": "restored/case-117",
+    }
+    assert in_words(params) == "app.log, web/**/*.log of 2026-11-21"
+    assert in_words({"day": "2026-11-21"}) == "all files of 2026-11-21"
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({}, "nothing"),
+        ({"files": "/etc/passwd"}, "'/etc/passwd'"),
+        ({"files": "a/../../b"}, "'a/../../b'"),
+        ({"files": ".log-cleanup/archives/x"}, "'.log-cleanup/archives/x'"),
+        ({"files": "a", "to": "../elsewhere"}, "'../elsewhere'"),
+        ({"day": "21.11.2026"}, "'21.11.2026'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(params: dict[str, Any], found: str):
+    with pytest.raises(RejectedError) as caught:
+        restore_wish(params)
+    assert f"found:    {found}" in str(caught.value)
+
+
+def test_people_are_told_what_came_back_and_what_did_not():
+    facts = {"files": 2, "bytes": 2048, "to": "/logs/back", "there_already": 1}
+    told = restored_message("here", "app.log", facts, "", {}, {})
+    assert told.subject == "[restored] restore of app.log on here"
+    assert told.paragraph == "2 files (2.0 KiB) restored to /logs/back. 1 file was there already, the same."
+    failed = restored_message("here", "app.log", {}, "no archive has it.", {}, {})
+    assert failed.outcome == "failed"
+    assert failed.paragraph == "no archive has it. No file that is there was written over."
