@@ -38,7 +38,12 @@ def _archived(
     )
     mtime = int((now.timestamp() - (written or days + 7) * DAY) * 10**9)
     for path in paths or (b"a.log",):
-        writer.add(Record(path, 1, 2, 3, mtime, 1, 0o640, ARCHIVE_DELETE, 0, 3, 512, "0" * 64))
+        writer.add(
+            Record(
+                path=path, ino=2, size=3, mtime_ns=mtime, nlink=1, mode=0o640, action=ARCHIVE_DELETE,
+                start=0, end=3, at=512, sha256="0" * 64,
+            )
+        )  # fmt: skip
     if whole:
         writer.finish(3)
     os.close(descriptor)
