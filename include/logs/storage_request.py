@@ -66,7 +66,7 @@ def storage_request(
         f"{plural(_number(missed, 'add_storage_days'), 'day')} at the present rate.",
         *_settings(missed),
         "",
-        "What takes most of the space:",
+        "The largest files before the clean-up:",
         *_largest(facts),
     ]
     if holds := placed.retention.holds_of(volume.name):
@@ -128,7 +128,7 @@ def _largest(facts: Mapping[str, Any]) -> list[str]:
         name = str(each.get("class") or "")
         of_class = f" {name}" if name == NO_CLASS else f" (class {name})" if name else ""
         lines.append(f"  - {each.get('path')}: {_size(each, 'bytes')}{of_class}")
-    return lines or ["  - no file stands out"]
+    return lines or ["  - none"]
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float:
