@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from include.logs.overlap import bad_range, example_in_both, example_in_first_only
+from include.logs.overlap import TooIntricateError, bad_range, example_in_both, example_in_first_only
 from include.logs.retention import LogClass, Volume
 from include.release.problems import Problem
 from include.release.texts import plural
@@ -27,7 +28,9 @@ def class_problems(volume: Volume, keys: Keys, say: Say) -> Iterator[Problem]:
         yield from _minimum(each, at, say)
         if not found:
             readable = [other for other in volume.classes[:index] if not any(map(bad_range, other.globs))]
-            yield from _earlier(each, readable, at, say)
+            # Patterns that are too intricate to compare are taken as they are: the first that matches counts.
+            with contextlib.suppress(TooIntricateError):
+                yield from _earlier(each, readable, at, say)
 
 
 def glob_problems(globs: Sequence[str], keys: Keys, say: Say) -> Iterator[Problem]:

@@ -14,8 +14,14 @@ from dataclasses import dataclass, field
 from include.logs.program.globs import pattern
 
 Test = Callable[[str], bool]
-MOST = 20_000
-"""Pairs of states that are looked at; patterns that need more are not judged."""
+
+
+class TooIntricateError(ValueError):
+    """The patterns would take too long to compare."""
+
+
+MOST = 5_000
+"""Pairs of states that are looked at."""
 OTHER = "xyzqjkwvu0123456789"
 """For "some other character": the first that no pattern names."""
 
@@ -53,12 +59,15 @@ class _Automaton:
 
 
 def example_in_both(first: Sequence[str], second: Sequence[str]) -> str | None:
-    """A path that a glob of either list matches; None when there is none."""
+    """A path that a glob of either list matches; None when there is none. Raises TooIntricateError."""
     return _search(first, second, lambda one, two: one and two)
 
 
 def example_in_first_only(first: Sequence[str], second: Sequence[str]) -> str | None:
-    """A path that a glob of the first list matches and none of the second; None when there is none."""
+    """A path that a glob of the first list matches and none of the second; None when there is none.
+
+    Raises TooIntricateError.
+    """
     return _search(first, second, lambda one, two: one and not two)
 
 
@@ -79,7 +88,9 @@ def _search(first: Sequence[str], second: Sequence[str], wanted: Callable[[bool,
     begin = (one.closed(one.starts), two.closed(two.starts))
     seen = {begin}
     left = deque([(begin, "")])
-    while left and len(seen) < MOST:
+    while left:
+        if len(seen) > MOST:
+            raise TooIntricateError(f"{' '.join(first)} and {' '.join(second)}")
         (states, others), path = left.popleft()
         if path and wanted(one.accepts(states), two.accepts(others)):
             return path

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from include.logs.overlap import bad_range, example_in_both, example_in_first_only
+from include.logs.overlap import TooIntricateError, bad_range, example_in_both, example_in_first_only
 from include.logs.program.globs import compiled
 
 BOTH = {
@@ -71,6 +71,11 @@ def test_every_answer_is_true_of_the_expressions_that_the_program_uses():
                 assert alone is not None or second(path), (one, two, path)
         assert both is None or (first(both) and second(both)), (one, two, both)
         assert alone is None or (first(alone) and not second(alone)), (one, two, alone)
+
+
+def test_patterns_that_take_too_long_to_compare_are_not_judged():
+    with pytest.raises(TooIntricateError):
+        example_in_first_only(["*aaaaaaaaaaaaaaaaab"], ["*a??????????????????"])
 
 
 def test_a_range_that_makes_no_sense_is_found():
