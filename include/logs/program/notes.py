@@ -23,7 +23,7 @@ ARCHIVED, VERIFIED, DELETING = "archived", "verified", "deleting"
 
 def write(path: str, facts: dict[str, Any]) -> None:
     """Write a note: on the disk first, then under its name."""
-    partial = f"{path}.{os.getpid()}.partial"
+    partial = path + ".partial"
     with open(partial, "w", encoding="utf-8") as file:
         json.dump(facts, file)
         file.flush()
