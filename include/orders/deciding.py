@@ -76,19 +76,23 @@ def decide(
     return _left(judgement, end, after, tried, orders)
 
 
-def out_of_time(decision: Decision, late: str, worked_seconds: float, orders: Orders) -> Decision:
+def out_of_time(
+    decision: Decision, late: str, worked_seconds: float, drain_seconds: float, orders: Orders
+) -> Decision:
     """The decision to go on at once, where there is no time for it before the next run.
 
-    Orders that are left after a run that worked for most of its interval are too much for it; after a run by hand in the
-    last minutes of one they are not.
+    Orders that are left after a run that worked for most of its interval are too much for it, and so are more than a
+    whole interval's. A few that are left by a run by hand in the last minutes are not.
 
     Args:
         decision: to go on at once.
         late: why that is left to the next run, in a sentence.
         worked_seconds: of all batches of the run.
+        drain_seconds: to work off what is left.
         orders: the configuration.
     """
-    too_much = worked_seconds >= MOST_OF_IT * orders.schedule.every_minutes * 60
+    interval = orders.schedule.every_minutes * 60
+    too_much = worked_seconds >= MOST_OF_IT * interval or drain_seconds > interval
     text = f"{decision.text} {late}"
     return decision.model_copy(update={"next": "done", "text": text, "too_much": too_much})
 

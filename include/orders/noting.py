@@ -14,8 +14,10 @@ from include.orders.facts import Fact
 from include.records.problems import OpenProblem
 from include.release.policies import Told
 from include.release.telling import Message
-from include.release.texts import moment
+from include.release.texts import moment, noted_time
 
+BACK = "back"
+"""Detail of a problem: since when it is back, while people believe that it is over."""
 LARGER = 2
 """A problem that has grown to so many times what people were told is told anew."""
 
@@ -50,6 +52,14 @@ class Finding(Fact):
 
 
 Why = Literal["first", "changed", "reminder", "silent", "resolved"]
+
+
+_HEADS: dict[tuple[Why, bool], str] = {
+    ("changed", False): "Update",
+    ("reminder", False): "Still there",
+    ("changed", True): "It is back",
+    ("reminder", True): "It comes and goes",
+}
 
 
 @dataclass(frozen=True)
@@ -96,17 +106,27 @@ def note(
         rules: how often people are told.
     """
     quiet = timedelta(minutes=rules.update_minutes)
-    back = kept is not None and kept.resolved is not None and now - kept.resolved < quiet
-    if kept is None or (kept.resolved is not None and not back):
+    came_back = _since_back(kept, now, quiet)
+    if kept is None or (kept.resolved is not None and came_back is None):
         problem = _problem(
             finding, procedure, environment, run, opened=now, updated=now, updates=0, told=_told(finding)
         )
         return Noted(problem, finding.message(), finding.tell, "first")
-    why = "silent" if back else _why(finding, kept, now, rules)
-    told = _told(finding) if why != "silent" else {name: kept.details.get(name) for name in ("size", "state")}
+    why: Why
+    if came_back is not None:
+        long = now - kept.updated >= timedelta(hours=rules.remind_hours)
+        why = "changed" if now - came_back >= quiet else "reminder" if long else "silent"
+    else:
+        why = _why(finding, kept, now, rules)
+    if why == "silent":
+        told = {name: kept.details.get(name) for name in ("size", "state")}
+        told |= {BACK: came_back.isoformat()} if came_back else {}
+    else:
+        told = _told(finding)
     problem = _problem(
         finding,
-        kept.procedure,
+        # Who sees it after it came back is who will see that it is over.
+        kept.procedure if kept.resolved is None else procedure,
         environment,
         kept.run,
         opened=kept.opened,
@@ -117,7 +137,7 @@ def note(
     if why == "silent":
         return Noted(problem, None, finding.tell, "silent")
     message = finding.message()
-    head = "Still there" if why == "reminder" else "Update"
+    head = _HEADS[why, came_back is not None]
     since = f"{head}, since {moment(kept.opened.isoformat())}. "
     message = Message(
         message.outcome, message.title, since + message.paragraph, message.details, message.links
@@ -128,6 +148,8 @@ def note(
 def resolve(kept: OpenProblem, text: str, *, run: str, now: datetime) -> Noted:
     """Note that a problem is over, and tell those who were told of it.
 
+    Not when it had come back and nobody was told of that: for people it was over before.
+
     Args:
         kept: the open problem.
         text: how it is known that it is over.
@@ -135,6 +157,8 @@ def resolve(kept: OpenProblem, text: str, *, run: str, now: datetime) -> Noted:
         now: the time.
     """
     problem = kept.model_copy(update={"resolved": now, "text": text})
+    if kept.details.get(BACK):
+        return Noted(problem, None, team_of(kept), "silent")
     since = f"Seen first {moment(kept.opened.isoformat())}."
     message = Message("resolved", kept.title, f"{text} {since}", {"Run": run}, {})
     return Noted(problem, message, team_of(kept), "resolved")
@@ -144,6 +168,15 @@ def team_of(kept: OpenProblem) -> Team:
     """Whom a problem was told."""
     found = kept.details.get("tell")
     return found if found in ("developers", "ops", "on_call") else "on_call"
+
+
+def _since_back(kept: OpenProblem | None, now: datetime, quiet: timedelta) -> datetime | None:
+    """Since when a problem is back of which people were told that it is over; None when it is not."""
+    if kept is None:
+        return None
+    if kept.resolved is not None:
+        return now if now - kept.resolved < quiet else None
+    return noted_time(str(kept.details.get(BACK) or ""))
 
 
 def _why(finding: Finding, kept: OpenProblem, now: datetime, rules: Messages) -> Why:

@@ -95,6 +95,7 @@ class Batches:
         self.world = world
         self._room = timedelta(minutes=world.orders.schedule.spare_minutes)
         """Less time than this before the next run is not enough for another batch."""
+        self._pace: Pace | None = None
 
     def run(self) -> list[Ran]:
         """Every batch of this run. Empty when no order waits.
@@ -222,6 +223,7 @@ class Batches:
         world, now = self.world, self.world.now()
         backlog = world.backlog()
         pace = world.pace(processor.deployment, backlog)
+        self._pace = pace
         spare = world.orders.schedule.spare_minutes
         self._room = timedelta(seconds=float(pace.slow), minutes=spare)
         if backlog is not None:
@@ -264,7 +266,8 @@ class Batches:
             decision = decide(ended.judgement, ended.end, backlog, tried, world.orders, world.known)
             if decision.next == "again" and (late := self._too_late()):
                 worked = sum(each.ended.end.seconds for each in done) + ended.end.seconds
-                decision = out_of_time(decision, late, worked, world.orders)
+                drain = self._pace.drain_seconds(backlog.left) if self._pace and backlog else 0
+                decision = out_of_time(decision, late, worked, float(drain), world.orders)
         return Ran(
             number=number,
             job=str(job["metadata"]["name"]),

@@ -65,11 +65,16 @@ def test_orders_that_are_left_go_on_at_once_a_bounded_number_of_times():
     )
 
 
-@pytest.mark.parametrize(("worked", "too_much"), [(3300, True), (1800, True), (600, False)])
-def test_orders_left_after_most_of_an_interval_are_too_much_for_it(worked, too_much):
+@pytest.mark.parametrize(
+    ("worked", "drain", "too_much"),
+    [(3300, 10, True), (1800, 10, True), (600, 10, False), (600, 3600, False), (600, 3601, True)],
+)
+def test_orders_left_after_most_of_an_interval_or_more_than_fit_into_one_are_too_much(
+    worked, drain, too_much
+):
     again = decided(good(1, 2), after=backlog(500))
     late = "It is left to the next run, which starts in 5 min."
-    found = out_of_time(again, late, worked, orders())
+    found = out_of_time(again, late, worked, drain, orders())
     assert (found.next, found.too_much, found.works) == ("done", too_much, True)
     assert found.text.endswith("But 500 orders are left. It is left to the next run, which starts in 5 min.")
 

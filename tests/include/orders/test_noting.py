@@ -117,6 +117,50 @@ def test_what_comes_back_at_once_is_the_same_problem_and_silent():
     assert (back.why, back.problem.open, back.problem.opened) == ("silent", True, NOW)
 
 
+def test_a_problem_that_comes_and_goes_is_two_messages_and_two_a_day():
+    """airflow#63856 once more: a database that answers every other time, for two days."""
+    kept, told = None, []
+    for look in range(2 * 288):
+        at = NOW + look * timedelta(minutes=5)
+        one = (
+            noted(finding(key="database"), kept, at)
+            if look % 2 == 0
+            else resolve(kept, "over", run="r", now=at)
+        )
+        kept = one.problem
+        told += [one.message.paragraph.partition(",")[0]] if one.message else []
+    assert told[0] == "5 orders"
+    assert [each.partition(" Seen")[0] for each in told[1:]] == ["over", "It comes and goes", "over"]
+
+
+def test_what_came_back_and_stays_is_told_after_a_while():
+    kept = noted(finding()).problem
+    kept = resolve(kept, "over", run="r", now=NOW + HOUR).problem
+    told = []
+    for look in range(1, 40):
+        one = noted(finding(), kept, NOW + HOUR + look * timedelta(minutes=5))
+        kept = one.problem
+        if one.message:
+            told.append((look, one.message.paragraph))
+    assert told == [(13, "It is back, since 2026-11-20 10:00:00 UTC. 5 orders")]
+    over = resolve(kept, "over", run="r", now=NOW + 9 * HOUR)
+    assert over.message is not None, "people know that it was back"
+
+
+def test_who_sees_that_it_is_back_sees_that_it_is_over():
+    kept = resolve(noted(finding()).problem, "over", run="r", now=NOW + HOUR).problem
+    back = note(
+        finding(),
+        kept,
+        procedure="order_backlog",
+        environment="production",
+        run="order_backlog/x",
+        now=NOW + HOUR + timedelta(minutes=1),
+        rules=orders().messages,
+    )
+    assert back.problem.procedure == "order_backlog"
+
+
 def test_what_comes_back_later_is_a_new_problem():
     kept = noted(finding()).problem
     kept = resolve(kept, "over", run="r", now=NOW + HOUR).problem
