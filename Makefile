@@ -82,7 +82,7 @@ else
 	@$(TESTENV) $(BIN)/python -m tools.bench_red_button
 endif
 
-bench-orders: venv ## orders against the theoretical drain time, killed workers, claims a second (ORDERS=400 SCALE=0.05 KILL_SECONDS=3)
+bench-orders: venv ## orders against the theoretical drain time, killed workers, claims a second (ORDERS=400 SCALE=0.1 KILL_SECONDS=3)
 	@mkdir -p .test/tmp
 	@$(TESTENV) $(BIN)/python -m tools.bench_orders
 

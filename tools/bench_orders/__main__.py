@@ -1,6 +1,6 @@
 """``python -m tools.bench_orders``: the order processor against the theoretical drain time, killed workers, claims.
 
-ORDERS (400), SCALE (0.05: an order takes 0.5 to 0.75 s), KILL_SECONDS (3) and BACKLOG (1000000) set what is measured.
+ORDERS (400), SCALE (0.1: an order takes 1 to 1.5 s), KILL_SECONDS (3) and BACKLOG (1000000) set what is measured.
 Progress and tables go to standard output; its last line is one JSON object.
 """
 

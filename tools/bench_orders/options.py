@@ -25,7 +25,7 @@ class Options:
     """
 
     orders: int = 400
-    scale: float = 0.05
+    scale: float = 0.1
     kill_seconds: float = 3.0
     backlog: int = 1_000_000
     claim_seconds: float = 5.0
