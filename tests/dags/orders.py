@@ -135,3 +135,9 @@ class Shop:
     def twice(self) -> list[tuple[Any, ...]]:
         """Orders that were fulfilled more than once."""
         return self.sql("SELECT order_id FROM fulfilments GROUP BY order_id HAVING count(*) > 1")
+
+    def forget(self) -> None:
+        """Forget every problem, also one that was over a moment ago: it would not be told again so soon."""
+        self.records.was_told("")  # there are tables from then on
+        with closing(sqlite3.connect(self.folder / "records.db", timeout=30)) as connection, connection:
+            connection.execute("DELETE FROM procedure_problems")
