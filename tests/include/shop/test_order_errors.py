@@ -153,6 +153,15 @@ def test_a_shipper_that_is_down_is_not_the_orders_fault(shop: Any, shipper: Any,
     assert rows(shop, "SELECT count(*) AS n FROM order_problems WHERE solved_at IS NULL") == [{"n": 0}]
 
 
+def test_few_orders_and_a_shipper_that_stays_down_end_too(shop: Any, shipper: Any) -> None:
+    shop.prepare(1, 2)
+    change(shop, "DELETE FROM orders WHERE id > 1")
+    shipper.call("POST", "/mode", {"mode": "refuse"})
+    said = shop.run("shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="3")
+    assert "stopped: error #31 on order 1 alone and none processed since 2" in said
+    assert orders(shop) == {"open": 1, "fulfilled": 0}
+
+
 def test_a_shipment_whose_answer_is_lost_is_recorded_once(shop: Any, shipper: Any) -> None:
     shop.prepare(1, 2)
     shipper.call("POST", "/mode", {"mode": "lost"})

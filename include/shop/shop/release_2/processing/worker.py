@@ -178,7 +178,7 @@ class Worker:
         tried = f"try {order.attempts} of {most}" if most else f"try {order.attempts}"
         what = f"{tried}, set aside" if aside else f"{tried}, again in {rest:.1f} s"
         self._tell.error(order.id, problem.code, queue.worker, what, problem.text)
-        if self._streak.failure(order.id, problem.code):
+        if self._streak.failure(order.id, problem.code, outside=problem.outside):
             self.stopping.set()
         elif not aside and rest == 0:
             # A moment, so that an order that fails for ever does not take the whole machine.
