@@ -45,7 +45,7 @@ def _archived(
             )
         )  # fmt: skip
     if whole:
-        writer.finish(3)
+        writer.finish(3, "0" * 64)
     os.close(descriptor)
     if not whole:
         Path(place.manifest).write_bytes(Path(place.manifest).read_bytes()[:20])
