@@ -68,7 +68,7 @@ def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement
     sure = judgement.sure or all(seen.code in counts for seen in judgement.errors)
     result = judgement.model_copy(update={"errors": errors, "sure": sure})
     code, count = judgement.code, counts.get(judgement.code, 0)
-    if judgement.verdict == "systemic" and 0 < count < systemic_orders:
+    if judgement.verdict == "systemic" and not judgement.stopped_itself and 0 < count < systemic_orders:
         orders = ", ".join(str(each) for each in sorted(by_code.get(code, [])))
         text = (
             f"The log looked as if everything failed with #{code}, but the database names only "

@@ -126,6 +126,10 @@ class Judgement(Fact):
     last: tuple[LogLine, ...] = Field(default=(), title="The last lines")
     lines: int = 0
     sure: bool = Field(default=True, title="No error can belong to another order: one was in work at a time")
+    stopped_itself: bool = Field(
+        default=False,
+        title="The processor ended the batch as all fails alike: it had asked the database for successes",
+    )
     odd: tuple[str, ...] = Field(
         default=(), title="What was strange about the log: cut lines, bytes that are no text"
     )

@@ -75,6 +75,7 @@ class Judge:
         self._fault = ""
         self._last_error = ""
         self._stop: Stop | None = None
+        self._stopped_itself = False
 
     def feed(self, line: str) -> Stop | None:
         """Take the next line (without its end); returns why the batch should stop now, from then on each time."""
@@ -117,6 +118,7 @@ class Judge:
             last=_shown(self._excerpt.last),
             lines=self._lines,
             sure=self._sure,
+            stopped_itself=self._stopped_itself,
             odd=tuple(odd),
         )
 
@@ -137,6 +139,7 @@ class Judge:
         elif event.kind == "detail" and event.order is not None:
             self._detail(event.order, event.code)
         elif event.kind == "same" and self._stop is None:
+            self._stopped_itself = True
             self._stop = Stop(
                 "systemic", event.code, f"The processor stopped itself: {event.said.partition(': ')[2]}."
             )

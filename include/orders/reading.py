@@ -32,7 +32,9 @@ _BEGIN = re.compile(r"\bStarting to process orders\b")
 _OWN = re.compile(r"\border processor: (?P<said>.+)")
 _NO_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 _DETAIL = re.compile(r"^order (?P<order>\d{1,18}): error #?(?P<code>[A-Za-z0-9._-]{1,20}),")
-_SAME = re.compile(r"^stopped: error #(?P<code>[A-Za-z0-9._-]{1,20}) on \d+ different orders")
+_SAME = re.compile(
+    r"^stopped: error #(?P<code>[A-Za-z0-9._-]{1,20}) on (?:\d+ different orders|order \d+ alone)"
+)
 NO_CODE = "none"
 
 

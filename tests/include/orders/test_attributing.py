@@ -35,6 +35,13 @@ def test_everything_stays_everything_when_the_database_says_so_too():
     assert settled(found, kept(4, 5, 6, 7, 8), 5).verdict == "systemic"
 
 
+def test_a_processor_that_stopped_itself_has_asked_the_database_before():
+    said = "order processor: stopped: error #31 on order 4 alone and none processed since 2026-11-20T10:00:00.000Z"
+    found, stop, _ = judged([*bad(4, code="31"), said])
+    assert stop is not None
+    assert settled(found, kept(4, code="31"), 5).verdict == "systemic"
+
+
 def test_a_lost_log_does_not_hide_that_everything_fails():
     found, _, _ = judged(["\x00\x01garbage"])
     found = settled(found, kept(4, 5, 6, 7, 8), 5)
