@@ -39,6 +39,13 @@ def evidence_name(guard: str, run: str) -> str:
     return f"evidence-{guard}-{short_digest(run)}"
 
 
+def is_evidence(config_map: Mapping[str, Any], guard: str) -> bool:
+    """Whether a ConfigMap is saved evidence of a guard. The journal of its payments has the guard's label too."""
+    metadata = config_map["metadata"]
+    labelled = (metadata.get("labels") or {}).get(LABEL_GUARD) == guard
+    return labelled and str(metadata["name"]).startswith(f"evidence-{guard}-")
+
+
 def evidence(
     guard: str,
     namespace: str,
@@ -98,8 +105,7 @@ def bounded(data: Mapping[str, str], limit: int = MOST_BYTES) -> dict[str, str]:
 def prune(cluster: Cluster, namespace: str, guard: str, *, keep: Sequence[str]) -> list[str]:
     """Delete the oldest ones of a guard; those named in ``keep`` stay. Returns what was deleted. Raises KubeError."""
     listed = cluster.list("ConfigMap", namespace, labels=f"{LABEL_GUARD}={guard}")
-    # The journal of the guard's payments has the label too.
-    found = [each for each in listed if each["metadata"]["name"].startswith(f"evidence-{guard}-")]
+    found = [each for each in listed if is_evidence(each, guard)]
     found.sort(key=lambda each: (each["metadata"].get("creationTimestamp", ""), each["metadata"]["name"]))
     names = [str(each["metadata"]["name"]) for each in found]
     old = [name for name in names[: max(0, len(names) - KEEP)] if name not in keep]

@@ -17,6 +17,9 @@ from include.restarts.decision import REARMED
 from include.restarts.facts import Restart
 from include.restarts.guards import Guard
 
+REARM_LINK = "Re-arm"
+"""Name of the link to the DAG that re-arms; only what is pressed can be."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -71,7 +74,7 @@ def guard_message(guard: Guard, place: Environment, run: str, told: Told) -> Mes
         f"{guard.deployment} in {place.namespace} (guard {guard.name})",
         " ".join(each for each in parts if each),
         details,
-        told.links,
+        {name: url for name, url in told.links.items() if name != REARM_LINK or outcome == "pressed"},
     )
 
 
@@ -241,9 +244,9 @@ def evidence_text(restarts: Sequence[Restart]) -> str:
 
 
 def _why(verdict: Verdict | None) -> str:
-    return _sentence(verdict.text) if verdict else ""
+    return sentence(verdict.text) if verdict else ""
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """With an end mark: others follow."""
     return text if text.rstrip().endswith((".", "!", "?", ":")) else f"{text.rstrip()}."

@@ -19,7 +19,7 @@ from include.records.page import TEMPLATES as SHARED
 from include.release.environments import Environment
 from include.release.frozen import NOTE_RUN
 from include.restarts.decision import Decision, decide, restarts_that_count
-from include.restarts.evidence import LABEL_GUARD
+from include.restarts.evidence import is_evidence
 from include.restarts.guards import Guard
 from include.restarts.ledger import Ledger
 from include.restarts.liveness import Kept, Liveness, State, ago, pressed_text, rule, scaled_to
@@ -174,7 +174,7 @@ def _saved(guard: Guard, seen: Seen) -> list[Saved]:
     found = []
     for name, each in seen.config_maps.items():
         metadata = each["metadata"]
-        if (metadata.get("labels") or {}).get(LABEL_GUARD) == guard.name:
+        if is_evidence(each, guard.name):
             made = metadata.get("creationTimestamp")
             at = datetime.fromisoformat(made) if made else None
             run = (metadata.get("annotations") or {}).get(NOTE_RUN, "")

@@ -15,7 +15,7 @@ from include.release.approval import approvers, clock
 from include.release.telling import WAITS, Message
 from include.release.texts import plural
 from include.restarts.confirming import Verdict
-from include.restarts.messages import evidence_text, restarts_text
+from include.restarts.messages import evidence_text, restarts_text, sentence
 from plugins.notifiers.telling import tell_all
 from plugins.operators.base import say
 from plugins.operators.guarding import GuardOperator, Post, guard_errors, post_of, verdict_of
@@ -77,7 +77,7 @@ class ApprovePressOperator(GuardOperator, HITLOperator):
         message = Message(
             WAITS,
             f"press of {guard.deployment} in {post.namespace} (guard {guard.name})",
-            f"{verdict.text} {who} may answer, within {minutes}; without an answer it is not pressed.",
+            f"{sentence(verdict.text)} {who} may answer, within {minutes}; without an answer it is not pressed.",
             {
                 "Protects": guard.title,
                 "Environment": post.place.name,

@@ -18,7 +18,7 @@ from include.release.problems import RejectedError
 from include.release.telling import Message
 from include.restarts.evidence import prune
 from include.restarts.guards import Guard
-from include.restarts.messages import Told, guard_message, payments_message
+from include.restarts.messages import REARM_LINK, Told, guard_message, payments_message
 from include.restarts.noting import kind_told, note_told
 from include.restarts.press import read_note, undone
 from plugins.notifiers.telling import tell_all
@@ -234,5 +234,5 @@ def links_of(guard: Guard, context: Context) -> dict[str, str]:
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
     return {
         "Run in Airflow": run_url(dag_run.dag_id, dag_run.run_id),
-        "Re-arm": f"{base}/dags/{quote(guard.name)}_rearm" if base else "",
+        REARM_LINK: f"{base}/dags/{quote(guard.name)}_rearm" if base else "",
     }

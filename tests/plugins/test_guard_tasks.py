@@ -221,6 +221,7 @@ def test_a_dry_run_does_everything_but_act_and_says_what_it_would_do(guards, cha
     (told,) = chat.told
     assert told.startswith(f"*[dry run] web-app in {guards.namespace} (guard web)*")
     assert "would be scaled from 1 to 0" in told
+    assert "Re-arm" not in told
     # It does not say so again with every run.
     assert guards.whole(run_id="run-2").states["confirm"] == "skipped"
 
@@ -242,7 +243,7 @@ class TestApproval:
         assert guards.replicas() == 1
         told = Chat.told.pop()
         assert told.startswith(f"*[waits for approval] press of web-app in {guards.namespace} (guard web)*")
-        assert "boss may answer, within 7 minutes" in told
+        assert "connection refused. boss may answer, within 7 minutes" in told
         return run, task, shown[0]
 
     def event(self, user: str = "boss", chosen: str = "Approve", why: str = "") -> dict[str, Any]:

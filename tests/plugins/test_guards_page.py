@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ def shop(cluster: Standin, connection: Callable[[Path], None]) -> Iterator[Any]:
         ("evidence-swype-1", labels | {LABEL_GUARD: "swype"}, {"decision.json": '{"action": "press"}'}),
         ("evidence-swype-0", labels | {LABEL_GUARD: "swype"}, {"decision.json": ALERT}),
         ("evidence-other-1", labels | {LABEL_GUARD: "other"}, {"decision.json": "not this guard's"}),
+        ("payments-swype", labels | {LABEL_GUARD: "swype"}, {"payments": "{}"}),
         ("restart-watch", labels, {"triggerer-1": json.dumps(beat)}),
     ]  # fmt: skip
     client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, "", manager="t")
@@ -106,8 +107,8 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return say
 
 
-def count_restarts(shop: Any, at: str) -> None:
-    """The ledger of a watch that has counted two."""
+def count_restarts(shop: Any, at: str, count: int = 2, **more: Any) -> None:
+    """The ledger of a watch that has counted so many."""
     uid = shop.get("Deployment", NAMESPACE, "swype-app")["metadata"]["uid"]
     same = {
         "pod": "p",
@@ -117,11 +118,11 @@ def count_restarts(shop: Any, at: str) -> None:
         "at": at,
         "cause": "network",
     }
-    restarts = [{**same, "number": number} for number in (1, 2)]
+    restarts = [{**same, "number": number} for number in range(1, count + 1)]
     body = {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "restarts-swype", "labels": {"app.kubernetes.io/managed-by": "plan-reduce-repeat"}},
-        "data": {"ledger": json.dumps({"restarts": restarts})},
+        "data": {"ledger": json.dumps({"restarts": restarts, **more})},
     }  # fmt: skip
     shop.apply(body, NAMESPACE, manager="t", force=True)
 
@@ -152,11 +153,23 @@ def test_a_pressed_guard_with_its_evidence_and_its_way_back(airflow, shop, facts
     (guard,) = airflow.get(f"{PAGE}.json", headers=airflow.reader).json()["guards"]
     assert (guard["state"], guard["pressed"]["replicas"]) == ("pressed", 2)
     assert guard["last_event"]
+    assert sorted(guard["evidence"]) == ["evidence-swype-0", "evidence-swype-1"]  # not the payments' journal
     assert "<strong>press</strong>" in text
     assert (
         '<strong>alert: other causes</strong> <span class="soft small">5 restarts of sre/swype-app.' in text
     )
     assert "w ...</span>" in text
+
+
+def test_more_restarts_than_the_limit_that_were_not_pressed_say_why(airflow, shop, facts):
+    patch = {"metadata": {"annotations": {NOTE_PRESSED: None}}, "spec": {"replicas": 1}}
+    shop.patch("Deployment", NAMESPACE, "swype-app", patch)
+    at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    count_restarts(shop, at, 4, alerts={"held back": at})
+    text = airflow.get(PAGE, headers=airflow.reader).text
+    assert "main: 4 of 3" in text
+    assert "a press was held back, and people were told" in text
+    assert "<strong>press due</strong>" in text
 
 
 def test_somebody_scaled_a_pressed_one_up_and_it_restarts(airflow, shop, facts):
