@@ -140,8 +140,9 @@ def test_an_order_that_is_tried_for_ever_is_stuck():
     )
 
 
-def test_the_processor_that_stops_itself_says_why():
-    said = "2026-11-20T10:00:00.000Z order processor: stopped: error #31 on 10 different orders and none processed since X"
+@pytest.mark.parametrize("hit", ["10 different orders", "order 4 alone"])
+def test_the_processor_that_stops_itself_says_why(hit):
+    said = f"2026-11-20T10:00:00.000Z order processor: stopped: error #31 on {hit} and none processed since X"
     _, stop, _ = judged([said])
     assert stop is not None
     assert (stop.verdict, stop.code) == ("systemic", "31")
