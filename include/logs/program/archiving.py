@@ -7,19 +7,19 @@ removes what those left. When the volume fills up, everything this run has archi
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from typing import Any
 
 from . import codecs, notes
+from .adopting import Adopted, adopt
 from .chunk import Chunk
-from .entries import Plan, sync_directory
+from .entries import Plan
 from .leaving import Left
-from .manifests import stem
 from .problems import NO_SPACE, StepError
 from .request import Request
 from .summary import say, sized
+from .sweeping import MARK, prefix, sweep
 from .workers import count, share
 
 CHUNK = 50_000
@@ -50,13 +50,14 @@ class Archiving:
         self._request, self._plan = request, plan
         self._codec = codecs.choose(request.compression)
         self._month = time.strftime("%Y/%m", time.gmtime(os.stat(plan.path).st_mtime))
-        self._entries = plan.totals()[1]
-        self.chunks = chunks_of(self._entries)
+        self._adopted = Adopted()
+        self.chunks = chunks_of(plan.totals()[1])
 
     def all_chunks(self) -> dict[str, Any]:
         """Do what an earlier try has not done. Returns the facts of the answer."""
         done = notes.chunks(self._request.layout)
-        self._remove({archive["archive"] for note in done.values() for archive in note["archives"]})
+        sweep(self._request.layout, self._request.volume)
+        self._adopted = adopt(self._request, self._plan)
         todo = [number for number in range(self.chunks) if name_of(number) not in done]
         if done:
             say(f"{len(done)} of {self.chunks} chunks are archived already, by an earlier try.")
@@ -73,7 +74,7 @@ class Archiving:
         """Remove everything this run has archived, and say so."""
         for name in notes.chunks(self._request.layout):
             notes.forget_chunk(self._request.layout, name)
-        self._remove(set())
+        sweep(self._request.layout, self._request.volume)
         free = _free(self._request.layout.archive_base)
         return StepError(
             f"The volume with the archives ({self._request.layout.archive_base}) filled up while archiving: {error.strerror}.\n"
@@ -111,30 +112,14 @@ class Archiving:
         return self._note(LINKS, facts)
 
     def _begin(self, name: str) -> Chunk:
-        place = f"{self._month}/{self._prefix}{{}}-{name}"
-        return Chunk(self._request, self._plan, place, self._codec, codecs.SUFFIXES[self._codec])
+        place = f"{self._month}/{prefix(self._request.volume, self._request.slug)}{{}}{MARK}{name}"
+        suffix = codecs.SUFFIXES[self._codec]
+        return Chunk(self._request, self._plan, place, self._codec, suffix, self._adopted)
 
     def _note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         """The archives have their names: the chunk is done from here on."""
         notes.note_chunk(self._request.layout, name, facts)
         return facts
-
-    @property
-    def _prefix(self) -> str:
-        return f"{self._request.volume}-{self._request.slug}-"
-
-    def _remove(self, but: set[str]) -> None:
-        """Remove this run's archives and manifests, those named (and theirs) excepted."""
-        stems = {stem(name) for name in but}
-        layout = self._request.layout
-        for base in (layout.archives, layout.manifests):
-            folder = os.path.join(base, self._month)
-            with contextlib.suppress(FileNotFoundError):
-                for name in os.listdir(folder):
-                    whole = name.rpartition(".jsonl.")[0] or stem(name)
-                    if name.startswith(self._prefix) and f"{self._month}/{whole}" not in stems:
-                        os.unlink(os.path.join(folder, name))
-                sync_directory(folder)
 
     def _facts(self, found: list[dict[str, Any]]) -> dict[str, Any]:
         archives = [archive for note in found for archive in note["archives"]]

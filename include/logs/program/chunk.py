@@ -9,12 +9,14 @@ import os
 from datetime import datetime, timezone
 from typing import Any
 
+from .adopting import Adopted
 from .beneath import ChangedError, Tree, only_grown, unchanged
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, TRUNCATE, Entry, Frame, Plan
 from .leaving import CHANGED, GONE, UNREADABLE, Left
 from .manifests import Ordinary, Place, Record
 from .punching import line_end
 from .request import Request
+from .sweeping import MARK
 from .tar import Plain
 from .writing import ArchiveWriter, segments_of
 
@@ -30,9 +32,12 @@ BLOCK = 512
 class Chunk:
     """Writes the archives of some of the plan's entries. Raises OSError; ``abort`` then removes what it wrote."""
 
-    def __init__(self, request: Request, plan: Plan, place: str, codec: str, suffix: str) -> None:
+    def __init__(
+        self, request: Request, plan: Plan, place: str, codec: str, suffix: str, adopted: Adopted
+    ) -> None:
         self._request, self._plan, self._codec = request, plan, codec
         self._place, self._suffix = place, suffix
+        self._adopted = adopted
         self._tree = Tree(request.root)
         self._writers: dict[str, ArchiveWriter] = {}
         self._large: list[Entry] = []
@@ -47,13 +52,15 @@ class Chunk:
             directory = self._tree.directory(frame.directory)
         except (OSError, ChangedError):
             directory = -1  # each of its files says so
+        if self._adopted:
+            directory = -1
         below = frame.directory + b"/" if frame.directory else b""
         parse, ordinary = self._plan.parse, self._ordinary
         for record in frame.records:
             if directory >= 0 and record.startswith(b"A") and ordinary(directory, below, record):
                 continue
-            entry = parse(frame.directory, record)
-            if not self._wanted(entry):
+            entry = self._wanted(parse(frame.directory, record))
+            if entry is None:
                 continue
             if entry.nlink > 1:
                 self.links += 1
@@ -83,8 +90,9 @@ class Chunk:
 
     def linked(self, frame: Frame) -> None:
         """Archive the files of a frame that have several names, each once."""
-        for entry in self._plan.entries(frame):
-            if entry.nlink > 1 and self._wanted(entry):
+        for planned in self._plan.entries(frame):
+            entry = self._wanted(planned) if planned.nlink > 1 else None
+            if entry is not None:
                 self._guarded(entry, self._streamed)
 
     def finish(self) -> dict[str, Any]:
@@ -103,10 +111,13 @@ class Chunk:
         for writer in self._writers.values():
             writer.abort()
 
-    def _wanted(self, entry: Entry) -> bool:
+    def _wanted(self, entry: Entry) -> Entry | None:
+        """What of an entry is to be archived."""
         if entry.action == TRUNCATE:
-            return entry.class_name in self._archived
-        return entry.action in (ARCHIVE_DELETE, ARCHIVE_PUNCH)
+            return entry if entry.class_name in self._archived else None
+        if entry.action in (ARCHIVE_DELETE, ARCHIVE_PUNCH):
+            return self._adopted.left(entry)
+        return None
 
     def _is_large(self, entry: Entry) -> bool:
         holes = entry.size >= MANY_HOLES and entry.blocks * BLOCK < entry.size
@@ -172,7 +183,7 @@ class Chunk:
     def _writer(self, class_name: str, large: bool = False) -> ArchiveWriter:
         found = self._writers.get(class_name)
         if found is None:
-            kind = "-large" if large else ""
+            kind = MARK + "large" if large else ""
             name = f"{self._place.format(class_name)}{kind}.tar{self._suffix}"
             facts: dict[str, Any] = {
                 "class": class_name,

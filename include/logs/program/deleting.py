@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from . import notes
+from .adopting import NAME as ADOPTED
 from .archiving import LINKS
 from .entries import (
     ARCHIVE_DELETE,
@@ -25,6 +26,7 @@ from .problems import StepError
 from .removing import Done, Remover
 from .request import Request
 from .summary import kept, say, sized
+from .sweeping import MARK
 from .workers import count, share
 
 SLICES = 8
@@ -55,16 +57,19 @@ class Deletion:
         self._workers = count(request.workers)
         self._slices = max(1, min(plan.totals()[0], SLICES * self._workers))
         places = notes.archives(request.layout)
-        self._places = [place for place in places if not _of_links(place)]
-        self._linked_places = [place for place in places if _of_links(place)]
+        self._places = [place.manifest for place in places if not _of_links(place)]
+        # One process after the other: what has several names may be in one of these and be planned twice.
+        self._later = [place.manifest for place in places if _of_links(place)]
+        adopted = notes.adopted(request.layout) or []
+        if adopted:
+            self._later.append(os.path.join(request.layout.run, ADOPTED))
+        self._sources = places + adopted
         self._holds_are_new = request.holds_facts() != plan.header.get("holds")
 
     def require_archives(self) -> None:
         """Raises StepError unless everything that is to be archived first was archived and verified."""
         answered = kept(self._request.layout.answer("verify")) is not None
-        unverified = [
-            place.name for place in self._places + self._linked_places if notes.verified(place) is None
-        ]
+        unverified = [place.name for place in self._sources if notes.verified(place) is None]
         if unverified or (not answered and self._needs_archives()):
             raise StepError(
                 "The archives of this run are not verified. Nothing was deleted.\n"
@@ -86,8 +91,8 @@ class Deletion:
                 for entry in self._plan.entries(frame):
                     if entry.nlink > 1:
                         self._planned(remover, entry)
-        for place in self._linked_places:
-            self._manifest(remover, place)
+        for path in self._later:
+            self._manifest(remover, path)
         remover.close()
         done.merge(remover.done.facts())
         return done
@@ -118,9 +123,9 @@ class Deletion:
         elif entry.action == EXPIRE_ARCHIVE:
             remover.expire(entry)
 
-    def _manifest(self, remover: Remover, place: Place) -> None:
+    def _manifest(self, remover: Remover, path: str) -> None:
         """What was archived, and nothing that was not."""
-        manifest = Manifest(place.manifest)
+        manifest = Manifest(path)
         for record in manifest:
             entry = _entry(record, manifest.class_name)
             if record.action == ARCHIVE_DELETE:
@@ -155,7 +160,7 @@ def _entry(record: Record, class_name: str) -> Entry:
 
 
 def _of_links(place: Place) -> bool:
-    return f"-{LINKS}" in os.path.basename(place.name)
+    return f"{MARK}{LINKS}" in os.path.basename(place.name)
 
 
 def _facts(done: Done) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .entries import sync_directory
 from .layout import Layout
 from .manifests import Place
 
-ARCHIVED, VERIFIED, DELETING = "archived", "verified", "deleting"
+ARCHIVED, VERIFIED, DELETING, ADOPTED = "archived", "verified", "deleting", "adopted.json"
 
 
 def write(path: str, facts: dict[str, Any]) -> None:
@@ -81,6 +81,25 @@ def archives(layout: Layout) -> list[Place]:
     return [
         Place(layout, archive["archive"]) for note in chunks(layout).values() for archive in note["archives"]
     ]
+
+
+def note_adopted(layout: Layout, names: list[str]) -> None:
+    """These archives of earlier runs have files of this plan."""
+    write(os.path.join(layout.run, ADOPTED), {"archives": names})
+
+
+def adopted(layout: Layout) -> list[Place] | None:
+    """Those archives; None when nobody has looked yet."""
+    found = read(os.path.join(layout.run, ADOPTED))
+    return None if found is None else [Place(layout, name) for name in found["archives"]]
+
+
+def forget_adopted(layout: Layout) -> None:
+    """Look again, and archive everything again that was passed over."""
+    for chunk in chunks(layout):
+        forget_chunk(layout, chunk)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(layout.run, ADOPTED))
 
 
 def note_verified(place: Place, facts: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ class Remover:
             if descriptor < 0:
                 return
             before = os.fstat(descriptor)
-            if record is not None and not _as_archived(descriptor, record):
+            if record is not None and not as_archived(descriptor, record):
                 emptied = punching.first_byte(descriptor, entry.end) >= entry.end
                 self.done.left.add(GONE if emptied else CHANGED, entry.path)
                 return
@@ -180,7 +180,7 @@ class Remover:
             if descriptor < 0:
                 return
             before = os.fstat(descriptor)
-            if record is not None and not _as_archived(descriptor, record):
+            if record is not None and not as_archived(descriptor, record):
                 self.done.left.add(CHANGED, entry.path)
                 return
             os.ftruncate(descriptor, 0)
@@ -260,7 +260,7 @@ class Remover:
             self.done.left.add(UNREADABLE, entry.path, error.strerror or "")
 
 
-def _as_archived(descriptor: int, record: Record) -> bool:
+def as_archived(descriptor: int, record: Record) -> bool:
     """Whether a file has in the record's range what was archived from it."""
     segments = record.segments
     if segments is not None and segments_of(descriptor, record.start, record.end) != segments:

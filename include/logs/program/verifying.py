@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from . import codecs, notes
@@ -17,6 +18,7 @@ from .manifests import Manifest, Place
 from .problems import StepError
 from .request import Request
 from .summary import say, sized
+from .sweeping import known
 from .workers import count, share
 
 PIECE = 1 << 20
@@ -29,7 +31,7 @@ class UnfitError(Exception):
 def run(request: Request) -> dict[str, Any]:
     """Verify. Returns the facts of the answer. Raises StepError when an archive is not what it should be."""
     begun = time.monotonic()
-    places = notes.archives(request.layout)
+    places = notes.archives(request.layout) + (notes.adopted(request.layout) or [])
     todo = [place for place in places if notes.verified(place) is None]
     if len(todo) < len(places):
         say(f"{len(places) - len(todo)} of {len(places)} archives are verified already, by an earlier try.")
@@ -118,9 +120,13 @@ def forget(path: str) -> None:
 def _refusal(request: Request, damaged: list[tuple[Place, str]]) -> StepError:
     """Remove what is damaged, and the notes that it was archived: a rerun of ``archive`` then writes it again."""
     names = {place.name for place, _ in damaged}
-    for chunk, note in notes.chunks(request.layout).items():
-        if names & {archive["archive"] for archive in note["archives"]}:
-            notes.forget_chunk(request.layout, chunk)
+    for slug in known(request.layout):
+        layout = replace(request.layout, slug=slug)
+        for chunk, note in notes.chunks(layout).items():
+            if names & {archive["archive"] for archive in note["archives"]}:
+                notes.forget_chunk(layout, chunk)
+    if names & {place.name for place in notes.adopted(request.layout) or []}:
+        notes.forget_adopted(request.layout)
     text = "\n".join(f"  {place.archive}: {why}" for place, why in damaged[:10])
     return StepError(
         f"{len(damaged)} archives do not hold what was put into them. Nothing was deleted.\n{text}\n"

@@ -1,0 +1,173 @@
+"""What an earlier run has archived and not deleted any more: it is not archived again.
+
+A run may end between archiving and deleting: nobody approved in time, the pod was killed for good, a file was open.
+The next run finds the same files, unchanged, in those archives, lists them in a manifest of its own in its directory,
+reads the archives back like its own, and deletes from there.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from . import notes
+from .beneath import ChangedError, Tree, only_grown
+from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, EXPIRE_ARCHIVE, Entry, Plan
+from .manifests import Manifest, ManifestWriter, Place, Record
+from .problems import StepError
+from .removing import as_archived
+from .request import Request
+from .summary import kept
+from .sweeping import known
+
+NAME = "adopted.jsonl.gz"
+_SIZE = 16
+
+
+class Digests:
+    """Many digests in little memory, shared by the processes that are forked later."""
+
+    def __init__(self, digests: list[bytes]) -> None:
+        digests.sort()
+        self._all = b"".join(digests)
+
+    def __len__(self) -> int:
+        return len(self._all) // _SIZE
+
+    def __getitem__(self, number: int) -> bytes:
+        return self._all[number * _SIZE : (number + 1) * _SIZE]
+
+    def find(self, digest: bytes) -> int:
+        """Its number, -1 when it is not among them."""
+        at = bisect.bisect_left(self, digest)
+        return at if at < len(self) and self[at] == digest else -1
+
+
+class Adopted:
+    """What needs no archiving any more."""
+
+    def __init__(self) -> None:
+        self._files = Digests([])
+        self._ends: dict[tuple[bytes, int], int] = {}
+
+    @classmethod
+    def read(cls, path: str) -> Adopted:
+        """From a run's list."""
+        found, files = cls(), []
+        for record in Manifest(path):
+            if record.action == ARCHIVE_DELETE:
+                files.append(_digest(record))
+            else:
+                found._ends[record.path, record.ino] = record.end
+        found._files = Digests(files)
+        return found
+
+    def __bool__(self) -> bool:
+        return bool(len(self._files) or self._ends)
+
+    def left(self, entry: Entry) -> Entry | None:
+        """What of an entry is still to be archived."""
+        if entry.action == ARCHIVE_DELETE:
+            return entry if self._files.find(_digest(entry)) < 0 else None
+        if entry.action != ARCHIVE_PUNCH:
+            return entry
+        start = max(entry.start, self._ends.get((entry.path, entry.ino), 0))
+        return entry._replace(start=start) if start < entry.end else None
+
+
+def adopt(request: Request, plan: Plan) -> Adopted:
+    """Look through what earlier runs have left; a rerun finds what its earlier try found. Raises StepError, OSError."""
+    layout = request.layout
+    path = os.path.join(layout.run, NAME)
+    if notes.adopted(layout) is not None:
+        return Adopted.read(path) if os.path.exists(path) else Adopted()
+    places = list(_places(request))
+    names: list[str] = []
+    if places:
+        descriptor = os.open(path + ".partial", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            writer = ManifestWriter(descriptor, {"archive": "", "class": ""})
+            names = _collect(request, plan, places, writer)
+            writer.finish(0, "")
+        finally:
+            os.close(descriptor)
+        os.replace(path + ".partial", path)
+    notes.note_adopted(layout, names)
+    return Adopted.read(path) if names else Adopted()
+
+
+def _places(request: Request) -> Iterator[Place]:
+    """The archives of earlier runs that did not delete, or not everything."""
+    layout = request.layout
+    for slug in known(layout):
+        run = replace(layout, slug=slug)
+        answer = kept(run.answer("delete"))
+        finished = answer is not None and not set(answer.get("left", {})) - {"gone"}
+        if slug == layout.slug or finished:
+            continue
+        for place in notes.archives(run):
+            if os.path.exists(place.archive) and os.path.exists(place.manifest):
+                yield place
+
+
+def _collect(request: Request, plan: Plan, places: list[Place], writer: ManifestWriter) -> list[str]:
+    """List what this plan has too. Returns the archives that have it."""
+    wanted, ranges, expired = _planned(plan)
+    names, tree = [], Tree(request.root)
+    taken = bytearray(len(wanted))
+    for place in places:
+        if place.name in expired:
+            continue
+        count = writer.entries
+        with contextlib.suppress(StepError):  # a manifest that cannot be read is as good as none
+            for record in Manifest(place.manifest):
+                if record.action == ARCHIVE_DELETE:
+                    number = wanted.find(_digest(record))
+                    if number >= 0 and not taken[number]:
+                        taken[number] = True
+                        writer.add(record)
+                elif record.action == ARCHIVE_PUNCH and _goes_on(tree, record, ranges):
+                    writer.add(record)
+        if writer.entries > count:
+            names.append(place.name)
+    tree.close()
+    return names
+
+
+def _planned(plan: Plan) -> tuple[Digests, dict[tuple[bytes, int], Entry], set[str]]:
+    files, ranges, expired = [], {}, set()
+    for entry in plan:
+        if entry.action == ARCHIVE_DELETE:
+            files.append(_digest(entry))
+        elif entry.action == ARCHIVE_PUNCH:
+            ranges[entry.path, entry.ino] = entry
+        elif entry.action == EXPIRE_ARCHIVE:
+            expired.add(os.fsdecode(entry.path))
+    return Digests(files), ranges, expired
+
+
+def _goes_on(tree: Tree, record: Record, ranges: dict[tuple[bytes, int], Entry]) -> bool:
+    """Whether the archived range begins where the planned one does, and the file still has it."""
+    entry = ranges.get((record.path, record.ino))
+    if entry is None or record.start != entry.start or record.end > entry.end:
+        return False
+    try:
+        descriptor = tree.open(tree.directory(entry.directory), entry.name)
+    except (OSError, ChangedError):
+        return False
+    try:
+        same = only_grown(os.fstat(descriptor), entry) and as_archived(descriptor, record)
+    finally:
+        os.close(descriptor)
+    if same:
+        ranges[record.path, record.ino] = entry._replace(start=record.end)
+    return same
+
+
+def _digest(file: Entry | Record) -> bytes:
+    text = b"%b\0%d %d %d %d" % (file.path, file.ino, file.size, file.mtime_ns, file.start)
+    return hashlib.blake2b(text, digest_size=_SIZE).digest()
