@@ -35,7 +35,7 @@ from include.release.batches import LABEL_BATCH, held_by, start_batch, why_not_n
 from include.release.creating import create_once
 from include.release.environments import Environment
 from include.release.frozen import LABEL_APP, NOTE_RUN
-from include.release.kube import Cluster
+from include.release.kube import Cluster, KubeError
 from include.release.lock import AskRun
 from include.release.problems import RejectedError
 from include.release.texts import plural
@@ -316,10 +316,15 @@ class Batches:
             if job["spec"].get("suspend"):
                 continue
             by = notes_of(job).get(NOTE_RUN, "somebody")
-            world.say(f"Job {name} of {by} still works: this run goes on with it")
             change = {"metadata": {"annotations": {NOTE_RUN: world.asked_by, NOTE_NUMBER: str(number)}}}
-            answer: Json = world.cluster.patch("Job", world.namespace, name, change).object
-            return answer
+            try:
+                adopted: Json = world.cluster.patch("Job", world.namespace, name, change).object
+            except KubeError as error:
+                if error.status != 404:
+                    raise
+                continue  # it has gone meanwhile
+            world.say(f"Job {name} of {by} still works: this run goes on with it")
+            return adopted
         return None
 
     def _jobs(self) -> list[Json]:

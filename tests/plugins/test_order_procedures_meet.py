@@ -140,7 +140,8 @@ def test_a_pressed_processor_runs_no_batch(course, first, second):
 @pairs((BATCH, GUARD), (BATCH, REARM), (REARM, BATCH))
 def test_a_batch_is_no_pod_of_a_deployment_and_holds_no_lock(course, first, second):
     batch_at_work(course, app="shop")
-    live = course.client.get("Deployment", course.namespace, "order-processor")
+    change = {"spec": {"replicas": 1}}
+    live = course.client.patch("Deployment", course.namespace, "order-processor", change).object
     selector = live["spec"]["selector"]["matchLabels"]
     for pod in pods(course):
         assert not selector.items() <= pod["metadata"]["labels"].items()

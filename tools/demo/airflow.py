@@ -68,6 +68,14 @@ def settings(options: Options, port: int, made: dict[str, str]) -> dict[str, str
         "AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS": json.dumps(
             {"conn_type": "sqlite", "host": str(options.records)}
         ),
+        # Read only: a look at the orders must not make a file where the shop has not made its own yet.
+        "AIRFLOW_CONN_SHOP_DATABASE": json.dumps(
+            {
+                "conn_type": "sqlite",
+                "host": str(options.shop_data / "shop.db"),
+                "extra": {"mode": "ro"},
+            }
+        ),
         "PLAN_REDUCE_REPEAT_DOCUMENTS": str(options.documents),
     }
 

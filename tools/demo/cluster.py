@@ -88,6 +88,22 @@ def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> N
         raise DemoError(f"the cluster refuses what the shop starts from: {error}") from error
 
 
+def link_shop_data(cluster: Cluster, state_dir: Path, link: Path) -> None:
+    """Let the worker find production's database, a file in a volume of the embedded cluster.
+
+    On a real cluster the database is PostgreSQL, which has an address.
+
+    Raises:
+        DemoError: the cluster has made no volume for it.
+    """
+    claim = cluster.get("PersistentVolumeClaim", ENVIRONMENTS["production"], "shop-data") or {}
+    volume = (claim.get("spec") or {}).get("volumeName")
+    if not volume:
+        raise DemoError("the cluster has made no volume for the shop's database (claim shop-data)")
+    link.unlink(missing_ok=True)
+    link.symlink_to(state_dir / "volumes" / volume)
+
+
 def _install(cluster: Cluster, name: str, registry: str) -> None:
     """One program of UpCommerce. A Deployment whose button is pressed stays at zero (KEEP=1)."""
     for manifest in _documents(MANIFESTS / "upcommerce" / f"{name}.yaml"):

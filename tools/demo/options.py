@@ -58,6 +58,11 @@ class Options:
         return self.home / "cluster"
 
     @property
+    def shop_data(self) -> Path:
+        """Where the volume with production's database can be found, once the cluster has made it."""
+        return self.cluster_dir / "shop-data"
+
+    @property
     def images_dir(self) -> Path:
         """The image store; it is addressed by content, so a clean start keeps it."""
         return ROOT / ".images"

@@ -85,6 +85,7 @@ class Demo:
         kubeconfig = stand_in.wait_ready(process, self.supervisor)
         cluster = stand_in.connect(kubeconfig)
         stand_in.set_up(cluster, self.supervisor.check)
+        stand_in.link_shop_data(cluster, options.cluster_dir, options.shop_data)
         self.say("the cluster has the shop's storage and its database as it was before release 1")
         airflow = Airflow(f"http://127.0.0.1:{port}", "oncall", made["oncall"])
         components.wait_healthy(airflow.base, self.supervisor)
