@@ -16,6 +16,7 @@ from typing import Any
 from . import codecs, tar
 from .entries import Entry, sync_directory
 from .manifests import ManifestWriter, Ordinary, Place, Record
+from .punching import first_byte
 
 PIECE = 1 << 20
 BUFFER = 1 << 20
@@ -253,5 +254,10 @@ def segments_of(descriptor: int, start: int, end: int, gap: int = 1 << 16) -> ta
             found[-1] = (found[-1][0], place - start - found[-1][0])
         else:
             found.append((first - start, place - first))
+    if found and found[0][0] and not start:
+        # Punched within a block: the zeros before the first byte are the hole's.
+        last = sum(found[0])
+        first = first_byte(descriptor, last)
+        found[0] = (first, last - first) if first < last else found[0]
     length = end - start
     return [(offset, min(count + len(tar.padding(count)), length - offset)) for offset, count in found]

@@ -1,0 +1,155 @@
+"""Bringing files back: any file, glob or day, whole, never over one that is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.include.logs.program.cleaned import Answer, Volume
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return Volume(tmp_path)
+
+
+def restore(volume: Volume, expect: int = 0, **wish: Any) -> Answer:
+    if volume.run.startswith("run"):
+        volume.next_run("restore-1")
+    return volume.step("restore", expect=expect, restore=wish)
+
+
+def moment(days_ago: float) -> str:
+    return datetime.fromtimestamp(time.time() - days_ago * 86400, UTC).isoformat()
+
+
+@pytest.mark.parametrize("codec", ["auto", "gzip"])
+def test_a_file_a_glob_and_everything(codec: str, volume: Volume) -> None:
+    volume.more["compression"] = codec
+    files = {
+        f"{folder}/{number}.log": os.urandom(3000 + number) for folder in ("a", "b") for number in range(5)
+    }
+    for name, data in files.items():
+        volume.write(name, data)
+    volume.clean()
+    assert volume.live() == []
+    assert restore(volume, globs=["a/3.log"], to="one").facts["files"] == 1
+    assert volume.live() == ["one/a/3.log"]
+    volume.run = "restore-2"
+    volume.step("restore", restore={"globs": ["**"], "to": "all"}, take_over="log_cleanup/restore-1")
+    for name, data in files.items():
+        assert (volume.root / "all" / name).read_bytes() == data
+
+
+def test_without_a_place_it_goes_where_no_class_reaches(volume: Volume) -> None:
+    volume.write("a.log", b"line\n")
+    volume.clean()
+    answer = restore(volume, globs=["a.log"])
+    assert answer.facts["to"] == str(volume.state / "restored/restore-1")
+    assert (volume.state / "restored/restore-1/a.log").read_bytes() == b"line\n"
+
+
+def test_the_day_a_file_was_last_written(volume: Volume) -> None:
+    for days in (10, 11, 12):
+        volume.write(f"{days}.log", b"line\n", days=days)
+    volume.clean()
+    restore(volume, **{"from": moment(11.5), "until": moment(10.5), "to": "back"})
+    assert volume.live() == ["back/11.log"]
+
+
+def test_a_file_that_is_there_is_never_overwritten(volume: Volume) -> None:
+    volume.write("a.log", b"old\n")
+    volume.write("b.log", b"old\n")
+    volume.clean()
+    volume.write("back/a.log", b"mine\n", days=0)
+    answer = restore(volume, expect=1, globs=["*.log"], to="back")
+    assert (volume.root / "back/a.log").read_bytes() == b"mine\n"
+    assert (volume.root / "back/b.log").read_bytes() == b"old\n"
+    assert answer.facts["conflicts"] == ["a.log"]
+    assert "another file lies at a.log" in answer.text
+
+
+def test_restoring_again_finds_what_is_there(volume: Volume) -> None:
+    volume.write("a.log", b"old\n")
+    volume.clean()
+    restore(volume, globs=["a.log"], to="back")
+    volume.run = "restore-2"
+    again = volume.step(
+        "restore", restore={"globs": ["a.log"], "to": "back"}, take_over="log_cleanup/restore-1"
+    )
+    assert (again.facts["files"], again.facts["there_already"]) == (0, 1)
+
+
+def test_files_of_one_name_from_several_days_come_back_side_by_side(volume: Volume) -> None:
+    for number in (1, 2):
+        path = volume.write("app.log", b"day %d\n" % number, days=30 - number)
+        volume.clean()
+        assert not path.exists()
+        volume.next_run(f"run-{number + 1}")
+    restore(volume, globs=["app.log"], to="back")
+    found = sorted((volume.root / "back").iterdir())
+    assert [path.read_bytes() for path in found] == [b"day 1\n", b"day 2\n"]
+    assert all(path.name.startswith("app.log.20") for path in found)
+
+
+def test_all_ranges_of_a_file_and_what_was_left_of_it_are_one_file(volume: Volume) -> None:
+    whole = b""
+    path = volume.root / "app.log"
+    with path.open("ab", buffering=0) as log:
+        for number in range(3):
+            lines = b"".join(b"%d %07d\n" % (number, line) for line in range(120_000))
+            log.write(lines)
+            whole += lines
+            volume.age(path, 30 - number)
+            answer = volume.clean()
+            assert answer.facts["punched"] == 1, answer.text
+            volume.next_run(f"run-{number + 2}")
+        log.write(b"the last line\n")
+        whole += b"the last line\n"
+    volume.age(path, 20)
+    assert volume.clean().facts["deleted"] == 1
+    restore(volume, globs=["app.log"], to="back")
+    assert (volume.root / "back/app.log").read_bytes() == whole
+
+
+def test_a_damaged_archive_restores_nothing_false(volume: Volume) -> None:
+    volume.more["compression"] = "gzip"
+    volume.write("a.log", os.urandom(100_000))
+    volume.clean()
+    data = bytearray(volume.archives[0].read_bytes())
+    data[len(data) // 2] ^= 1
+    volume.archives[0].write_bytes(data)
+    answer = restore(volume, expect=1, globs=["**"], to="back")
+    assert answer.facts["damaged"]
+    assert volume.live() == []
+
+
+def test_an_archive_that_is_gone_is_named(volume: Volume) -> None:
+    volume.write("a.log", b"line\n")
+    volume.clean()
+    shutil.move(volume.archives[0], volume.base / "elsewhere")
+    assert "No such file" in restore(volume, expect=1, globs=["**"], to="back").facts["damaged"][0]
+
+
+def test_nothing_asked_for_and_nothing_found(volume: Volume) -> None:
+    volume.write("a.log", b"line\n")
+    volume.clean()
+    assert "globs, or from and until" in restore(volume, expect=2, to="back").text
+    volume.run = "restore-3"
+    answer = volume.step(
+        "restore", expect=1, restore={"globs": ["nothing/**"]}, take_over="log_cleanup/restore-1"
+    )
+    assert "No archive of this volume has what is asked for" in answer.text
+
+
+def test_a_place_outside_the_volume(volume: Volume, tmp_path: Path) -> None:
+    volume.write("a.log", b"line\n")
+    volume.clean()
+    restore(volume, globs=["a.log"], to=str(tmp_path / "elsewhere"))
+    assert (tmp_path / "elsewhere/a.log").read_bytes() == b"line\n"
