@@ -20,14 +20,18 @@ class NotPunchableError(Exception):
 
 
 def punch(descriptor: int, start: int, end: int) -> int:
-    """Free bytes start to end of a file that is open for writing; returns the bytes that came back.
+    """Free bytes start to end of a file that is open for reading and writing; returns the bytes that came back.
 
+    A block that the last punch emptied up to ``start`` goes with them: it reads as zeros before and after.
     Raises NotPunchableError, OSError.
     """
-    before = os.fstat(descriptor).st_blocks
+    found = os.fstat(descriptor)
+    within = start % found.st_blksize
+    if within and not os.pread(descriptor, within, start - within).strip(b"\0"):
+        start -= within
     if end > start:
         _fallocate(descriptor, start, end - start)
-    return max(0, before - os.fstat(descriptor).st_blocks) * BLOCK
+    return max(0, found.st_blocks - os.fstat(descriptor).st_blocks) * BLOCK
 
 
 def _fallocate(descriptor: int, start: int, length: int) -> None:
