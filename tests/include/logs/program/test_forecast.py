@@ -55,6 +55,11 @@ def test_one_clean_up_by_hand_changes_no_rate() -> None:
     assert found.per_day == pytest.approx(3 * GIB / 0.98, rel=0.01)
 
 
+def test_from_the_end_of_one_run_to_the_end_of_the_next_is_no_rate_of_writing() -> None:
+    points = [point for point in _daily(7, gross=3, remains=0) if point.when == AFTER]
+    assert forecast.written(points, NOW) is None
+
+
 def test_only_the_last_days_count_and_only_this_size() -> None:
     old = [_point(days, AFTER, 90, days) for days in range(40, 20, -1)]
     smaller = [p._replace(size=GIB) for p in _daily(3, gross=50, remains=9)]

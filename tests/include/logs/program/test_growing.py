@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.logs.program import history
+from include.logs.program import history, punching
 from include.logs.program.entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE
 from tests.include.logs.program.planned import APP, DELETED, Volume
 
@@ -103,3 +103,18 @@ def test_of_an_open_file_the_newest_bytes_within_the_size_stay(volume: Volume) -
     found = volume.entries()
     assert (found["app.log"].action, found["app.log"].end) == (ARCHIVE_PUNCH, 3 * MIB)
     assert found["app.log.1"].action == ARCHIVE_DELETE
+
+
+def test_what_was_punched_before_is_not_planned_again(volume: Volume) -> None:
+    path = volume.file("app.log", content=b"1" * 2 * MIB)
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        punching.punch(descriptor, 0, MIB)
+    finally:
+        os.close(descriptor)
+    volume.age("app.log", 30)
+    with path.open("ab"):
+        facts = volume.plan()
+    entry = volume.entries()["app.log"]
+    assert (entry.start, entry.end) == (MIB, 2 * MIB)
+    assert facts["freed"] == MIB

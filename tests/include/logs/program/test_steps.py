@@ -16,6 +16,7 @@ import pytest
 
 from include.logs.program import __main__ as program
 from include.logs.program import holder
+from include.logs.program.entries import PlanWriter
 from include.logs.program.problems import NO_SPACE, StepError
 from tests.include.logs.program.planned import APP, Volume
 
@@ -114,7 +115,8 @@ def test_an_error_nobody_thought_of_has_its_line_too(
 
 
 def test_a_volume_with_no_room_for_a_plan_says_so(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(writer: PlanWriter) -> None:
+        writer._file.close()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("include.logs.program.entries.PlanWriter.finish", refuse)
