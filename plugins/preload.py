@@ -21,7 +21,8 @@ from airflow.plugins_manager import AirflowPlugin
 PROVIDER = "airflow.providers.cncf.kubernetes.hooks.kubernetes"
 PACKAGES = ("plugins.hooks", "plugins.operators", "plugins.sensors", "plugins.triggers", "plugins.notifiers")
 """What DAG files import from; with it comes what it uses of include/."""
-MODULES = (PROVIDER, "plugins.params", "plugins.procedure", *PACKAGES)
+_PROCEDURES = ("plugins.params", "plugins.procedure", "plugins.log_procedure", "plugins.order_procedure")
+MODULES = (PROVIDER, *_PROCEDURES, *PACKAGES)
 COMPONENTS = frozenset({"scheduler", "triggerer"})
 
 logger = logging.getLogger(__name__)

@@ -73,7 +73,7 @@ def test_a_user_of_the_cluster_who_may_only_read(project, context, connection, c
     assert text.startswith(
         "1 problem in the permissions for release-1 (shop) in production. Nothing has been changed."
     )
-    assert re.search(r"found: +14 permissions missing\n +resource +verbs +used by", text)
+    assert re.search(r"found: +15 permissions missing\n +resource +verbs +used by", text)
     assert re.search(r"deployments.apps +create, patch, delete +preflight, deploy, restore", text)
     assert re.search(r"leases.coordination.k8s.io +create, update +lock", text)
     assert "persistentvolumeclaims" not in text  # the release brings none
