@@ -3,13 +3,14 @@
 # APPROVE=me (you approve in the demo), MODE (what the demo's payment gateway does),
 # ROUNDS (how often the benchmark measures, and chaos kills each process),
 # GUARDS, PRESSES, CUT_PRESSES and IDLE_SECONDS (the red button's benchmark),
+# FILES, MILLION, COLD and BENCH_DIR (the clean-up's benchmark: how many files, page cache dropped, where),
 # ORDERS, SCALE, KILL_SECONDS and BACKLOG (the order processor's benchmark),
 # SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these), WORKERS (at once),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos bench-release bench-red-button bench-orders images deps requirements clean venv venv-dev
+.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos bench-release bench-red-button bench-orders bench-cleanup images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
@@ -85,6 +86,10 @@ endif
 bench-orders: venv ## orders against the theoretical drain time, killed workers, claims a second (ORDERS=400 SCALE=0.1 KILL_SECONDS=3)
 	@mkdir -p .test/tmp
 	@$(TESTENV) $(BIN)/python -m tools.bench_orders
+
+bench-cleanup: venv ## the log clean-up beside find, tmpreaper and tar, and its memory (FILES=200000 ROUNDS=3 MILLION=1000000 COLD=1 BENCH_DIR=)
+	@mkdir -p .test/tmp
+	@$(TESTENV) $(BIN)/python -m tools.bench_cleanup
 
 images: venv ## build the shop's images into .images/ and write their lock file
 	@$(BIN)/python -m include.release.lock_images --images-dir .images

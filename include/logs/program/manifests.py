@@ -189,8 +189,11 @@ class Manifest:
         self.path = path
         self.end: dict[str, Any] | None = None
         """The last line, once all records were read."""
-        with self._open() as lines:
-            self.header = self._object(lines.readline())
+        try:
+            with self._open() as lines:
+                self.header = self._object(lines.readline())
+        except (OSError, EOFError, zlib.error) as error:
+            raise StepError(f"{path} cannot be read: {error}") from error
         if self.header.get("format") != FORMAT:
             raise StepError(f"{path} is no manifest of format {FORMAT}")
 
