@@ -221,7 +221,7 @@ class Manifest:
                         continue
                     values = json.loads(line)
                     if "entries" in values:
-                        if values["entries"] != count:
+                        if values["entries"] != count or lines.read(1):  # which reads gzip's checksum as well
                             break
                         self.end = values
                         return
