@@ -17,6 +17,8 @@ from include.release.policies import Channel
 from include.release.texts import plural
 
 State = Literal["on time", "paused", "unknown", "not started", "not finished", "failed"]
+OVER = ("success", "failed")
+"""States of a run that has ended."""
 START_WITHIN = timedelta(minutes=10)
 """So long a due run may take to begin: a scheduler that starts again needs a minute or two."""
 
@@ -99,7 +101,7 @@ def judge(duty: Duty, seen: Seen, now: datetime, *, since: datetime) -> Judgemen
         return Judgement(duty, "paused", _text(duty, seen, now, _PAUSED, expected if missed else None))
     if missed:
         return Judgement(duty, "not started", _text(duty, seen, now, _NOT_STARTED, expected))
-    if (seen.newest is None and ended_by < since) or _since(seen, ended_by):
+    if _since(seen, ended_by) or (ended_by < since and _is_young(duty, seen, now)):
         return Judgement(duty, "on time", _good(duty, seen, now) or f"{duty.dag_id}: not due yet.")
     newest = seen.newest
     run = newest.run_id if newest else ""
@@ -118,8 +120,7 @@ _UNKNOWN = (
 )
 _NOT_STARTED = (
     "did not start.",
-    "does a run of before still go on, or wait for an answer, below? One run at a time is all there is. Does the scheduler "
-    "start other DAGs? Then trigger it by hand: a run that ends well ends this alert",
+    "does the scheduler start other DAGs? Then trigger it by hand: a run that ends well ends this alert",
 )
 _NOT_FINISHED = (
     "did not end in time.",
@@ -161,9 +162,17 @@ def _since(seen: Seen, tick: datetime) -> bool:
     return good is not None and good.ended is not None and good.ended >= tick
 
 
+def _is_young(duty: Duty, seen: Seen, now: datetime) -> bool:
+    """Whether nothing is known of a run that could have ended in time: the DAG is new, or its first run goes on."""
+    if seen.good is not None:
+        return False
+    newest = seen.newest
+    return newest is None or newest.started is None or now - newest.started < duty.finish_within
+
+
 def _begun(seen: Seen, tick: datetime) -> bool:
-    """Whether a run of this tick, or a later one, was made."""
-    return seen.newest is not None and seen.newest.tick >= tick
+    """Whether a run of this tick, or a later one, was made; or one before it goes on, and the next waits for its end."""
+    return seen.newest is not None and (seen.newest.tick >= tick or seen.newest.state not in OVER)
 
 
 def _at(moment: datetime, duty: Duty) -> str:

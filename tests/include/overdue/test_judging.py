@@ -111,6 +111,25 @@ def test_a_dag_that_was_just_installed_is_not_late_for_yesterday():
     assert "No run in earnest of it that ended well is known." in found.text
 
 
+def test_the_first_run_of_a_new_dag_has_its_time_from_when_it_began():
+    """Airflow may start a new DAG with the time before it was there."""
+    hourly = replace(DAILY, ticks=Every(60), finish_within=timedelta(hours=3))
+    first = Run("r", at("21T14:00"), "running", at("21T14:03"))
+    assert look(Seen(newest=first), "21T14:04", hourly, since=at("21T14:03")).fine
+    assert look(Seen(newest=first), "21T17:02", hourly, since=at("21T14:03")).fine
+    assert (
+        look(Seen(newest=first), "21T17:04", hourly, since=at("21T14:03")).state == "not started"
+    )  # the next one
+
+
+def test_a_run_that_goes_on_in_its_time_keeps_the_next_one_waiting_without_an_alert():
+    hourly = replace(DAILY, ticks=Every(60), finish_within=timedelta(hours=3))
+    good = Run("r1", at("21T13:00"), "success", at("21T13:00"), at("21T13:20"))
+    long = Run("r2", at("21T14:00"), "running", at("21T14:00"))
+    assert look(Seen(newest=long, good=good), "21T16:30", hourly).fine
+    assert look(Seen(newest=long, good=good), "21T17:00", hourly).state == "not finished"
+
+
 def test_a_dag_that_does_not_load_is_unknown_and_its_file_is_named():
     found = look(Seen(known=False), "21T12:00")
     assert found.state == "unknown"

@@ -17,7 +17,9 @@ class Watch:
     def __init__(self) -> None:
         self.now, self.memory = NOON, Memory()
 
-    def look(self, state: State, *, after: timedelta = timedelta(minutes=10), reaches: bool = True) -> list[News]:
+    def look(
+        self, state: State, *, after: timedelta = timedelta(minutes=10), reaches: bool = True
+    ) -> list[News]:
         self.now += after
         found = [Judgement(DAILY, state, f"It is {state}.", "run-1")]
         due = news(found, self.memory, self.now)

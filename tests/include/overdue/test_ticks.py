@@ -45,7 +45,12 @@ def test_a_daily_tick_is_the_schedule_of_the_dag():
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
-    [(5, "2026-11-21T13:55"), (60, "2026-11-21T13:00"), (120, "2026-11-21T12:00"), (1440, "2026-11-21T00:00")],
+    [
+        (5, "2026-11-21T13:55"),
+        (60, "2026-11-21T13:00"),
+        (120, "2026-11-21T12:00"),
+        (1440, "2026-11-21T00:00"),
+    ],
 )
 def test_ticks_are_counted_from_midnight(minutes: int, expected: str):
     assert last_tick(Every(minutes), at("2026-11-21T13:58:30")) == at(expected)
