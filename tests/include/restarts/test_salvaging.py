@@ -9,6 +9,7 @@ import pytest
 
 from include.release.loading import PROJECT, Sources
 from include.release.problems import RejectedError
+from include.restarts import loading
 from include.restarts.guards import Storm
 from include.restarts.loading import only_to_rearm, placed_guards, read_guard, read_right_guards
 
@@ -134,3 +135,19 @@ def test_no_way_back_where_it_is_not_clear_what_it_would_be(sources: Sources, ba
     write(sources, f"guards:\n{GOOD}{bad}")
     assert only_to_rearm(read_right_guards(sources), sources) == []
     assert [guard.name for guard, _, _ in placed_guards(sources, to_rearm=True)] == ["good"]
+
+
+def test_a_file_is_parsed_once_and_again_when_it_has_changed(sources: Sources, monkeypatch) -> None:
+    parsed: list[str] = []
+    real = loading.read_one
+    monkeypatch.setattr(loading, "read_one", lambda *args: [parsed.append("x"), real(*args)][1])
+    write(sources, f"guards:\n{GOOD}")
+    for _ in range(2):
+        assert [guard.name for guard, _, _ in placed_guards(sources)] == ["good"]
+        assert read_guard(sources, "good")[0].threshold == 3
+    assert len(parsed) == 1
+    write(sources, f"guards:\n{GOOD.replace('title: t', 'title: t, threshold: 5')}")
+    assert read_guard(sources, "good")[0].threshold == 5
+    text = (sources.config / "environments.yaml").read_text()
+    (sources.config / "environments.yaml").write_text(text.replace("namespace: sre", "namespace: elsewhere"))
+    assert read_guard(sources, "good")[1].namespace == "elsewhere"
