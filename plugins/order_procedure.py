@@ -48,7 +48,7 @@ def looks() -> dict[str, Any]:
     """Arguments of the DAG that looks at the backlog."""
     found = orders_here()
     schedule = found[0].schedule if found else Schedule()
-    return {**_common(schedule.look_cron), "default_args": {"owner": "sre", "retries": 0}}
+    return {**_common(schedule.look_cron), "default_args": {**RETRYING, "retries": 2}}
 
 
 def order_params() -> dict[str, Param]:

@@ -18,6 +18,7 @@ from include.orders.judging import Judge, Stop
 from include.orders.ran import NOTE_ENDED, Ended, Json, ended_of, notes_of, started_at
 from include.release.batches import SPARE_SECONDS, held_by
 from include.release.kube import Cluster, KubeError
+from include.release.texts import noted_time
 
 MOST_SAID = 2000
 """Lines of a log that are repeated in the task log; a log that never ends does not fill it."""
@@ -69,7 +70,6 @@ class Follower:
             cannot_start="put the cause right; the next run tries again, or run order_processor by hand",
             silence=self.orders.errors.silent_minutes * 60.0,
         )
-        clock = time.monotonic()
         how = ""
         try:
             Carrier(self.cluster, self.namespace, self.say).follow(
@@ -90,7 +90,7 @@ class Follower:
                 )
         except JobError as error:
             end = self._end_of(error, name)
-        seconds = end.seconds or round(time.monotonic() - clock, 1)
+        seconds = end.seconds or self._lasted(name, began)
         judgement = self._settled(log.judge.judgement(), began)
         ended = Ended(
             end=end.model_copy(update={"seconds": seconds}), judgement=judgement, how="held" if how else ""
@@ -128,6 +128,12 @@ class Follower:
             return BatchEnd(end="timeout", reason="its time was over", job=name)
         said = f"exit code {error.exit_code}" if error.exit_code is not None else reason
         return BatchEnd(end="failed", reason=said, exit_code=error.exit_code, job=name)
+
+    def _lasted(self, name: str, began: datetime) -> float:
+        """Seconds from a batch's start to its end, whoever has followed it; to now where the cluster does not say."""
+        status = (self.cluster.get("Job", self.namespace, name) or {}).get("status") or {}
+        ended = noted_time(str(status.get("completionTime") or "")) or datetime.now(UTC)
+        return round(max(0.0, (ended - began).total_seconds()), 1)
 
     def _note(self, name: str, ended: Ended) -> None:
         """Keep how it ended on the Job; of a Job that is gone it is kept nowhere."""

@@ -154,6 +154,8 @@ class Batches:
         job = jobs.get(number) or (self._adopted(number) if number == 1 else None)
         if job is not None and never_started(job):
             job = self._started(job)
+        elif number in jobs and ended_of(jobs[number]) is None:
+            world.say(f"Job {jobs[number]['metadata']['name']} of an earlier try is there: going on with it")
         if job is None:
             prepared = self._prepared(number)
             if not isinstance(prepared, dict):
