@@ -5,7 +5,7 @@ procedure that does not run is as quiet as one with nothing to do. This DAG comp
 configuration says it does (when it starts, by when it has ended) with what Airflow says it did. It needs no triggerer.
 
 **Params.** None. Whoever is to be told, when a run is due and by when it has ended is in the procedure's own file:
-`include/config/log_retention.yaml` for `log_cleanup`.
+`include/config/log_retention.yaml` for `log_cleanup`, `include/config/orders.yaml` for `order_processor` and `order_backlog`.
 
 | task | what it does | when it fails |
 |---|---|---|
@@ -22,7 +22,7 @@ monitor outside when it has ended well (`heartbeat` in its file): that one misse
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import dag
 
@@ -31,7 +31,6 @@ from plugins.operators.overdue import OverdueOperator
 
 @dag(
     schedule="*/10 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,
