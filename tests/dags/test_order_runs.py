@@ -219,6 +219,7 @@ def test_a_database_that_cannot_be_asked_holds_up_no_order_and_is_told(shop, mon
     assert told()[1:] == [("on_call", "*[resolved] outstanding orders in production are not known*")]
 
 
+@pytest.mark.long
 def test_a_database_without_the_tables_names_them_and_what_to_release(shop, monkeypatch, tmp_path, capsys):
     import sqlite3
 
@@ -234,6 +235,23 @@ def test_a_database_without_the_tables_names_them_and_what_to_release(shop, monk
     assert [head.split("]")[0] for _, head in told()] == ["*[alert", "*[resolved"]
 
 
+def test_a_table_that_goes_away_is_handed_over_to_ops_without_a_restart(shop, capsys):
+    shop.order([PLANT] * 2)
+    shop.sql("ALTER TABLE fulfilments RENAME TO gone")
+    try:
+        assert shop.run()["run"] == "failed"
+    finally:
+        shop.sql("ALTER TABLE gone RENAME TO fulfilments")
+    (handed,) = [text for team, text in Chat.told if team == "ops"]
+    assert handed.startswith("*[handed over] order processing in production: schema too old*")
+    assert "A restart does not help against that." in handed
+    shop.sql("UPDATE order_claims SET claimed_until = 0, not_before = 0")
+    assert shop.run()["run"] == "success"  # nothing is lost
+    assert "open" not in shop.status()
+    assert shop.twice() == []
+
+
+@pytest.mark.long
 def test_issue_airflow_63856_one_proposal_and_not_a_hundred_emails(shop, capsys):
     """apache/airflow#63856: "I don't want 100 emails"."""
     shop.change("orders", lambda value: value["schedule"].update(again=1))
@@ -267,6 +285,7 @@ def test_the_alert_is_raised_once_between_the_batches_and_ends_when_it_is_over(s
     assert told()[1:] == [("on_call", "*[resolved] Outstanding orders too high in production*")]
 
 
+@pytest.mark.long
 def test_without_a_processor_the_run_says_so_and_is_no_failure(shop, capsys):
     shop.client.delete("Deployment", NAMESPACE, "order-processor")
     try:

@@ -343,3 +343,25 @@ def test_a_dry_run_shows_the_job_and_makes_none(course):
     assert "--once --limit 880" in text
     assert "requests cpu 10m, memory 16Mi, 3300 s at most" in text
     assert course.jobs() == []
+
+
+def test_a_log_that_never_ends_is_ended_by_the_time_of_the_batch(course, monkeypatch):
+    import include.orders.running as module
+    from include.orders.sizing import Batch
+
+    monkeypatch.setattr(module, "size_batch", lambda *_: Batch(4, 3, 0, "4 orders in 3 s"))
+    course.deploy(HEAD + "while True: say('noise')")
+    (ran,) = course.run()
+    assert (ran.ended.end.end, ran.ended.judgement.verdict) == ("timeout", "clean")
+    assert ran.ended.judgement.lines > 2000
+    assert sum("noise" in each for each in course.said) < 2001 + ran.ended.judgement.lines / 500
+
+
+def test_garbage_and_a_line_of_ten_megabytes_are_named_and_harm_nothing(course):
+    garbage = "sys.stdout.buffer.write(bytes(range(256)) * 40 + b'\\n' + b'x' * 10_000_000 + b'\\n'); sys.stdout.flush()\n"
+    course.deploy(HEAD + garbage + "say('Processing Order 1', 'Order Processed', 'All Orders processed.')")
+    (ran,) = course.run()
+    assert (ran.ended.end.end, ran.ended.judgement.processed) == ("complete", 1)
+    assert any("cut" in each for each in ran.ended.judgement.odd)
+    assert any("no text" in each for each in ran.ended.judgement.odd)
+    assert max(map(len, course.said)) < 1000
