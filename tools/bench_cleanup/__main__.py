@@ -63,6 +63,7 @@ def _one(tool: Tool, options: Options) -> tuple[float, int]:
     root = options.home / "tree"
     trees.remove(root)
     trees.make(root, options.files, options.large, options.large_mb)
+    tool.prepare(root)
     trees.settle(root, options.cold)
     try:
         return measure(tool, root), archive_bytes(root)
@@ -74,7 +75,7 @@ def _million(options: Options, ours: Program, figures: Figures, say: Say) -> Non
     root = options.home / "million"
     trees.remove(root)
     say(f"{options.million} files in one directory")
-    trees.make(root, options.million, per_directory=options.million)
+    trees.make(root, options.million, per_directory=options.million, most=1000)
     try:
         for command in ("measure", "plan", "archive", "verify", "delete", "space", "report"):
             ours.step(command, root, archive=True, compression="auto", peaks=figures.peaks)

@@ -17,7 +17,7 @@ import include.logs.program as program
 from tools.bench_cleanup.memory import Peak, watched
 from tools.demo.options import DemoError
 
-OURS_DELETE, FIND, TMPREAPER = "clean-up: plan, delete, report", "find -delete", "tmpreaper"
+OURS_DELETE, FIND, TMPREAPER = "clean-up: plan, delete", "find -delete", "tmpreaper"
 OURS_ZSTD, EQUAL, BARE = (
     "clean-up: plan, archive, verify, report",
     "tar | zstd -T2; zstd -t; sync",
@@ -29,11 +29,15 @@ RUN = "bench"
 
 @dataclass(frozen=True)
 class Tool:
-    """One that is measured. ``go`` does the work on a tree; ``check`` raises DemoError unless it was done."""
+    """One that is measured. ``go`` does the work on a tree; ``check`` raises DemoError unless it was done.
+
+    ``prepare`` is not measured.
+    """
 
     name: str
     go: Callable[[Path], None]
     check: Callable[[Path], None]
+    prepare: Callable[[Path], None] = lambda root: None
 
 
 class Program:
@@ -105,7 +109,7 @@ def asked(root: Path, archive: bool, compression: str) -> dict[str, Any]:
 def deleting(ours: Program, tmpreaper: str | None) -> list[Tool]:
     """Those that delete only."""
     tools = [
-        Tool(OURS_DELETE, ours.steps(("plan", "delete", "report"), archive=False), _is_empty),
+        Tool(OURS_DELETE, ours.steps(("plan", "delete"), archive=False), _is_empty),
         Tool(FIND, _command("find {root} -type f -delete"), _is_empty),
     ]
     if tmpreaper:
@@ -116,12 +120,16 @@ def deleting(ours: Program, tmpreaper: str | None) -> list[Tool]:
 def archiving(ours: Program) -> list[Tool]:
     """Those that archive; the files stay in all of them."""
     tar, out = "tar -cf - -C {root} --exclude=.log-cleanup .", "{root}/.log-cleanup/baseline"
-    commands = ("plan", "archive", "verify", "report")
+
+    def program(name: str, compression: str) -> Tool:
+        plan = ours.steps(("plan",), archive=True, compression=compression)
+        return Tool(name, ours.steps(("archive", "verify"), True, compression), _has_archives, plan)
+
     return [
-        Tool(OURS_ZSTD, ours.steps(commands, archive=True, compression="zstd"), _has_archives),
+        program(OURS_ZSTD, "zstd"),
         Tool(EQUAL, _command(f"{tar} | zstd -q -T2 -o {out} && zstd -q -t {out} && sync"), _has_baseline),
         Tool(BARE, _command(f"{tar} | zstd -q -T2 -o {out}"), _has_baseline),
-        Tool(OURS_GZIP, ours.steps(commands, archive=True, compression="gzip"), _has_archives),
+        program(OURS_GZIP, "gzip"),
         Tool(GZIP, _command(f"{tar} | gzip > {out}"), _has_baseline),
     ]
 

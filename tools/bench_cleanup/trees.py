@@ -52,7 +52,7 @@ def make(
     root.mkdir(parents=True)
     source = text(1, 1 << 20)
     groups = [range(first, min(first + per_directory, files)) for first in range(0, files, per_directory)]
-    makers = [Process(target=_small, args=(root, source, groups[part::2])) for part in range(2)]
+    makers = [Process(target=_small, args=(root, source, groups[part::2], most)) for part in range(2)]
     for maker in makers:
         maker.start()
     for maker in makers:
@@ -64,13 +64,13 @@ def make(
     os.sync()
 
 
-def _small(root: Path, source: bytes, groups: list[range]) -> None:
+def _small(root: Path, source: bytes, groups: list[range], most: int) -> None:
     for group in groups:
         folder = root / f"worker-{group.start // PER_DIRECTORY:04d}"
         folder.mkdir()
         descriptor = os.open(folder, os.O_RDONLY)
         for number in group:
-            size = 200 + number * 7919 % 5800
+            size = 200 + number * 7919 % (most - 200)
             start = number * 104_729 % (len(source) - size)
             file = os.open(f"task-{number:07d}.log", os.O_WRONLY | os.O_CREAT, 0o640, dir_fd=descriptor)
             os.write(file, source[start : start + size])

@@ -22,7 +22,7 @@ from .summary import say, sized
 from .sweeping import MARK, prefix, sweep
 from .workers import count, share
 
-CHUNK = 50_000
+CHUNK = 20_000
 """Entries in a chunk, about."""
 LINKS = "links"
 
