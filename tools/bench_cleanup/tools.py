@@ -37,7 +37,7 @@ class Tool:
     name: str
     go: Callable[[Path], None]
     check: Callable[[Path], None]
-    prepare: Callable[[Path], None] = lambda root: None
+    prepare: Callable[[Path], None] = lambda _root: None
 
 
 class Program:

@@ -46,9 +46,14 @@ def text(seed: int, size: int) -> bytes:
 
 
 def make(
-    root: Path, files: int, large: int = 0, large_mb: int = 0, per_directory: int = PER_DIRECTORY
+    root: Path,
+    files: int,
+    large: int = 0,
+    large_mb: int = 0,
+    per_directory: int = PER_DIRECTORY,
+    most: int = 6000,
 ) -> None:
-    """Write a tree of small files (200 bytes to 6 KB, 3 KB on average) and a few large ones, and sync."""
+    """Write a tree of small files (200 bytes to ``most``) and a few large ones, and sync."""
     root.mkdir(parents=True)
     source = text(1, 1 << 20)
     groups = [range(first, min(first + per_directory, files)) for first in range(0, files, per_directory)]
