@@ -41,10 +41,10 @@ def course(cluster, namespace) -> Course:
 
 
 @pytest.fixture
-def elsewhere(cluster) -> Iterator[str]:
+def elsewhere(cluster, namespace) -> Iterator[str]:
     """A namespace of another environment in the same cluster."""
     client: Cluster = cluster.connect()
-    name = make_namespace(client, "orders-elsewhere")
+    name = make_namespace(client, f"{namespace}-b")
     yield name
     client.delete("Namespace", "", name)
 
