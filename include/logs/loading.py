@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from include.logs.checking import Surroundings, retention_problems
 from include.logs.retention import LogRetention, Volume
-from include.logs.salvaging import Salvaged, Wrong, salvage
+from include.logs.salvaging import HOLDS, Salvaged, Wrong, may_be_holds, salvage
 from include.release.environments import Environment
 from include.release.images import ImageLock
 from include.release.loading import Sources, read_one, shown_path
 from include.release.problems import Problem, RejectedError
 from include.release.refs import parse_reference
-from include.release.yamlfile import parse, read_text
+from include.release.yamlfile import Document, parse, read_text
 
 FILE = "log_retention.yaml"
 
@@ -65,7 +65,7 @@ def read_right_volumes(sources: Sources) -> Salvaged:
     except RejectedError as error:
         found = _salvaged(sources)
         if found is None or found.retention is None:
-            raise error from None
+            raise replace(error, problems=_with_doubts(error.problems, sources)) from None
         return found
 
 
@@ -130,9 +130,30 @@ def _placed(
     return PlacedVolume(volume, retention, place, sources.image_lock(place).resolve(volume.image) or "")
 
 
+def _with_doubts(problems: Sequence[Problem], sources: Sources) -> list[Problem]:
+    """The problems; a key that may be the holds is not to be removed before somebody has asked whether it is."""
+    documents, _ = _parsed(sources)
+    fields = may_be_holds(documents[0]) if len(documents) == 1 else set()
+    return [
+        replace(
+            each,
+            fix=f"write {HOLDS}: at the beginning of a line if these are legal holds; if not, correct or remove the key",
+            why="it may be the legal holds: no volume is cleaned up until this is put right",
+        )
+        if each.field in fields
+        else each
+        for each in problems
+    ]
+
+
+def _parsed(sources: Sources) -> tuple[list[Document], list[Problem]]:
+    path = sources.config / FILE
+    return parse(read_text(path, shown_path(path)), shown_path(path))
+
+
 def _salvaged(sources: Sources) -> Salvaged | None:
-    path, around = sources.config / FILE, surroundings(sources)
-    documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+    around = surroundings(sources)
+    documents, problems = _parsed(sources)
     if len(documents) != 1:
         return None
     return salvage(documents[0], problems, lambda value, doc: retention_problems(value, doc, around))

@@ -1,7 +1,8 @@
 """A retention file with mistakes in it: which of its volumes are cleaned up all the same.
 
 A mistake in one volume must not stop the others. A hold that is wrong may be about any file of the volumes it names
-(or of all, when it names none that can be read), so these volumes wait until it is put right.
+(or of all, when it names none that can be read), so these volumes wait until it is put right. A key that nobody knows may be
+the holds, misspelt or in the wrong place: then every volume waits.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from include.logs.retention import LogRetention
+from pydantic import ValidationError
+
+from include.logs.retention import Hold, LogClass, LogRetention, Volume
 from include.release.models import validated
 from include.release.problems import Problem
 from include.release.salvaging import part_of, without
-from include.release.yamlfile import Document, Keys
+from include.release.yamlfile import Document, Keys, path_text
 
 VOLUMES, HOLDS = "volumes", "holds"
 LISTS = (VOLUMES, HOLDS)
 Check = Callable[[LogRetention, Document], list[Problem]]
+OF_A_HOLD = Hold.model_fields.keys() - LogClass.model_fields.keys() - Volume.model_fields.keys()
+"""Keys that tell a hold from what else there is."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Sa
         pending += found if value is None else check(value, left)
         if not pending:
             return Salvaged(value, wrong)
+        if may_be_holds(left) or any(each.field in LISTS for each in pending):
+            return None
         by_part: dict[Keys, list[Problem]] = {}
         for each in pending:
             part = part_of(left, each.line, LISTS)
@@ -90,6 +97,28 @@ def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Sa
             wrong.append(found_wrong)
             gone |= waiting
         left, pending = without(left, gone, LISTS), []
+
+
+def may_be_holds(document: Document) -> set[str]:
+    """Where the file has a key that nobody knows and that may be the holds: every one that is not a volume's own mistake."""
+    try:
+        LogRetention.model_validate(document.value)
+    except ValidationError as error:
+        return {
+            path_text(each["loc"])
+            for each in error.errors(include_url=False)
+            if each["type"] == "extra_forbidden"
+            and (each["loc"][0] not in LISTS or _like_holds(str(each["loc"][-1]), each["input"]))
+        }
+    return set()
+
+
+def _like_holds(key: str, value: Any) -> bool:
+    """Whether a key within a volume is called like holds, or has what only they have."""
+    several = value if isinstance(value, list) else [value]
+    return "hold" in key.lower() or any(
+        isinstance(each, dict) and each.keys() & OF_A_HOLD for each in several
+    )
 
 
 def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> tuple[Wrong, set[Keys]]:

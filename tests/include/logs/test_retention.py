@@ -289,6 +289,42 @@ def test_a_wrong_hold_stops_the_volumes_it_may_be_about(rewrite, part, left):
     )
 
 
+LIKE_HOLDS = '{case: "2026-118", owner: Legal, globs: ["*"], volumes: [shop-logs]}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("volumes:\n", f"hold:\n  - {LIKE_HOLDS}\nvolumes:{SECOND}", "hold"),
+        ("volumes:\n", f"legal_holds:\n  - {LIKE_HOLDS}\nvolumes:{SECOND}", "legal_holds"),
+        ("volumes:\n", f"Retained: x\nvolumes:{SECOND}", "Retained"),
+        (
+            "compliance: {name: Compliance}\n",
+            f"compliance:\n  name: Compliance\n  holds:\n    - {LIKE_HOLDS}\n",
+            "compliance.holds",
+        ),
+        ("volumes:\n", f"volumes:{SECOND}    kept:\n      - {LIKE_HOLDS}\n", "volumes[0].kept"),
+        ("volumes:\n", f"volumes:{SECOND}    holds: [app.log]\n", "volumes[0].holds"),
+        (
+            "volumes:\n",
+            f"holds:\n  - {LIKE_HOLDS}\nholds:\n  - {LIKE_HOLDS.replace('shop-logs', 'web-logs')}\nvolumes:{SECOND}",
+            "holds",
+        ),
+    ],
+)
+def test_a_key_that_may_be_the_holds_stops_every_volume(rewrite, old, new, field):
+    sources = rewrite((old, new))
+    with pytest.raises(RejectedError) as raised:
+        placed_volumes(sources)
+    problem = next(each for each in raised.value.problems if each.field == field)
+    assert problem.line
+    if field != "holds":
+        assert problem.fix.startswith(
+            "write holds: at the beginning of a line if these are legal holds; else "
+        )
+        assert "no volume is cleaned up" in problem.why
+
+
 def test_a_volume_that_is_not_configured_is_named_with_those_that_are(sources):
     with pytest.raises(RejectedError) as raised:
         read_volume(sources, "shop-log")
