@@ -319,9 +319,7 @@ def test_a_key_that_may_be_the_holds_stops_every_volume(rewrite, old, new, field
     problem = next(each for each in raised.value.problems if each.field == field)
     assert problem.line
     if field != "holds":
-        assert problem.fix.startswith(
-            "write holds: at the beginning of a line if these are legal holds; else "
-        )
+        assert problem.fix.startswith("write holds: at the beginning of a line if these are legal holds; ")
         assert "no volume is cleaned up" in problem.why
 
 
