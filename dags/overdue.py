@@ -12,7 +12,8 @@ configuration says it does (when it starts, by when it has ended) with what Airf
 | `judge` | judges each procedure, tells its list of a problem once and again after a day, and of the end of it | a procedure is overdue; the log says which, since when, and what to do |
 
 States: *on time*, *paused* (found at two looks), *unknown* (its DAG does not load), *not started*, *not finished*,
-*failed*. A problem lasts until a run in earnest has ended well, whoever started it; a dry run does not count.
+*failed*. A problem lasts until a run in earnest has ended well, whoever started it; a dry run does not count, a run that
+somebody left for the next one does.
 
 **Safe to rerun.** It changes nothing. A run that is triggered by hand looks without telling anybody.
 

@@ -84,6 +84,7 @@ class TellCleanupOperator(BaseOperator):
                 return
         found = [each.run for each in outcomes(context) if each.state != "skipped"]
         if not found:
+            say(self, "Left for the next run: nobody has to be told")
             return
         say(self, report_table(found))
         wrong = read_right_volumes(Sources.from_environment()).wrong

@@ -23,6 +23,11 @@ from tests.standin import make_namespace
 __all__ = ["monitor"]
 
 NAMESPACE = "log-runs"
+PLAIN: dict[str, dict[str, Any]] = {
+    "log_cleanup": {"reason": "a test", "dry_run": False, "volumes": []},
+    "log_restore": {"reason": "a test", "dry_run": False, "day": None},
+}
+"""Every param that a test gives: within one process ``dag.test()`` keeps those of the run before."""
 STEPS = ("measure", "plan", "approve", "archive", "verify_archive", "delete", "verify_space", "report")
 CLASSES = [
     {"name": "access", "globs": ["app.log"], "keep_size": "1Mi", "archive_keep_days": 365},
@@ -80,7 +85,7 @@ class Runs:
         dag = self.dags[dag_id]
         dag.deadline = None  # Airflow 3.3.2's dag.test() fails at the end of a run that has one
         with answering(dag_id, self.answer, user=self.user) as self.asked:
-            done = dag.test(run_conf={"reason": "a test", "dry_run": False, **conf})
+            done = dag.test(run_conf={**PLAIN[dag_id], **conf})
         found = {"run": str(done.state)}
         for each in done.get_task_instances():
             name = each.task_id if each.map_index < 0 else f"{each.task_id}[{each.map_index}]"
@@ -143,6 +148,7 @@ def shown(capsys: Any, task_end: str = "") -> str:
     return text
 
 
+@pytest.mark.long  # eight Jobs; one at a time is in tests/plugins/test_log_steps.py and tests/include/logs
 def test_one_volume_of_the_cluster_from_what_is_there_to_what_retention_keeps(runs, capsys):
     runs.configure(runs.claim())
     fill(runs.roots["shop-logs"], app_DOT_log=0, app_DOT_log_DOT_1=3, app_DOT_log_DOT_2=30)
@@ -251,6 +257,47 @@ def test_what_is_not_approved_stays_as_it_is_and_is_told(runs, capsys):
     assert "[refused] log clean-up of here" in said
 
 
+def test_a_volume_that_is_not_there_ends_the_run_before_anything_is_touched(runs, capsys):
+    runs.configure(runs.volume("here"))
+    states = runs.run("log_cleanup", volumes=["nowhere"])
+    said = shown(capsys)
+    assert (states["run"], states["choose"], states["tell"]) == ("failed", "failed", "success")
+    assert "[refused] log clean-up" in said
+    assert (
+        "Nothing was cleaned up: `choose`: the params: param volumes: found 'nowhere', expected one of here."
+        in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "state", "steps"), [("oncall", "success", "skipped"), ("dev", "failed", "failed")]
+)
+def test_outside_the_window_a_person_decides_or_nothing_happens(
+    runs, monkeypatch, capsys, user, state, steps
+):
+    """Unpaused at noon: Airflow starts the run that was missed."""
+    runs.configure(
+        runs.claim(),
+        start="04:00",
+        window={"open": [{"days": ["mon"], "start": "04:00", "end": "04:01"}]},
+    )
+    fill(runs.roots["shop-logs"], app_DOT_log_DOT_1=30)
+    monkeypatch.setattr("plugins.operators.log_window.by_hand", lambda _: False)
+    runs.user, runs.answer = user, "Leave it for the next run"
+    try:
+        found = runs.run("log_cleanup")
+    finally:
+        runs.user, runs.answer = "oncall", "Approve"
+    assert runs.asked[0][0] == "Clean the logs up outside the window (shop-logs)?"
+    assert (found["run"], found["clean.report[0]"], found["tell"]) == (state, steps, "success")
+    assert runs.live("shop-logs") == ["app.log.1"]
+    assert not (runs.roots["shop-logs"] / ".log-cleanup").exists()
+    if user == "dev":
+        assert "Nothing was cleaned up: `window`: it started outside the window, and dev answered" in shown(
+            capsys
+        )
+
+
 def test_every_line_is_live_or_restored_while_the_shop_writes(runs, monitor, capsys):
     """Every line of app.log that was ever written is in what is live or in what comes back from the archives."""
     runs.configure(runs.volume("here"), heartbeat="outside")
@@ -281,7 +328,12 @@ def test_every_line_is_live_or_restored_while_the_shop_writes(runs, monitor, cap
     assert len(monitor.asked) == 1
     live = (root / "app.log").read_bytes()
     assert live.startswith(b"\0")  # the archived range was freed; the file was not cut
-    states = runs.run("log_restore", volume="here", files="app.log", to="back")
+    asked = {"volume": "here", "files": "app.log", "to": "back"}
+    states = runs.run("log_restore", **asked, dry_run=True)
+    assert (states["run"], states["release"], states["tell"]) == ("success", "skipped", "skipped")
+    assert "Dry run: 1 files, " in shown(capsys)
+    assert not (root / "back").exists()
+    states = runs.run("log_restore", **asked)
     assert states == {
         "run": "success",
         "check": "success",
