@@ -12,6 +12,8 @@ import os
 import stat
 
 from .entries import Entry
+from .growing import SEEN
+from .history import tail_of
 from .walking import open_directory, open_root
 
 # Not blocking: a pipe put in a file's place would let nobody past. No access time: reading a log is no use of it.
@@ -100,5 +102,14 @@ def unchanged(found: os.stat_result, entry: Entry) -> bool:
 
 
 def only_grown(found: os.stat_result, entry: Entry) -> bool:
-    """Whether it is the planned file, which may have got longer since."""
-    return found.st_ino == entry.ino and found.st_size >= entry.size and stat.S_ISREG(found.st_mode)
+    """Whether it is the planned file, which may have got longer since.
+
+    With another name it may be somebody's copy by now, or held by that name.
+    """
+    same = found.st_ino == entry.ino and found.st_size >= entry.size and found.st_nlink == 1
+    return same and stat.S_ISREG(found.st_mode)
+
+
+def as_planned(descriptor: int, entry: Entry) -> bool:
+    """Whether the planned range has the bytes that the plan saw: a log may have been cut to nothing, and filled again."""
+    return tail_of(descriptor, entry.end, SEEN) == entry.tail

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .adopting import Adopted
-from .beneath import ChangedError, Tree, only_grown, unchanged
+from .beneath import ChangedError, Tree, as_planned, only_grown, unchanged
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, TRUNCATE, Entry, Frame, Plan
 from .leaving import CHANGED, GONE, UNREADABLE, Left
 from .manifests import Ordinary, Place, Record
@@ -159,7 +159,7 @@ class Chunk:
         grows = entry.action != ARCHIVE_DELETE
         same = only_grown if grows else unchanged
         found = os.fstat(descriptor)
-        if not same(found, entry):
+        if not same(found, entry) or (grows and not as_planned(descriptor, entry)):
             self.left.add(CHANGED, entry.path)
             return
         known = (entry.dev, entry.ino, entry.class_name)

@@ -3,16 +3,16 @@ r"""The plan: what is to be done with which file. Written once by ``plan``, read
 The file is made for a million entries: written in frames, each of at most ``FRAME`` files of one directory, so
 that a reader opens a directory once and several readers can share the frames among them.
 
-    {"format": 1, "classes": [...], "dev": ..., ...}\n         header, one line of JSON
+    {"format": 2, "classes": [...], "dev": ..., ...}\n         header, one line of JSON
     @ <entries> <bytes of directory> <bytes of entries>\n      a frame
     <directory>\0<entry>\0<entry>\0\n
     # <frames> <entries>\n                                     the end: a plan without it is not whole
 
 A directory is a path below the root as bytes, empty for the root itself. An entry is, with blanks between,
 
-    <letter of the action><number of the class> ino size blocks mtime_ns nlink[:links in the plan] [start end] name
+    <letter of the action><number of the class> ino size blocks mtime_ns nlink[:links in the plan] [start end tail] name
 
-where start and end (of the bytes that go) stand only where the action takes a part of a file. No byte needs
+where start and end (of the bytes that go) and tail (see Entry) stand only where the action takes a part of a file. No byte needs
 escaping: a name has no NUL. To read it: ``tr '\0' '\n' < plan``.
 """
 
@@ -25,7 +25,7 @@ from typing import IO, Any, NamedTuple
 
 from .problems import StepError
 
-FORMAT = 1
+FORMAT = 2
 FRAME = 1000
 """Entries in a frame, at most."""
 DELETE = "delete"
@@ -44,7 +44,7 @@ LETTERS = {
 }
 ACTIONS = {letter: action for action, letter in LETTERS.items()}
 PARTIAL = "PHT"
-"""Actions on a range of bytes; their entries have start and end."""
+"""Actions on a range of bytes; their entries have start, end and tail."""
 _PARTIAL_BYTES = tuple(letter.encode() for letter in PARTIAL)
 
 
@@ -65,6 +65,8 @@ class Entry(NamedTuple):
     action: str
     start: int
     end: int
+    tail: str = ""
+    """Of a range: a checksum of the bytes just below ``end``. Cut to nothing and filled again, a file only seems to have grown."""
 
     @property
     def name(self) -> bytes:
@@ -140,10 +142,10 @@ class Plan:
     def parse(self, directory: bytes, record: bytes) -> Entry:
         """One record of a frame, taken apart."""
         if record.startswith(_PARTIAL_BYTES):
-            kind, ino, size, blocks, mtime_ns, links, start, end, name = record.split(b" ", 8)
+            kind, ino, size, blocks, mtime_ns, links, start, end, tail, name = record.split(b" ", 9)
         else:
             kind, ino, size, blocks, mtime_ns, links, name = record.split(b" ", 6)
-            start, end = b"0", size
+            start, end, tail = b"0", size, b""
         if links == b"1":
             nlink = planned = 1
         else:
@@ -162,6 +164,7 @@ class Plan:
             ACTIONS[chr(kind[0])],
             int(start),
             int(end),
+            tail.decode(),
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -211,7 +214,7 @@ def record(entry: Entry, class_number: int) -> bytes:
     if entry.links_planned != entry.nlink:
         links += b":%d" % entry.links_planned
     letter = LETTERS[entry.action]
-    part = b" %d %d" % (entry.start, entry.end) if letter in PARTIAL else b""
+    part = b" %d %d %s" % (entry.start, entry.end, entry.tail.encode()) if letter in PARTIAL else b""
     head = b"%s%d %d %d %d %d " % (
         letter.encode(), class_number, entry.ino, entry.size, entry.blocks, entry.mtime_ns,
     )  # fmt: skip

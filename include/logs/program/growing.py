@@ -19,6 +19,8 @@ MOST = 500
 """Files that get a watermark, the largest first."""
 YOUNG_DAYS = 2
 """A file that was changed within so many days grows."""
+SEEN = 4096
+"""Bytes below the end of a planned range by which it is known again."""
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 

@@ -177,9 +177,9 @@ def thinned(marks: List[Mark], now: float) -> List[Mark]:
     return found
 
 
-def tail_of(descriptor: int, end: int) -> str:
-    """A checksum of the bytes just below ``end``: enough to know them again, not to read them."""
-    return hashlib.sha256(os.pread(descriptor, min(TAIL, end), max(end - TAIL, 0))).hexdigest()[:16]
+def tail_of(descriptor: int, end: int, count: int = TAIL) -> str:
+    """A checksum of the ``count`` bytes just below ``end``: enough to know them again, not to read them."""
+    return hashlib.sha256(os.pread(descriptor, min(count, end), max(end - count, 0))).hexdigest()[:16]
 
 
 def _add(history: History, line: bytes) -> None:

@@ -10,7 +10,7 @@ from fcntl import F_SETLEASE, F_WRLCK, fcntl
 from typing import Any
 
 from . import openness, punching
-from .beneath import ChangedError, Tree, only_grown, unchanged
+from .beneath import ChangedError, Tree, as_planned, only_grown, unchanged
 from .classes import Policy
 from .entries import Entry, Frame, Plan
 from .leaving import CHANGED, GONE, HELD, NOT_FREED, OPEN, UNREADABLE, Left
@@ -156,7 +156,7 @@ class Remover:
                 os.close(descriptor)
 
     def punch(self, entry: Entry, record: Record | None) -> None:
-        """Free a range of a file that stays; with a record, only where the file still has what was archived."""
+        """Free a range of a file that stays, only where it still has what was archived, or without a record what was planned."""
         with self._to_write(entry) as descriptor:
             if descriptor < 0:
                 return
@@ -164,6 +164,9 @@ class Remover:
             if record is not None and not as_archived(descriptor, record):
                 emptied = punching.first_byte(descriptor, entry.end) >= entry.end
                 self.done.left.add(GONE if emptied else CHANGED, entry.path)
+                return
+            if record is None and not as_planned(descriptor, entry):
+                self.done.left.add(CHANGED, entry.path)
                 return
             try:
                 freed = punching.punch(descriptor, entry.start, entry.end)
@@ -180,7 +183,7 @@ class Remover:
             if descriptor < 0:
                 return
             before = os.fstat(descriptor)
-            if record is not None and not as_archived(descriptor, record):
+            if not (as_planned(descriptor, entry) if record is None else as_archived(descriptor, record)):
                 self.done.left.add(CHANGED, entry.path)
                 return
             os.ftruncate(descriptor, 0)

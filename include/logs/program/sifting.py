@@ -11,7 +11,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .classes import NS, Policy
 from .entries import ARCHIVE_DELETE, FRAME, LETTERS, TRUNCATE, Entry, PlanWriter
-from .growing import READ, Growing, Range
+from .growing import READ, SEEN, Growing, Range
+from .history import tail_of
 from .looking import CHANGED, OPEN, Looker
 from .summary import shown
 from .tally import BLOCK, DAY_NS, EXAMPLES, Amount, Tally
@@ -149,7 +150,8 @@ class Sifter:
             if len(self.opened) < MOST_NAMED:
                 self.opened.append((whole, seen.st_dev, seen.st_ino))
             found = Range(look.start, max(seen.st_size - keep, 0))
-            self.part(number, whole, seen, found, whole_file=not keep)
+            opened: Callable[[], int] = lambda: os.open(name, READ, dir_fd=directory)  # noqa: E731
+            self.part(number, whole, seen, found, opened, whole_file=not keep)
         elif seen.st_nlink == 1:
             self.parts.pop(whole, None)
             return True
@@ -171,10 +173,20 @@ class Sifter:
         tally.act(action, 1, seen.st_blocks * BLOCK)
         tally.example(action, below(path, name))
 
-    def part(self, number: int, path: bytes, seen: os.stat_result, found: Range, *, whole_file: bool) -> None:
+    def part(
+        self,
+        number: int,
+        path: bytes,
+        seen: os.stat_result,
+        found: Range,
+        opened: Callable[[], int],
+        *,
+        whole_file: bool,
+    ) -> None:
         """Bytes of a file that stays: they go where that loses nothing, else they are left.
 
         A file with several links may be held, or of another class, by another name: its bytes stay.
+        ``opened`` gives a descriptor of it, which is closed here.
         """
         found_class = self.policy.classes[number]
         loses_nothing = found_class.archive or whole_file
@@ -193,10 +205,30 @@ class Sifter:
             if whole_file:
                 self.leave("open", path, seen)
             return
-        self.parts[path] = Entry(
-            path, seen.st_dev, seen.st_ino, seen.st_size, seen.st_blocks, seen.st_mtime_ns, 1, 1,
-            found_class.name, action, start, end,
-        )  # fmt: skip
+        tail = self._tail(path, seen, end, opened)
+        if tail is not None:
+            self.parts[path] = Entry(
+                path, seen.st_dev, seen.st_ino, seen.st_size, seen.st_blocks, seen.st_mtime_ns, 1, 1,
+                found_class.name, action, start, end, tail,
+            )  # fmt: skip
+
+    def _tail(self, path: bytes, seen: os.stat_result, end: int, opened: Callable[[], int]) -> Optional[str]:
+        """What lies just below the end of a range; None where it cannot be read, or is another file by now."""
+        try:
+            descriptor = opened()
+        except OSError:
+            self.leave("unreadable", path, seen)
+            return None
+        try:
+            now = os.fstat(descriptor)
+            if now.st_ino == seen.st_ino and now.st_size >= seen.st_size:
+                return tail_of(descriptor, end, SEEN)
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+        self.leave("changed", path, seen)
+        return None
 
     def leave(self, why: str, path: bytes, seen: os.stat_result) -> None:
         """A file whose time is over and that stays all the same."""
@@ -253,7 +285,7 @@ class Sifter:
             self.leave("unreadable", whole, seen)
             return
         if found is not None:
-            self.part(number, whole, seen, found, whole_file=False)
+            self.part(number, whole, seen, found, opened, whole_file=False)
 
     def _no_file(self, path: bytes, entry: "os.DirEntry[str]", walk: Walk) -> None:
         where = below(path, os.fsencode(entry.name))

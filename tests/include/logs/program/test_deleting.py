@@ -134,6 +134,52 @@ def test_an_unreadable_file_is_not_archived_and_so_not_deleted(tmp_path: Path) -
     assert volume.live() == ["b.log"]
 
 
+@pytest.mark.parametrize("archive", [False, True])
+@pytest.mark.parametrize("accept_loss", ["", "nobody reads it"])
+def test_a_log_that_was_cut_off_and_grew_again_since_the_plan_keeps_its_lines(
+    volume: Volume, accept_loss: str, archive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.logs.program import planning
+
+    volume.classes = [{**DELETED_ONLY[0], "archive": archive, "accept_loss": accept_loss}]
+    if accept_loss:
+        monkeypatch.setattr(planning, "punchable", lambda _: False)
+    path = volume.write("app.log", b"".join(b"old %09d\n" % number for number in range(20_000)))
+    with path.open("ab"):
+        answer = volume.step("plan")
+        assert list(answer.facts["classes"][0]["actions"]) == [
+            "truncate" if accept_loss else "archive_punch" if archive else "punch"
+        ]
+        os.truncate(path, 0)
+        fresh = b"".join(b"new %09d\n" % number for number in range(25_000))
+        path.write_bytes(fresh)
+        if archive:
+            volume.step("archive")
+            volume.step("verify")
+        answer = volume.step("delete")
+    assert path.read_bytes() == fresh
+    assert archive or answer.facts["left"]["changed"]["examples"] == ["app.log"]
+    assert volume.archives == []
+
+
+@pytest.mark.parametrize("accept_loss", ["", "nobody reads it"])
+def test_a_log_that_got_another_name_since_the_plan_keeps_its_bytes(
+    volume: Volume, accept_loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.logs.program import planning
+
+    volume.classes = [{**DELETED_ONLY[0], "accept_loss": accept_loss}]
+    if accept_loss:
+        monkeypatch.setattr(planning, "punchable", lambda _: False)
+    path = volume.write("app.log", b"x" * 300_000)
+    with path.open("ab"):
+        volume.step("plan")
+        os.link(path, volume.root / "evidence.log")
+        answer = volume.step("delete")
+    assert (volume.root / "evidence.log").read_bytes() == b"x" * 300_000
+    assert answer.facts["left"]["changed"]["examples"] == ["app.log"]
+
+
 APPENDER = """
 import sys, time
 with open(sys.argv[1], "ab", buffering=0) as log:
@@ -175,13 +221,16 @@ def plan_open_file(volume: Volume, path: Path) -> None:
     """Plan to archive and punch what a live log has now, up to its last whole line."""
     from include.logs.program import punching
     from include.logs.program.entries import ARCHIVE_PUNCH, Entry, write_plan
+    from include.logs.program.growing import SEEN
+    from include.logs.program.history import tail_of
 
     found = path.stat()
     with path.open("rb") as file:
         end = punching.line_end(file.fileno(), 0, found.st_size)
+        tail = tail_of(file.fileno(), end, SEEN)
     entry = Entry(
         os.fsencode(path.relative_to(volume.root)), found.st_dev, found.st_ino, found.st_size, found.st_blocks,
-        found.st_mtime_ns, 1, 1, "app", ARCHIVE_PUNCH, 0, end,
+        found.st_mtime_ns, 1, 1, "app", ARCHIVE_PUNCH, 0, end, tail,
     )  # fmt: skip
     run = volume.state / "runs" / volume.run
     run.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ ENTRIES = [
     Entry(b"at the root.log", 7, 1, 10, 8, 5, 1, 1, "app", DELETE, 0, 10),
     Entry(b"a/with \n newline \xff and \t.log", 7, 2, 0, 0, -5, 1, 1, "audit", ARCHIVE_DELETE, 0, 0),
     Entry(b"a/links.log", 7, 3, 10, 8, 5, 3, 2, "app", DELETE, 0, 10),
-    Entry(b"a/b/open.log", 7, 4, 10_000, 24, 5, 1, 1, "app", ARCHIVE_PUNCH, 4096, 8192),
+    Entry(b"a/b/open.log", 7, 4, 10_000, 24, 5, 1, 1, "app", ARCHIVE_PUNCH, 4096, 8192, "d1ce"),
     Entry(b"2026/11/x.tar.gz", 8, 5, 10, 8, 5, 1, 1, "audit", EXPIRE_ARCHIVE, 0, 10),
 ]
 
