@@ -19,7 +19,7 @@ from tools.demo.options import DemoError
 
 OURS_DELETE, FIND, TMPREAPER = "clean-up: plan, delete", "find -delete", "tmpreaper"
 OURS_ZSTD, EQUAL, BARE = (
-    "clean-up: plan, archive, verify, report",
+    "clean-up: archive, verify",
     "tar | zstd -T2; zstd -t; sync",
     "tar | zstd -T2",
 )

@@ -174,7 +174,8 @@ class _ZstdSink:
 
     def __init__(self, descriptor: int, threads: int) -> None:
         self._process = subprocess.Popen(
-            ["zstd", "-q", "-c", f"-{ZSTD_LEVEL}", f"-T{threads}"],
+            # With -T1 it would take some 50 MB for buffers between its threads.
+            ["zstd", "-q", "-c", f"-{ZSTD_LEVEL}", f"-T{threads}" if threads > 1 else "--single-thread"],
             stdin=subprocess.PIPE,
             stdout=descriptor,
             stderr=subprocess.PIPE,
