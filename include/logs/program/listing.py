@@ -23,6 +23,7 @@ WHY = {
     "future": "last changed in the future",
     "links": "symbolic links (never followed)",
     "special": "no regular files",
+    "within_size": "closed, and a part of them is within keep_size",
     "minimum_days": "beyond keep_size, but within the compliance minimum",
     "unreadable": "cannot be read",
 }

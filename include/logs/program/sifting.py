@@ -136,11 +136,18 @@ class Sifter:
                 tally.act(self.policy.whole(number), gone[number], freed[number] * BLOCK)
 
     def closer(
-        self, number: int, path: bytes, name: str, seen: os.stat_result, directory: int, keep: int = 0
+        self,
+        number: int,
+        path: bytes,
+        name: str,
+        seen: os.stat_result,
+        directory: int,
+        keep: int = 0,
+        stays: str = "",
     ) -> bool:
         """Look at a file before saying how it goes. Returns whether it goes as an ordinary, whole file.
 
-        Of an open one the newest ``keep`` bytes stay.
+        Of an open one the newest ``keep`` bytes stay; ``stays`` says why a closed one stays all the same.
         """
         whole = below(path, os.fsencode(name))
         look = self.looker.look(directory, name, seen)
@@ -152,6 +159,8 @@ class Sifter:
             found = Range(look.start, max(seen.st_size - keep, 0))
             opened: Callable[[], int] = lambda: os.open(name, READ, dir_fd=directory)  # noqa: E731
             self.part(number, whole, seen, found, opened, whole_file=not keep)
+        elif stays:
+            self.leave(stays, whole, seen)
         elif seen.st_nlink == 1:
             self.parts.pop(whole, None)
             return True

@@ -2,21 +2,29 @@
 
 The files that age leaves are spooled by the walk; here they are gone through twice, first to see how far the
 size reaches back, then to plan what lies beyond. So a million files need a number each, no more.
+
+The newest bytes of a class may begin within a file. Of an open one what lies before them goes; a closed one stays whole,
+since part of it is within the size, and what cannot be divided goes only when all of it lies beyond.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .classes import Policy
 from .entries import Frame, Plan
+from .looking import CHANGED
 from .sifting import LARGE, Sifter, below
 from .tally import BLOCK
 from .walking import open_directory
 
 _BITS = 40
 """Of a number that has both a moment (above) and blocks (below): it sorts as the moment does."""
+
+
+WITHIN = "within_size"
+"""Why a closed file stays of which a part is beyond the size."""
 
 
 class Cut(NamedTuple):
@@ -86,7 +94,7 @@ class Sizing:
         sifter = self._sifter
         whole: Dict[int, List[bytes]] = {}
         for record in frame.records:
-            kind, _, _, blocks, moment, links, name = record.split(b" ", 6)
+            kind, _, size, blocks, moment, links, name = record.split(b" ", 6)
             number, changed, space = int(kind[1:]), int(moment), int(blocks) * BLOCK
             where = self._cuts.get(number)
             if where is None or changed > where.moment or changed > sifter.policy.latest:
@@ -101,32 +109,41 @@ class Sizing:
             elif sifter.policy.holder(path):
                 sifter.tallies[number].held.add(1, space)
             elif (
-                not sifter.asked and int(blocks) < LARGE and changed < sifter.growing.young and links == b"1"
+                not room
+                and not sifter.asked
+                and int(blocks) < LARGE
+                and changed < sifter.growing.young
+                and links == b"1"
             ):
                 whole.setdefault(number, []).append(record)
                 sifter.aged(number, changed, -space)
             else:
-                self._closer(number, frame.directory, name, room)
-                sifter.aged(number, changed, -space)
-                if path in sifter.parts:
-                    self._room[number] -= room
+                if self._closer(number, frame.directory, name, room, (int(size), changed)):
+                    sifter.aged(number, changed, -space)
+                self._room[number] -= room
         for number, records in whole.items():
             self._plan(number, frame.directory, records)
 
-    def _closer(self, number: int, directory: bytes, name: bytes, room: int) -> None:
-        """A file that may be open: of that one ``room`` bytes stay."""
+    def _closer(self, number: int, directory: bytes, name: bytes, room: int, was: Tuple[int, int]) -> bool:
+        """A file that may be open: of that one ``room`` bytes stay, and what was written since the walk saw it.
+
+        ``was`` is its size and its last change then. Returns whether it goes, or a part of it.
+        """
         try:
             descriptor = open_directory(self._root, directory)
         except OSError:
-            return  # gone since the walk
+            return True  # gone since the walk
         try:
             text = os.fsdecode(name)
             seen = os.stat(text, dir_fd=descriptor, follow_symlinks=False)
             self._sifter.asked -= self._sifter.asked > 0
-            if self._sifter.closer(number, directory, text, seen, descriptor, keep=room):
+            keep = room + max(seen.st_size - was[0], 0)
+            stays = WITHIN if room else CHANGED if (seen.st_size, seen.st_mtime_ns) != was else ""
+            if self._sifter.closer(number, directory, text, seen, descriptor, keep, stays):
                 self._sifter.one(number, directory, name, seen)
+            return not stays or below(directory, name) in self._sifter.parts
         except OSError:
-            return
+            return True
         finally:
             os.close(descriptor)
 

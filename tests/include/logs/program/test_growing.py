@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from include.logs.program import history, punching
+from include.logs.program import history, punching, sifting, sizing
 from include.logs.program.entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE
+from include.logs.program.listing import listing
+from include.logs.program.request import DAY
 from tests.include.logs.program.planned import APP, DELETED, Volume
 
 MIB = 1 << 20
@@ -103,6 +107,52 @@ def test_of_an_open_file_the_newest_bytes_within_the_size_stay(volume: Volume) -
     found = volume.entries()
     assert (found["app.log"].action, found["app.log"].end) == (ARCHIVE_PUNCH, 3 * MIB)
     assert found["app.log.1"].action == ARCHIVE_DELETE
+
+
+@pytest.mark.parametrize("asked", [5000, 0], ids=["looked at", "not looked at"])
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_closed_file_with_a_part_within_the_size_stays_whole(
+    volume: Volume, archive: bool, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sifting, "MOST_ASKED", asked)
+    volume.file("app.log", days=3, content=b"x" * 12288)
+    volume.file("app.log.1", days=4, content=b"x" * 8192)
+    sized = {**APP, "archive": archive, "keep_size": 8192}
+    facts = volume.plan(sized)
+    assert list(volume.actions()) == ["app.log.1"]
+    assert facts["left"]["within_size"]["examples"] == ["app.log"]
+    assert "closed, and a part of them is within keep_size" in listing(facts)
+
+
+def test_of_files_changed_at_one_moment_those_stay_that_have_a_part_within_the_size(volume: Volume) -> None:
+    moment = time.time() - DAY
+    for name in ("a.log", "b.log", "c.log"):
+        path = volume.file(name, content=b"x" * 8192)
+        os.utime(path, (moment, moment))
+    volume.plan({**APP, "keep_size": 12288})
+    assert len(volume.actions()) == 1
+
+
+def test_what_was_written_since_the_walk_is_within_the_size(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old file that is opened again while the plan is made: what comes last is the newest there is."""
+    closed = volume.file("closed.log", days=1, content=b"x" * MIB)
+    opened = volume.file("opened.log", days=1, content=b"y" * MIB)
+    cuts = sizing.cuts
+    files = [opened.open("ab", buffering=0)]
+
+    def written(*given: Any) -> Any:
+        files[0].write(b"newest\n" * 10_000)
+        with closed.open("ab") as file:
+            file.write(b"newest\n")
+        return cuts(*given)
+
+    monkeypatch.setattr(sizing, "cuts", written)
+    facts = volume.plan({**APP, "keep_size": 0})
+    files[0].close()
+    assert {path: entry.end for path, entry in volume.entries().items()} == {"opened.log": MIB}
+    assert facts["left"]["changed"]["examples"] == ["closed.log"]
 
 
 def test_what_was_punched_before_is_not_planned_again(volume: Volume) -> None:
