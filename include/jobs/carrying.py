@@ -202,7 +202,8 @@ class Carrier:
         pod = self._started_pod(load, name, began)
         told, breaks, heard = 0, 0, time.monotonic()
         longest = load.silence or load.seconds
-        while pod is not None and breaks < BREAKS:
+        deadline = began + load.seconds + ENDS_WITHIN
+        while pod is not None and breaks < BREAKS and time.monotonic() < deadline:
             before = told
             try:
                 stream = self.cluster.follow_log(self.namespace, pod, load.container, timeout=longest)
@@ -218,10 +219,15 @@ class Carrier:
                     return
                 silent = time.monotonic() - heard
                 if on_silence is not None and load.silence and silent >= load.silence:
+                    # The log of a lost node says nothing for ever; the Job may have ended, or been suspended, meanwhile.
+                    if self._is_over(load, name):
+                        return
                     on_silence(silent)
-                    continue
-                self.say(f"{load.label}: the log stream broke off ({error.message}); reading on")
-                breaks = 1 if told > before else breaks + 1
+                    if self._is_over(load, name):
+                        return
+                else:
+                    self.say(f"{load.label}: the log stream broke off ({error.message}); reading on")
+                    breaks = 1 if told > before else breaks + 1
                 time.sleep(1)
 
     def _started_pod(self, load: Load, name: str, began: float) -> str | None:
@@ -271,6 +277,9 @@ class Carrier:
                 raise JobError(failure(load, name, ended, state.reason, log), exit_code(pods), log)
             time.sleep(POLL_SECONDS)
         raise JobError(f"{load.subject}: Job {name} has not ended", phase="late")
+
+    def _is_over(self, load: Load, name: str) -> bool:
+        return job_state(self._read(load, name)).phase != "running"
 
     def _read(self, load: Load, name: str) -> dict[str, Any]:
         job = self.cluster.get("Job", self.namespace, name)

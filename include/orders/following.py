@@ -16,7 +16,7 @@ from include.orders.config import Orders
 from include.orders.facts import BatchEnd, Judgement, Kept
 from include.orders.judging import Judge, Stop
 from include.orders.ran import NOTE_ENDED, Ended, Json, ended_of, notes_of, started_at
-from include.release.batches import SPARE_SECONDS, held_by
+from include.release.batches import SPARE_SECONDS, held_by, is_at_work
 from include.release.kube import Cluster, KubeError
 from include.release.texts import noted_time
 
@@ -150,7 +150,7 @@ class Follower:
         """Until the orders in work are finished and their pod is gone, or its time for that is over."""
         grace = load.manifest["spec"]["template"]["spec"].get("terminationGracePeriodSeconds") or 30
         deadline = time.monotonic() + grace + SPARE_SECONDS
-        while self.cluster.list("Pod", self.namespace, labels=f"job-name={name}"):
+        while any(map(is_at_work, self.cluster.list("Pod", self.namespace, labels=f"job-name={name}"))):
             if time.monotonic() > deadline:
                 self.say(
                     f"The pod of Job {name} does not end: its node may be lost. Its claims end by themselves"

@@ -1,6 +1,7 @@
 """What a batch's log means, while it is written: bad orders, or a processor that fails at everything.
 
-- systemic: one code on at least N different orders, and none was processed between. The batch is stopped early.
+- systemic: one code on at least N different orders, and none was processed between, nor is one still in work that was
+  before the first of them. The batch is stopped early.
 - poison: single orders fail and others go on. The processor sets them aside after their tries.
 - stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
 - undecided: the log ends after errors of fewer than N orders: the next orders decide.
@@ -10,6 +11,9 @@ The memory is bounded, whatever the log does: N orders for each of a few codes, 
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from include.orders.attributing import MOST_ORDERS, Attribution
@@ -17,6 +21,7 @@ from include.orders.codes import OrderErrors
 from include.orders.config import Errors
 from include.orders.facts import ErrorSeen, Judgement, LogLine, Verdict
 from include.orders.reading import NO_CODE, Event, Excerpt, read_line
+from include.orders.witnesses import Witnesses
 from include.release.texts import plural
 from include.restarts.redact import redact
 
@@ -26,6 +31,7 @@ MOST_EXCERPTS = 3
 """Codes whose surrounding lines are kept: a judgement is kept on the batch's Job, where 256 KiB is the limit."""
 MOST_TRIES = 1000
 FAULT = "\0fault"
+_KILLED = re.compile(r"worker (?P<process>\S+) was killed")
 
 
 @dataclass(frozen=True)
@@ -58,13 +64,21 @@ class Judge:
         errors: when a batch is stopped.
         known: what codes mean.
         at_a_time: orders in work at once: so many errors of one order may be those of others beside it.
+        clock: seconds, for how long an order in work is waited for.
     """
 
-    def __init__(self, errors: Errors, known: OrderErrors, at_a_time: int) -> None:
+    def __init__(
+        self,
+        errors: Errors,
+        known: OrderErrors,
+        at_a_time: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._errors = errors
         self._known = known
         self._too_often = errors.tries * max(1, at_a_time)
         self._attribution = Attribution()
+        self._witnesses = Witnesses(clock)
         self._codes: dict[str, _Code] = {}
         self._tries: dict[int, int] = {}
         self._excerpt = Excerpt(errors.excerpt_lines)
@@ -127,11 +141,13 @@ class Judge:
         if event.kind in ("start", "begin"):
             if event.kind == "start":
                 self._attribution.restart()
+                self._witnesses.restart()
             self._complete = False
         elif event.kind == "processing" and event.order is not None:
             self._started += 1
             self._complete = False
             self._attribution.took(event.order, event.worker)
+            self._witnesses.took(event.worker)
         elif event.kind == "processed":
             self._success(event)
         elif event.kind == "error":
@@ -145,15 +161,23 @@ class Judge:
             )
         elif event.kind == "complete":
             self._complete = True
-        elif event.kind == "own" and self._known.of_fault(event.said) is not self._known.unknown:
+        elif event.kind == "own":
+            return self._own(event.said)
+        return ""
+
+    def _own(self, said: str) -> str:
+        if killed := _KILLED.match(said):
+            self._witnesses.killed(killed["process"])
+        elif self._known.of_fault(said) is not self._known.unknown:
             # The first one is the cause; what follows are its consequences.
-            self._fault = self._fault or redact(event.said)
+            self._fault = self._fault or redact(said)
             return FAULT
         return ""
 
     def _success(self, event: Event) -> None:
         self._processed += 1
         ended = self._attribution.ended(event.worker)
+        self._witnesses.ended(event.worker)
         if ended.order is not None and ended.sure:
             self._tries.pop(ended.order, None)
         for each in self._codes.values():
@@ -166,6 +190,7 @@ class Judge:
         seen.times += 1
         self._last_error = code
         ended = self._attribution.ended(event.worker)
+        self._witnesses.ended(event.worker)
         if self._named_orders:
             return code
         self._sure = self._sure and ended.sure
@@ -193,6 +218,8 @@ class Judge:
             seen.orders[order] = None
         elif order not in seen.orders:
             seen.more = True
+        if not seen.streak:
+            self._witnesses.row_begins(code)
         if len(seen.streak) < self._errors.systemic_orders:
             seen.streak[order] = None
         self._count_try(order)
@@ -208,7 +235,7 @@ class Judge:
         self._tries[order] = self._tries.get(order, 0) + 1
 
     def _reason(self, code: str, seen: _Code, order: int) -> Stop | None:
-        if len(seen.streak) >= self._errors.systemic_orders:
+        if len(seen.streak) >= self._errors.systemic_orders and not self._witnesses.awaited(code):
             orders = ", ".join(str(each) for each in seen.streak)
             text = (
                 f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "

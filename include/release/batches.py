@@ -156,7 +156,7 @@ def _hold(cluster: Cluster, namespace: str, name: str, run: str) -> bool:
 
 def _wait_for_pods(cluster: Cluster, namespace: str, labels: str, say: Say) -> None:
     deadline: float | None = None
-    while pods := [each for each in cluster.list("Pod", namespace, labels=labels) if _works(each)]:
+    while pods := [each for each in cluster.list("Pod", namespace, labels=labels) if is_at_work(each)]:
         names = sorted(str(each["metadata"]["name"]) for each in pods)
         if deadline is None:
             grace = max(each["spec"].get("terminationGracePeriodSeconds") or 0 for each in pods)
@@ -171,7 +171,8 @@ def _wait_for_pods(cluster: Cluster, namespace: str, labels: str, say: Say) -> N
         time.sleep(POLL_SECONDS)
 
 
-def _works(pod: Json) -> bool:
+def is_at_work(pod: Json) -> bool:
+    """Whether a pod has not ended; one that has may stay with its Job."""
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 

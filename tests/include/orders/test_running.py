@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -314,6 +315,16 @@ def test_a_batch_that_logs_nothing_hangs_and_is_stopped(course, monkeypatch):
     (ran,) = course.run(orders=Orders.model_copy(found, update={"errors": errors}))
     assert (ran.ended.end.end, ran.ended.judgement.verdict) == ("stopped", "broken")
     assert "the batch hangs" in ran.decision.text
+
+
+def test_a_batch_that_stopped_itself_is_not_waited_for(course):
+    stopped = "order processor: stopped: error #31 on 10 different orders and none processed since 2026-11-20"
+    course.deploy(HEAD + f"say('Processing Order 1', '2026-11-20T10:00:00.000Z {stopped}'); sys.exit(4)")
+    began = time.monotonic()
+    (ran,) = course.run()
+    assert ran.decision.next == "hand_over"
+    assert time.monotonic() - began < 30
+    assert not any("its node may be lost" in each for each in course.said)
 
 
 def test_a_batch_that_dies_is_restarted_and_picks_up(course):
