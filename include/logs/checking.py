@@ -68,6 +68,7 @@ def retention_problems(value: LogRetention, document: Document, around: Surround
         problems += class_problems(volume, keys, say)
     problems += _names(value.volumes, say)
     problems += _same_place(value.volumes, around, say)
+    problems += _archives_in_logs(value.volumes, around, say)
     for index, hold in enumerate(value.holds):
         problems += _hold(hold, ("holds", index), value, say)
     return problems
@@ -245,6 +246,28 @@ def _overlap(volume: Volume, other: Volume, around: Surroundings) -> bool:
     if volume.on_worker:
         return _within(volume.path, other.path) or _within(other.path, volume.path)
     return volume.claim == other.claim and _cluster(volume, around) == _cluster(other, around)
+
+
+def _archives_in_logs(volumes: Sequence[Volume], around: Surroundings, say: Finder) -> Iterator[Problem]:
+    """The classes of one volume would match the archives of another that lie in it."""
+    for index, volume in enumerate(volumes):
+        target = volume.archive_to
+        for other in volumes:
+            if target is None or other is volume or volume.on_worker != other.on_worker:
+                continue
+            if target.path and _within(target.path, other.path):
+                key, found = "path", f"{target.path}, in {other.path}"
+            elif (
+                target.claim
+                and target.claim == other.claim
+                and _cluster(volume, around) == _cluster(other, around)
+            ):
+                key, found = "claim", target.claim
+            else:
+                continue
+            expected = "a place without logs: the classes of that volume would match the archives"
+            at = ("volumes", index, "archive_to", key)
+            yield say(at, f"{found}, the logs of {other.name}", expected, "name another")
 
 
 def _cluster(volume: Volume, around: Surroundings) -> tuple[str, str]:

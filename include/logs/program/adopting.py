@@ -96,6 +96,7 @@ def adopt(request: Request, plan: Plan) -> Adopted:
         finally:
             os.close(descriptor)
         os.replace(path + ".partial", path)
+    _bind(request, set(names))
     notes.note_adopted(layout, names)
     return Adopted.read(path) if names else Adopted()
 
@@ -114,6 +115,14 @@ def _places(request: Request) -> Iterator[Place]:
                 yield place
 
 
+def _bind(request: Request, names: set[str]) -> None:
+    """Let the runs that wrote these archives, when they are cleared again, neither write nor remove them any more."""
+    for slug in known(request.layout):
+        run = replace(request.layout, slug=slug)
+        if any(place.name in names for place in notes.archives(run)):
+            notes.note_deleting(run)
+
+
 def _collect(request: Request, plan: Plan, places: list[Place], writer: ManifestWriter) -> list[str]:
     """List what this plan has too. Returns the archives that have it."""
     wanted, ranges, expired = _planned(plan)
@@ -124,13 +133,14 @@ def _collect(request: Request, plan: Plan, places: list[Place], writer: Manifest
             continue
         count = writer.entries
         with contextlib.suppress(StepError):  # a manifest that cannot be read is as good as none
-            for record in Manifest(place.manifest):
+            manifest = Manifest(place.manifest)
+            for record in manifest:
                 if record.action == ARCHIVE_DELETE:
-                    number = wanted.find(_digest(record))
+                    number = wanted.find(_digest(record, manifest.class_name))
                     if number >= 0 and not taken[number]:
                         taken[number] = True
                         writer.add(record)
-                elif record.action == ARCHIVE_PUNCH and _goes_on(tree, record, ranges):
+                elif record.action == ARCHIVE_PUNCH and _goes_on(tree, record, ranges, manifest.class_name):
                     writer.add(record)
         if writer.entries > count:
             names.append(place.name)
@@ -142,7 +152,7 @@ def _planned(plan: Plan) -> tuple[Digests, dict[tuple[bytes, int], Entry], set[s
     files, ranges, expired = [], {}, set()
     for entry in plan:
         if entry.action == ARCHIVE_DELETE:
-            files.append(_digest(entry))
+            files.append(_digest(entry, entry.class_name))
         elif entry.action == ARCHIVE_PUNCH:
             ranges[entry.path, entry.ino] = entry
         elif entry.action == EXPIRE_ARCHIVE:
@@ -150,10 +160,12 @@ def _planned(plan: Plan) -> tuple[Digests, dict[tuple[bytes, int], Entry], set[s
     return Digests(files), ranges, expired
 
 
-def _goes_on(tree: Tree, record: Record, ranges: dict[tuple[bytes, int], Entry]) -> bool:
+def _goes_on(tree: Tree, record: Record, ranges: dict[tuple[bytes, int], Entry], class_name: str) -> bool:
     """Whether the archived range begins where the planned one does, and the file still has it."""
     entry = ranges.get((record.path, record.ino))
     if entry is None or record.start != entry.start or record.end > entry.end:
+        return False
+    if entry.class_name != class_name:
         return False
     try:
         descriptor = tree.open(tree.directory(entry.directory), entry.name)
@@ -168,6 +180,9 @@ def _goes_on(tree: Tree, record: Record, ranges: dict[tuple[bytes, int], Entry])
     return same
 
 
-def _digest(file: Entry | Record) -> bytes:
-    text = b"%b\0%d %d %d %d" % (file.path, file.ino, file.size, file.mtime_ns, file.start)
+def _digest(file: Entry | Record, class_name: str = "") -> bytes:
+    """Of a file as it was; with its class, since another class keeps its archives for another time."""
+    text = b"%b\0%b\0%d %d %d %d" % (
+        file.path, class_name.encode(), file.ino, file.size, file.mtime_ns, file.start,
+    )  # fmt: skip
     return hashlib.blake2b(text, digest_size=_SIZE).digest()

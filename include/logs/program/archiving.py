@@ -19,7 +19,7 @@ from .leaving import Left
 from .problems import NO_SPACE, StepError
 from .request import Request
 from .summary import say, sized
-from .sweeping import MARK, prefix, sweep
+from .sweeping import MARK, own_tag, prefix, sweep
 from .workers import count, share
 
 CHUNK = 20_000
@@ -30,7 +30,10 @@ LINKS = "links"
 def run(request: Request) -> dict[str, Any]:
     """Archive. Returns the facts of the answer. Raises StepError."""
     if notes.deleting(request.layout):
-        raise StepError("This run has begun to delete what it archived: its archives stay as they are.")
+        raise StepError(
+            "What this run has archived is being deleted, by itself or by the run after it: its archives stay as they "
+            "are.\nTrigger a new run for what is left."
+        )
     begun = time.monotonic()
     archiving = Archiving(request, Plan(request.layout.plan))
     try:
@@ -51,6 +54,7 @@ class Archiving:
         self._codec = codecs.choose(request.compression)
         self._month = time.strftime("%Y/%m", time.gmtime(os.stat(plan.path).st_mtime))
         self._adopted = Adopted()
+        self._prefix = prefix(request.volume, own_tag(request.layout, request.volume))
         self.chunks = chunks_of(plan.totals()[1])
 
     def all_chunks(self) -> dict[str, Any]:
@@ -112,7 +116,7 @@ class Archiving:
         return self._note(LINKS, facts)
 
     def _begin(self, name: str) -> Chunk:
-        place = f"{self._month}/{prefix(self._request.volume, self._request.slug)}{{}}{MARK}{name}"
+        place = f"{self._month}/{self._prefix}{{}}{MARK}{name}"
         suffix = codecs.SUFFIXES[self._codec]
         return Chunk(self._request, self._plan, place, self._codec, suffix, self._adopted)
 

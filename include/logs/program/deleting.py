@@ -70,6 +70,12 @@ class Deletion:
         """Raises StepError unless everything that is to be archived first was archived and verified."""
         answered = kept(self._request.layout.answer("verify")) is not None
         unverified = [place.name for place in self._sources if notes.verified(place) is None]
+        gone = [place.name for place in self._sources if not os.path.exists(place.archive)]
+        if gone:
+            raise StepError(
+                "Archives of this run are not there any more. Nothing was deleted.\nTrigger a new run: it archives again.",
+                facts={"gone": gone[:10]},
+            )
         if unverified or (not answered and self._needs_archives()):
             raise StepError(
                 "The archives of this run are not verified. Nothing was deleted.\n"

@@ -37,6 +37,8 @@ class Expiring:
                     str(manifest.header["created"]).replace("Z", "+00:00")
                 ).timestamp()
                 name = manifest.archive
+                if manifest.header["volume"] != self._request.volume:
+                    continue  # another volume's, in the same directory: its own run knows its holds
             except (StepError, KeyError, ValueError) as error:
                 self._leave(path, f"its manifest cannot be read: {error}")
                 continue

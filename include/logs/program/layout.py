@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from .problems import StepError
 
 STATE = ".log-cleanup"
+_GONE = ".gone-"
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,17 @@ class Layout:
         found = []
         with os.scandir(self.runs) as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False) and entry.name != self.slug:
+                if entry.is_dir(follow_symlinks=False) and entry.name.startswith(_GONE):
+                    _remove(entry.path)  # what an earlier removal has left
+                elif entry.is_dir(follow_symlinks=False) and entry.name != self.slug:
                     found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
         old = [path for _, path in sorted(found, reverse=True)[max(keep - 1, 0) :]]
         for path in old:
-            _remove(path)
+            # At once: a run with a part of its notes would say that nobody counts on its archives.
+            gone = os.path.join(self.runs, _GONE + os.path.basename(path))
+            with suppress(OSError):
+                os.rename(path, gone)
+                _remove(gone)
         return len(old)
 
 

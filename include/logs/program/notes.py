@@ -1,8 +1,9 @@
 """Notes of what a step has done already, in the run's directory: whole whenever they are there.
 
+tag.json                  what this run's archives are called; made before the first of them
 archived/<chunk>.json     a chunk of the plan whose archives have their names
 verified/<archive>.json   an archive that was read back and holds what it should
-deleting                  this run has begun to delete: from then on its archives may be all there is
+deleting                  this run has begun to delete, or another counts on its archives: from then on they may be all there is
 
 A rerun does what has no note.
 """
@@ -18,7 +19,7 @@ from .entries import sync_directory
 from .layout import Layout
 from .manifests import Place
 
-ARCHIVED, VERIFIED, DELETING, ADOPTED = "archived", "verified", "deleting", "adopted.json"
+ARCHIVED, VERIFIED, DELETING, ADOPTED, TAG = "archived", "verified", "deleting", "adopted.json", "tag.json"
 
 
 def write(path: str, facts: dict[str, Any]) -> None:
@@ -47,6 +48,17 @@ def directory(layout: Layout, kind: str) -> str:
     path = os.path.join(layout.run, kind)
     os.makedirs(path, mode=0o750, exist_ok=True)
     return path
+
+
+def note_tag(layout: Layout, tag: str) -> None:
+    """This run's archives are called so."""
+    write(os.path.join(layout.run, TAG), {"tag": tag})
+
+
+def tag(layout: Layout) -> str | None:
+    """What a run's archives are called; None when it has written none, or nobody knows any more."""
+    found = read(os.path.join(layout.run, TAG))
+    return None if found is None else str(found["tag"])
 
 
 def note_chunk(layout: Layout, chunk: str, facts: dict[str, Any]) -> None:

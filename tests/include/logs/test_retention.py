@@ -245,6 +245,17 @@ def test_archives_on_the_worker_lie_outside_the_logs(rewrite):
     assert problem.expected == "a directory outside /var/log/web, where classes would match archives"
 
 
+def test_archives_do_not_lie_in_the_logs_of_another_volume(rewrite):
+    sources = rewrite()
+    path = sources.config / "log_retention.yaml"
+    inside = "    archive_to: {path: /var/log/web/old}\n    classes"
+    other = SECOND.replace("web-logs", "more").replace("/var/log/web", "/var/log/more")
+    path.write_text(path.read_text() + SECOND + other.replace("    classes", inside))
+    (problem,) = problems(sources)
+    assert problem.field == "volumes[2].archive_to.path"
+    assert problem.found == "/var/log/web/old, in /var/log/web, the logs of web-logs"
+
+
 def test_one_wrong_volume_does_not_stop_the_others(rewrite):
     sources = rewrite(("claim: course4-logs", "claims: course4-logs"), ("volumes:\n", "volumes:" + SECOND))
     placed, wrong = placed_volumes(sources)

@@ -34,7 +34,7 @@ def _archived(
     created = (now - timedelta(days=days)).isoformat(timespec="seconds")
     descriptor = os.open(place.manifest, os.O_WRONLY | os.O_CREAT, 0o640)
     writer = ManifestWriter(
-        descriptor, {"archive": place.name, "class": "app", "run": "r0", "created": created}
+        descriptor, {"archive": place.name, "class": "app", "volume": "logs", "run": "r0", "created": created}
     )
     mtime = int((now.timestamp() - (written or days + 7) * DAY) * 10**9)
     for path in paths or (b"a.log",):
