@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from .holder import working
+from .holder import read_holder, working
 from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, NO_SPACE, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
@@ -83,7 +83,13 @@ def step(command: str, request: Request) -> Dict[str, Any]:
     layout = request.layout
     layout.prepare()
     answer = kept(layout.answer(command))
-    if answer is not None and command not in UNLOCKED:
+    if answer is not None and answer.get("volume", request.volume) != request.volume:
+        raise StepError(
+            f"{request.root} is the root of volume {answer['volume']} too, which this run cleans up already.\n"
+            "Put the classes of both together in one volume.",
+            BAD_REQUEST,
+        )
+    if answer is not None and command not in UNLOCKED and not _more_to_report(command, request):
         say(f"This run has done `{command}` before; the answer of then:")
         return {**answer, "done_before": True}
     run = importlib.import_module("." + COMMANDS[command], __package__).run
@@ -97,6 +103,12 @@ def step(command: str, request: Request) -> Dict[str, Any]:
             raise
         raise full(command, request, error) from error
     return dict(facts)
+
+
+def _more_to_report(command: str, request: Request) -> bool:
+    """Whether a run that has reported has taken the volume again, for a step that was cleared."""
+    holder = read_holder(request.layout) if command == "report" else None
+    return holder is not None and holder.get("run") == request.run
 
 
 def full(command: str, request: Request, error: OSError) -> StepError:

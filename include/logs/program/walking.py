@@ -13,6 +13,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from .layout import STATE, Layout, require_directory
 from .problems import StepError
+from .summary import say, shown
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NOT_OURS = frozenset([STATE.encode(), b"lost+found"])
@@ -62,8 +63,13 @@ class Walk:
 
     def later(self, path: bytes) -> None:
         """Look into this directory too."""
-        if path not in NOT_OURS and path != self._apart:
-            self._left.append(path)
+        if path in NOT_OURS or path == self._apart:
+            return
+        if path.endswith(b"/" + STATE.encode()):
+            above = shown(os.path.dirname(path))
+            say(f"Not looked into: {shown(path)} belongs to another clean-up. Is {above} a volume too?")
+            return
+        self._left.append(path)
 
     def __iter__(self) -> Iterator[Tuple[bytes, int]]:
         """Each directory: its path below the root and a descriptor, which is closed afterwards."""

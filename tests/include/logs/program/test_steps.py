@@ -17,7 +17,7 @@ import pytest
 from include.logs.program import __main__ as program
 from include.logs.program import holder
 from include.logs.program.entries import PlanWriter
-from include.logs.program.problems import NO_SPACE, StepError
+from include.logs.program.problems import BAD_REQUEST, NO_SPACE, StepError
 from tests.include.logs.program.planned import APP, Volume
 
 ORDINARY = [] if os.geteuid() else ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
@@ -125,6 +125,29 @@ def test_a_volume_with_no_room_for_a_plan_says_so(volume: Volume, monkeypatch: p
     ) as ended:
         program.step("plan", volume.request())
     assert (ended.value.code, ended.value.facts) == (NO_SPACE, {"alert": "volume_full"})
+
+
+def test_two_volumes_of_one_directory_are_told_in_one_run_too(volume: Volume) -> None:
+    program.step("plan", volume.request())
+    with pytest.raises(StepError, match="is the root of volume logs too") as refused:
+        program.step("plan", volume.request(volume="other"))
+    assert refused.value.code == BAD_REQUEST
+
+
+def test_a_step_that_is_cleared_after_the_report_is_reported_and_gives_the_volume_back(
+    volume: Volume,
+) -> None:
+    request = volume.request()
+    for command in ("measure", "plan"):
+        program.step(command, request)
+    first = program.step("report", request)
+    assert "delete" in first["missing_steps"]
+    assert program.step("report", request)["done_before"]
+    for command in ("archive", "verify", "delete", "space"):
+        program.step(command, request)
+    assert holder.read_holder(request.layout) is not None
+    assert program.step("report", request)["missing_steps"] == []
+    assert holder.read_holder(request.layout) is None
 
 
 def test_a_dry_run_reports_what_a_real_run_would_do(volume: Volume) -> None:

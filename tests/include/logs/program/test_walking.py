@@ -20,6 +20,21 @@ def test_a_file_system_that_is_mounted_within_is_not_entered() -> None:
     assert walk.other_file_systems == [b"proc"]
 
 
+def test_what_another_clean_up_keeps_within_is_not_entered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = open_root(str(tmp_path))
+    try:
+        walk = Walk(Layout(str(tmp_path), "run"), root)
+        walk.later(b"sub/.log-cleanup")
+        walk.later(b".log-cleanup")
+        assert [path for path, _ in walk] == [b""]
+    finally:
+        os.close(root)
+    said = capsys.readouterr().out
+    assert said == "Not looked into: sub/.log-cleanup belongs to another clean-up. Is sub a volume too?\n"
+
+
 def test_no_part_of_a_path_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "link").symlink_to("a")
