@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from include.jobs.load import Load
 from include.logs.beside import beside_user
 from include.logs.job_manifest import command_line, step_load, subject_of, what_now
 from include.logs.loading import PlacedVolume
+from include.logs.program.workers import PDEATHSIG
 from include.logs.program_map import FOLDER, PACKAGE, program_map, provide, prune, request_map
 from include.logs.refusing import refusal
 from include.logs.requesting import Asker, request_text
@@ -94,7 +96,7 @@ def carry_step(
 
 
 def run_here(placed: PlacedVolume, command: Command, request: dict[str, Any], say: Say) -> Answer:
-    """Run a step on this worker, as a process of its own that ends with this one's time limit.
+    """Run a step on this worker, as processes of its own that end with its time limit, and with this one.
 
     Raises:
         StepError: it did not do its work.
@@ -105,7 +107,7 @@ def run_here(placed: PlacedVolume, command: Command, request: dict[str, Any], sa
     target = volume.archive_to.path if volume.archive_to and volume.archive_to.path else ""
     words = command_line(command, volume.path, target, "/dev/stdin")
     say(f"{volume.name}: {command}. On this worker: {' '.join(words)}")
-    boot = [sys.executable, "-I", "-B", "-u", "-c", _BOOT.format(package=PACKAGE, folder=str(FOLDER))]
+    boot = [sys.executable, "-I", "-B", "-u", "-c", _boot()]
     limit = volume.timeout_minutes * SECONDS_OF_A_MINUTE
     lines, code = _run([*boot, *words[3:]], request_text(request), limit, say)
     seconds = time.monotonic() - began
@@ -162,12 +164,22 @@ def _progress(line: str, say: Say) -> None:
 
 
 _BOOT = """
-import runpy, sys, types
+import ctypes, os, runpy, signal, sys, types
+ctypes.CDLL(None).prctl({pdeathsig}, signal.SIGKILL)
+if os.getppid() != {parent}:
+    sys.exit("whoever asked for this is gone")
 sys.modules[{package!r}] = types.ModuleType({package!r})
 sys.modules[{package!r}].__path__ = [{folder!r}]
 runpy.run_module({package!r} + ".__main__", run_name="__main__", alter_sys=True)
 """
-"""Runs the program under the name that it has in a Job, and with nothing else of this project to be imported."""
+"""Runs the program under the name that it has in a Job, and with nothing else of this project to be imported.
+
+It dies with the task that started it, however that ends: a retry must not meet it.
+"""
+
+
+def _boot() -> str:
+    return _BOOT.format(package=PACKAGE, folder=str(FOLDER), pdeathsig=PDEATHSIG, parent=os.getpid())
 
 
 def _run(words: list[str], given: str, seconds: float, say: Say) -> tuple[list[str], int | None]:
@@ -179,13 +191,14 @@ def _run(words: list[str], given: str, seconds: float, say: Say) -> tuple[list[s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={"PATH": _path()},
+        start_new_session=True,
     )
     late = threading.Event()
 
     def end() -> None:
         # The volume's lock dies with the process, and a retry goes on where it was.
         late.set()
-        process.kill()
+        _kill(process)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -203,12 +216,19 @@ def _run(words: list[str], given: str, seconds: float, say: Say) -> tuple[list[s
                     kept.append(line)
                     _progress(line, say)
         except BaseException:
-            process.kill()
+            _kill(process)
             raise
         finally:
             timer.cancel()
     kept.extend(splitter.end())
     return list(kept), None if late.is_set() else process.returncode
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process together with those it has started, also where it has ended and they have not."""
+    if process.returncode is None:  # not waited for yet: the number is still its own
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _path() -> str:

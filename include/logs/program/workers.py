@@ -7,6 +7,7 @@ of them has ended.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -22,6 +23,7 @@ from .problems import FAILED, StepError
 
 Work = Callable[[int], dict[str, Any]]
 _NUMBER = struct.Struct("<i")
+PDEATHSIG = 1  # prctl(2), PR_SET_PDEATHSIG
 _MOST_TASKS = 8192  # their numbers fit into a pipe
 
 
@@ -100,6 +102,7 @@ def _fork(queue: int, work: Work) -> tuple[int, int]:
     code = 1
     try:
         os.close(answers)
+        _end_with_parent()
         gc.disable()  # there are no cycles to find among a million records
         while os.getppid() == parent:
             number = os.read(queue, _NUMBER.size)
@@ -122,6 +125,12 @@ def _fork(queue: int, work: Work) -> tuple[int, int]:
             sys.stdout.flush()
         os._exit(code)
     raise AssertionError  # the line above ends the process
+
+
+def _end_with_parent() -> None:
+    """Be killed when the parent ends, in the midst of a large file too: no step goes on that nobody waits for."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
 
 
 def _tell(say: int, answer: dict[str, Any]) -> None:

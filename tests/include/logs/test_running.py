@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,8 +53,6 @@ def steps(request: pytest.FixtureRequest) -> Callable[..., Any]:
     else:
         placed, cluster = request.getfixturevalue("on_worker"), None
         root = placed.volume.path
-    from pathlib import Path
-
     from include.logs.requesting import Asker
 
     fill(Path(root), **FILES)
@@ -216,6 +218,80 @@ def test_a_step_on_the_worker_that_takes_too_long_is_ended(on_worker, monkeypatc
         run_here(on_worker, "plan", {}, said.append)
     assert raised.value.exit_code is None
     assert said[-1] == "    working"
+
+
+SHARING = """
+import os, time
+from .workers import share
+
+def work(number):
+    os.write(1, b"%d\\n" % os.getpid())
+    time.sleep(60)
+    return {}
+
+os.write(1, b"%d\\n" % os.getpid())
+list(share(2, work, 2))
+"""
+"""A step whose two workers are in the midst of a large file."""
+
+
+@pytest.fixture
+def sharing(tmp_path, monkeypatch):
+    from include.logs import running
+    from include.logs.program_map import FOLDER
+
+    (tmp_path / "__main__.py").write_text(SHARING)
+    for name in ("workers.py", "problems.py"):
+        (tmp_path / name).symlink_to(FOLDER / name)
+    monkeypatch.setattr(running, "FOLDER", tmp_path)
+
+
+def ends(pids: list[int], seconds: float = 5) -> bool:
+    """Whether these processes end in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(Path(f"/proc/{pid}/cmdline").exists() and running_still(pid) for pid in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def running_still(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_the_time_limit_ends_the_workers_of_a_step_too(on_worker, monkeypatch, sharing):
+    from include.logs import running
+
+    monkeypatch.setattr(running, "SECONDS_OF_A_MINUTE", 1.5 / 60)
+    said: list[str] = []
+    began = time.monotonic()
+    with pytest.raises(StepError, match="ended after 60 minutes, its time limit"):
+        run_here(on_worker, "archive", {}, said.append)
+    assert time.monotonic() - began < 10
+    pids = [int(line) for line in said[1:]]
+    assert len(pids) == 3
+    assert ends(pids)
+
+
+def test_no_process_of_a_step_outlives_its_task(on_worker, sharing):
+    reading, writing = os.pipe()
+    task = os.fork()
+    if not task:
+        try:
+            run_here(on_worker, "archive", {}, lambda line: os.write(writing, f"{line}\n".encode()) and None)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        lines.readline()
+        pids = [int(lines.readline()) for _ in range(3)]
+        os.kill(task, signal.SIGKILL)
+        os.waitpid(task, 0)
+    assert ends(pids)
 
 
 def test_a_step_that_is_out_of_time_is_told_which_setting_it_is(claimed):
