@@ -100,8 +100,9 @@ class Plan:
         self.archive_dev = int(self.header.get("archive_dev", self.dev))
 
     def frames(self, part: int = 0, parts: int = 1) -> Iterator[Frame]:
-        """The frames; with ``parts`` readers, those whose number modulo ``parts`` is ``part``."""
+        """The frames; with ``parts`` readers, those of one stretch of the plan: files far apart, few locks in common."""
         number = entries = 0
+        total = self.totals()[0] if parts > 1 else 1
         with open(self.path, "rb") as file:
             file.seek(self._first)
             while True:
@@ -113,7 +114,7 @@ class Plan:
                 if len(fields) != 4 or fields[0] != b"@":
                     raise StepError(f"{self.path}: frame {number} of the plan cannot be read; plan again")
                 length = int(fields[2]) + int(fields[3]) + 1
-                if number % parts == part:
+                if number * parts // max(total, 1) == part or parts == 1:
                     body = file.read(length)
                     if len(body) != length:
                         raise StepError(f"{self.path}: the plan ends within frame {number}; plan again")
