@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from include.logs.retention import LogRetention
+from pydantic import ConfigDict, ValidationError
+
+from include.logs.loading import FILE
+from include.logs.retention import LogRetention, Volume
 from include.overdue.judging import Duty
 from include.overdue.ticks import Daily
+from include.release.loading import Sources
+from include.release.problems import RejectedError
+from include.release.yamlfile import parse, read_text
 
 DAG_ID = "log_cleanup"
 WHERE = "include/config/log_retention.yaml"
 _CLOCK = "%H:%M"
+_SAID = ("time_zone", "start", "finish_by", "tell")
 
 
 def cleanup_duty(retention: LogRetention) -> Duty:
@@ -19,6 +30,42 @@ def cleanup_duty(retention: LogRetention) -> Duty:
     span = end - start if end > start else end - start + timedelta(days=1)
     title = "the clean-up of the logs"
     return Duty(DAG_ID, title, cleanup_ticks(retention), span, retention.tell, WHERE)
+
+
+class _Times(LogRetention):
+    """What a file that is not right says all the same of when, and whom to tell."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    volumes: list[Volume] = []
+
+
+def duty_of_a_wrong_file(sources: Sources) -> Duty:
+    """The daily clean-up that nothing starts, since its file is not right: for whoever has to know of that.
+
+    Raises RejectedError when nobody can be told, the environments being wrong, too.
+    """
+    raw = _raw(sources)
+    said = None
+    with suppress(
+        ValidationError, ZoneInfoNotFoundError, ValueError, OSError
+    ):  # a directory of the time zones is an OSError
+        found = _Times.model_validate({key: raw[key] for key in _SAID if key in raw})
+        ZoneInfo(found.time_zone)
+        said = found
+    duty = cleanup_duty(said or _Times())
+    tell = said.tell if said and "tell" in raw else sources.environments().environments[0].tell
+    return replace(duty, title=f"{duty.title}, whose file {WHERE} is not right", tell=tell)
+
+
+def _raw(sources: Sources) -> dict[str, Any]:
+    path = sources.config / FILE
+    try:
+        documents, _ = parse(read_text(path, WHERE), WHERE)
+    except RejectedError:
+        return {}
+    value = documents[0].value if documents else None
+    return value if isinstance(value, dict) else {}
 
 
 def cleanup_ticks(retention: LogRetention) -> Daily:

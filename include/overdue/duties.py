@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from include.logs.choosing import right_retention
-from include.logs.due import cleanup_duty
+from include.logs.due import cleanup_duty, duty_of_a_wrong_file
 from include.logs.loading import read_right_volumes
 from include.orders.loading import read_orders
 from include.overdue.judging import Duty
@@ -40,7 +40,11 @@ def duties(sources: Sources) -> Duties:
 
 
 def _logs(sources: Sources) -> tuple[list[Duty], str]:
-    return [cleanup_duty(right_retention(sources))], read_right_volumes(sources).text
+    try:
+        return [cleanup_duty(right_retention(sources))], read_right_volumes(sources).text
+    except RejectedError as error:
+        # Its DAG does not load then: that nothing starts it is what people have to be told.
+        return [duty_of_a_wrong_file(sources)], str(error)
 
 
 def _orders(sources: Sources) -> tuple[list[Duty], str]:
