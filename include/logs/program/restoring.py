@@ -22,10 +22,14 @@ from .request import Request
 from .selecting import Original, Piece, facts, names, select, wish
 from .summary import say, shown, sized
 from .verifying import UnfitError, skip
+from .walking import make_directory, open_root
 
 RESTORED = "restored"
 PIECE = 1 << 20
 SHOWN = 20
+LEAVE_PERCENT = 5
+"""Of the volume, that a restore leaves free: logs are written on beside it."""
+A_LINK = (errno.ELOOP, errno.ENOTDIR)
 
 
 @dataclass
@@ -53,8 +57,10 @@ def run(request: Request) -> dict[str, Any]:
     _require_space(files, base if not os.path.isabs(asked.to) else os.path.dirname(target))
     if request.dry_run:
         return _would(files, target)
-    os.makedirs(target, mode=0o750, exist_ok=True)
-    working = os.path.join(target, f".restoring-{request.slug}")
+    place = _open_target(target, base)
+    working = (
+        f"/proc/self/fd/{place}/.restoring-{request.slug}"  # whatever is put in the target's place meanwhile
+    )
     shutil.rmtree(working, ignore_errors=True)
     os.mkdir(working, 0o750)
     outcome = Outcome()
@@ -62,10 +68,30 @@ def run(request: Request) -> dict[str, Any]:
         broken = _write(files, working, outcome)
         for number, (file, name) in enumerate(zip(files, names(files))):
             if number not in broken:
-                _publish(os.path.join(working, str(number)), target, name, file, outcome)
+                _publish(f"{working}/{number}", place, name, file, outcome)
     finally:
         shutil.rmtree(working, ignore_errors=True)
+        os.close(place)
     return _answer(outcome, target)
+
+
+def _open_target(target: str, base: str) -> int:
+    """A descriptor of the directory to restore to, which is made. Raises StepError where a link lies on the way."""
+    if not target.startswith(base + "/"):
+        os.makedirs(target, mode=0o750, exist_ok=True)
+        return open_root(target)
+    root = open_root(base)
+    try:
+        return make_directory(root, os.fsencode(os.path.relpath(target, base)))
+    except OSError as error:
+        if error.errno not in A_LINK:
+            raise
+        raise StepError(
+            f"{target} is no directory, or a link lies on the way to it; links are not followed. Nothing was restored.\n"
+            "Restore to another directory."
+        ) from error
+    finally:
+        os.close(root)
 
 
 def _would(files: list[Original], target: str) -> dict[str, Any]:
@@ -73,22 +99,40 @@ def _would(files: list[Original], target: str) -> dict[str, Any]:
     size = sum(piece.record.end - piece.record.start for file in files for piece in file.pieces)
     say(f"Dry run: {len(files)} files, {sized(size)}, would be restored to {target}:")
     for name in names(files)[:SHOWN]:
-        there = " (a file lies there: left as it is)" if os.path.lexists(os.path.join(os.fsencode(target), name)) else ""
+        there = (
+            " (a file lies there: left as it is)"
+            if os.path.lexists(os.path.join(os.fsencode(target), name))
+            else ""
+        )
         say(f"  {shown(name)}{there}")
-    return {"to": target, "files": len(files), "bytes": size, "there_already": 0, "restored": [], "dry_run": True}
+    return {
+        "to": target,
+        "files": len(files),
+        "bytes": size,
+        "there_already": 0,
+        "restored": [],
+        "dry_run": True,
+    }
 
 
 def _require_space(files: list[Original], base: str) -> None:
     """Raises StepError when the files do not fit."""
-    needed = sum(piece.record.stored for file in files for piece in file.pieces)
+    needed = sum(_takes(piece) for file in files for piece in file.pieces)
     there = os.statvfs(base)
     free = there.f_bavail * there.f_frsize
-    if needed > free:
+    if needed > free - there.f_blocks * there.f_frsize * LEAVE_PERCENT // 100:
         raise StepError(
-            f"{len(files)} files of {sized(needed)} are asked back, and {sized(free)} are free on {base}. Nothing was "
-            "restored.\nAsk for less, or restore to another volume.",
+            f"{len(files)} files of {sized(needed)} are asked back, and {sized(free)} are free on {base}, of which "
+            f"{LEAVE_PERCENT} % of the volume are left to whoever writes there. Nothing was restored.\n"
+            "Ask for less, or make room first.",
             facts={"needed_bytes": needed, "free_bytes": free},
         )
+
+
+def _takes(piece: Piece) -> int:
+    """Bytes of a piece once it is back: one more name of a file comes back as a file of its own."""
+    record = piece.record
+    return record.end - record.start if record.link else record.stored
 
 
 def _write(files: list[Original], working: str, outcome: Outcome) -> set[int]:
@@ -172,30 +216,44 @@ def _complete(path: str, file: Original) -> None:
         os.close(descriptor)
 
 
-def _publish(source: str, target: str, name: bytes, file: Original, outcome: Outcome) -> None:
-    """Give a whole file its name, unless something lies there."""
-    path = os.path.join(os.fsencode(target), name)
-    os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+def _publish(source: str, place: int, name: bytes, file: Original, outcome: Outcome) -> None:
+    """Give a whole file its name below the target, unless something lies there; a link on the way is something, too."""
+    above, _, last = name.rpartition(b"/")
     try:
-        try:
-            os.link(source, path, follow_symlinks=False)
-        except OSError as error:
-            if error.errno == errno.EEXIST:
-                raise
-            if os.path.lexists(path):  # no hard links here, and the volume is ours
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-            os.rename(source, path)
+        directory = make_directory(place, above)
+    except OSError as error:
+        if error.errno not in A_LINK:
+            raise
+        outcome.conflicts.append(name)
+        return
+    try:
+        _name(source, directory, last)
     except FileExistsError:
-        same = (
-            os.path.isfile(path)
-            and not os.path.islink(path)
-            and filecmp.cmp(os.fsencode(source), path, shallow=False)
-        )
-        (outcome.there if same else outcome.conflicts).append(name)
+        there = os.path.join(b"/proc/self/fd/%d" % directory, last)
+        (outcome.there if _same(os.fsencode(source), there) else outcome.conflicts).append(name)
     else:
         outcome.restored.append((name, file))
+    finally:
+        os.close(directory)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(source)
+
+
+def _name(source: str, directory: int, name: bytes) -> None:
+    """Give a file a name in a directory. Raises FileExistsError where there is something of that name."""
+    try:
+        os.link(source, name, dst_dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here, and the volume is ours
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(source, name, dst_dir_fd=directory)
+
+
+def _same(source: bytes, there: bytes) -> bool:
+    return os.path.isfile(there) and not os.path.islink(there) and filecmp.cmp(source, there, shallow=False)
 
 
 def _answer(outcome: Outcome, target: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Iterator, List, Optional, Tuple
 
@@ -35,6 +36,38 @@ def open_directory(root: int, path: bytes) -> int:
     found = os.dup(root)
     try:
         for part in path.split(b"/") if path else ():
+            inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
+            os.close(found)
+            found = inner
+    except OSError:
+        os.close(found)
+        raise
+    return found
+
+
+def make_directory(root: int, path: bytes) -> int:
+    """The same, with the directories made that are not there. Raises OSError."""
+    found = os.dup(root)
+    try:
+        for part in path.split(b"/") if path else ():
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o750, dir_fd=found)
+            inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
+            os.close(found)
+            found = inner
+    except OSError:
+        os.close(found)
+        raise
+    return found
+
+
+def make_directory(root: int, path: bytes) -> int:
+    """The same, made where it is missing. Raises OSError, also where a link lies on the way."""
+    found = os.dup(root)
+    try:
+        for part in path.split(b"/") if path else ():
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o750, dir_fd=found)
             inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
             os.close(found)
             found = inner

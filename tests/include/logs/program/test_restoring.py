@@ -153,3 +153,33 @@ def test_a_place_outside_the_volume(volume: Volume, tmp_path: Path) -> None:
     volume.clean()
     restore(volume, globs=["a.log"], to=str(tmp_path / "elsewhere"))
     assert (tmp_path / "elsewhere/a.log").read_bytes() == b"line\n"
+
+
+def test_a_link_on_the_way_is_not_followed(volume: Volume, tmp_path: Path) -> None:
+    for name in ("a.log", "sub/b.log"):
+        volume.write(name, b"line\n")
+    volume.clean()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (volume.root / "back").symlink_to(outside)
+    answer = restore(volume, expect=1, globs=["**"], to="back/there")
+    assert "links are not followed" in answer.text
+    (volume.root / "other").mkdir()
+    (volume.root / "other/sub").symlink_to(outside)
+    answer = volume.step("restore", expect=1, restore={"globs": ["**"], "to": "other"})
+    assert answer.facts["conflicts"] == ["sub/b.log"]
+    assert (volume.root / "other/a.log").read_bytes() == b"line\n"
+    assert list(outside.iterdir()) == []
+
+
+def test_a_restore_leaves_room_for_whoever_writes(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume.write("a.log", os.urandom(100_000))
+    volume.clean()
+
+    def small(_path: str) -> os.statvfs_result:
+        return os.statvfs_result((4096, 4096, 1000, 70, 70, 100, 100, 100, 0, 255))  # 7 % of 4 MB are free
+
+    volume.next_run("restore-1")
+    monkeypatch.setattr("include.logs.program.restoring.os.statvfs", small)
+    answer = volume.step("restore", expect=1, restore={"globs": ["a.log"]})
+    assert "5 % of the volume are left to whoever writes there" in answer.text
