@@ -6,6 +6,7 @@ import os
 import time
 from typing import List, Optional, Tuple
 
+from .copies import copied_to, with_copies
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, LETTERS, PUNCH
 from .globs import compiled
 from .request import DAY, Hold, LogClass, Request
@@ -24,7 +25,9 @@ class Policy:
         self.classes: Tuple[LogClass, ...] = request.classes
         self.holds: Tuple[Hold, ...] = request.holds
         self.match = compiled([found.globs for found in self.classes]).match
-        self.held = compiled([hold.globs for hold in self.holds]).match if self.holds else None
+        copied = copied_to(request.layout) if self.holds else []
+        held = [with_copies(hold.globs, copied) for hold in self.holds]
+        self.held = compiled(held).match if held else None
         now = request.now()
         self.cutoffs: List[int] = [_before(now, found.keep_days) for found in self.classes]
         """A file last changed before this has had its live time."""

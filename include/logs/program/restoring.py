@@ -2,6 +2,7 @@
 
 Everything is written to a directory of its own first, each byte compared with the checksums of the manifest; a file
 gets its name when it is whole. Its date is that of the restore: retention counts from there, not from its first life.
+A hold on a file's first path holds its copy too: where copies were asked for is noted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import codecs
+from .copies import note_copies
 from .manifests import Place
 from .problems import StepError
 from .request import Request
@@ -57,6 +59,8 @@ def run(request: Request) -> dict[str, Any]:
     _require_space(files, base if not os.path.isabs(asked.to) else os.path.dirname(target))
     if request.dry_run:
         return _would(files, target)
+    if asked.to and not os.path.isabs(asked.to):
+        note_copies(request.layout, os.path.normpath(asked.to))
     place = _open_target(target, base)
     working = (
         f"/proc/self/fd/{place}/.restoring-{request.slug}"  # whatever is put in the target's place meanwhile

@@ -61,22 +61,6 @@ def make_directory(root: int, path: bytes) -> int:
     return found
 
 
-def make_directory(root: int, path: bytes) -> int:
-    """The same, made where it is missing. Raises OSError, also where a link lies on the way."""
-    found = os.dup(root)
-    try:
-        for part in path.split(b"/") if path else ():
-            with suppress(FileExistsError):
-                os.mkdir(part, 0o750, dir_fd=found)
-            inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
-            os.close(found)
-            found = inner
-    except OSError:
-        os.close(found)
-        raise
-    return found
-
-
 @dataclass
 class Walk:
     """The directories that are still to be seen, and what could not be."""

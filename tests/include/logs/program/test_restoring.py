@@ -148,6 +148,24 @@ def test_nothing_asked_for_and_nothing_found(volume: Volume) -> None:
     assert "No archive of this volume has what is asked for" in answer.text
 
 
+def test_a_hold_on_the_first_path_holds_the_copies_too(volume: Volume) -> None:
+    for number in (1, 2):
+        volume.write("app.log", b"day %d\n" % number, days=30 - number)
+        volume.write(f"other-{number}.log", b"no case\n")
+        volume.clean()
+        volume.next_run(f"run-{number + 1}")
+    volume.run = "restore-1"
+    volume.step("restore", restore={"globs": ["**"], "to": "back [*]/x"})
+    copies = [name for name in volume.live() if "app.log" in name]
+    assert len(copies) == 2
+    volume.next_run("run-4")
+    for name in volume.live():
+        volume.age(volume.root / name, 30)
+    volume.holds = [{"case": "4711", "owner": "Legal", "globs": ["app.log"]}]
+    volume.clean()
+    assert volume.live() == copies
+
+
 def test_a_place_outside_the_volume(volume: Volume, tmp_path: Path) -> None:
     volume.write("a.log", b"line\n")
     volume.clean()
