@@ -26,8 +26,9 @@ print what a real run then does; nothing is changed. *Reason*: required by hand;
 The tasks `clean.*` run once per volume, beside each other: one volume's failure does not stop another, and makes the run red.
 
 **Safe to rerun.** Every task: a step that has finished answers what it answered, one that was killed goes on where it
-was. Clear `choose` to begin anew, for instance with a changed configuration. A volume has one clean-up (or restore) at a
-time: a second one fails and names the first. A rollback of the volume's application is waited for.
+was. A run keeps the plan that it has made: trigger a new one for a changed configuration (a hold counts at once). A
+volume has one clean-up (or restore) at a time: a second one fails and names the first. A rollback of the volume's
+application is waited for.
 
 **Who notices that it did not run?** `overdue`, and the outside monitor that waits for `heartbeat`.
 """

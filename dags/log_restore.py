@@ -1,8 +1,9 @@
 """Bring archived logs back: one file, files that match a pattern, or what was archived of a day.
 
 For whoever needs lines that retention has taken off the live volume: Compliance, or on-call after an incident. A file
-that is there is never written over. What is restored is kept as `include/config/log_retention.yaml` says for its path,
-counted from the day of the restore.
+that is there is never written over. What is restored without *To* stays until somebody removes it (`.log-cleanup/restored/`
+of the volume); elsewhere it is kept as `include/config/log_retention.yaml` says for its new path, counted from the day of
+the restore, and as long as its first path is held.
 
 **Params.** *Volume*: one of the configuration. *Files*: a path below the volume's root or a pattern (`app.log`,
 `web/**/*.log`). *Day*: only what was written on it (`2026-11-21`, in UTC). *To*: directory below the volume's root; empty:

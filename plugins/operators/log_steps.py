@@ -15,6 +15,7 @@ from include.logs.approving import plan_code, takes_something
 from include.logs.dry import would
 from include.logs.job_manifest import step_load
 from include.logs.loading import PlacedVolume
+from include.logs.program.layout import STATE
 from include.logs.requesting import request_of
 from include.logs.retention import Command
 from include.logs.running import run_here, settle_step, start_step
@@ -146,7 +147,8 @@ class StepOperator(VolumeOperator):
             self,
             f"{placed.name} is held by {by}. This run has changed nothing there.{link}\n"
             "What now: wait until that run has ended, and clear this task. A run that cannot end is marked failed in "
-            "Airflow first: then this one takes the volume over.",
+            "its Airflow first: then this one takes the volume over. When its Airflow is no more, or nobody can say whose "
+            f"run it is, remove {placed.volume.path}/{STATE}/holder.json on the volume.",
             reason=f"the volume is held by {by}",
             kind="refused",
         )
