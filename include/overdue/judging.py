@@ -116,7 +116,7 @@ _PAUSED = (
 )
 _UNKNOWN = (
     "has no DAG in Airflow, so nothing starts it.",
-    "see Dag Import Errors in Airflow; is {where} right?",
+    "see Dag Import Errors in Airflow, and whether {where} is right",
 )
 _NOT_STARTED = (
     "did not start.",
