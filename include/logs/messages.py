@@ -8,6 +8,7 @@ from typing import Any
 
 from include.logs.dry import would
 from include.logs.loading import PlacedVolume
+from include.logs.program.listing import holds_of_nothing
 from include.logs.program.summary import sized
 from include.logs.salvaging import Wrong
 from include.logs.storage_request import full_text, shortfall_of, storage_request
@@ -95,6 +96,7 @@ def run_message(
         outcome = "failed"
     names = ", ".join(each.name for each in runs) or "no volume"
     parts = [sentence_of(each) for each in runs] + [each.text for each in wrong]
+    parts += [f"{each.name}: {line}" for each in runs for line in holds_of_nothing(dict(each.of("plan")))]
     details = {
         "Approved by": ", ".join(f"{each.approved_by} ({each.name})" for each in runs if each.approved_by),
         "Reason": reason,

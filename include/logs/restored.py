@@ -37,6 +37,10 @@ def restored_message(
         f"{plural(int(facts.get('files') or 0), 'file')} ({sized(int(facts.get('bytes') or 0))}) restored to "
         f"{facts.get('to') or 'a directory that its log names'}."
     ]
+    if "/.log-cleanup/" in str(facts.get("to")):
+        parts.append(
+            "It stays there until somebody removes it: no class of the volume touches that directory."
+        )
     if there := int(facts.get("there_already") or 0):
         parts.append(f"{plural(there, 'file')} {'was' if there == 1 else 'were'} there already, the same.")
     return Message("restored", title, " ".join(parts), details, links)

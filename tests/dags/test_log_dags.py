@@ -45,6 +45,13 @@ def test_the_steps_of_a_restore_are_in_order():
     assert all(bag().dags["log_restore"].get_task(name).is_teardown for name in ("release", "tell"))
 
 
+def test_a_run_keeps_its_plan_and_says_so():
+    """Cleared from its first task on, a run answers the plan it made: only another one sees a changed configuration."""
+    said = " ".join((bag().dags["log_cleanup"].doc_md or "").split())
+    assert "trigger a new one for a changed configuration" in said
+    assert "Clear `choose`" not in said
+
+
 def test_the_forms_offer_the_volumes_there_are():
     assert bag().dags["log_cleanup"].params.get_param("volumes").schema["examples"] == ["shop-logs"]
     assert bag().dags["log_restore"].params.get_param("volume").schema["examples"] == ["shop-logs"]

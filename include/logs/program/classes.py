@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import List, Optional, Tuple
+from typing import Callable, List, Match, Optional, Sequence, Tuple
 
 from .copies import copied_to, with_copies
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, LETTERS, PUNCH
@@ -25,9 +25,8 @@ class Policy:
         self.classes: Tuple[LogClass, ...] = request.classes
         self.holds: Tuple[Hold, ...] = request.holds
         self.match = compiled([found.globs for found in self.classes]).match
-        copied = copied_to(request.layout) if self.holds else []
-        held = [with_copies(hold.globs, copied) for hold in self.holds]
-        self.held = compiled(held).match if held else None
+        self._copied = copied_to(request.layout) if self.holds else []
+        self.held = self.matcher(self.holds)
         now = request.now()
         self.cutoffs: List[int] = [_before(now, found.keep_days) for found in self.classes]
         """A file last changed before this has had its live time."""
@@ -36,6 +35,10 @@ class Policy:
         """By the clock: a log that is written to was changed after the run was asked for, and that protects nothing."""
         self.size_cutoffs: List[int] = [_before(now, days) if days else self.latest for days in least]
         """Size takes only what was last changed before this."""
+
+    def matcher(self, holds: Sequence[Hold]) -> Optional[Callable[[str], Optional[Match[str]]]]:
+        """Tells whether one of some holds is about a path, its ``lastindex`` which; None when there are none."""
+        return compiled([with_copies(hold.globs, self._copied) for hold in holds]).match if holds else None
 
     def holder(self, path: bytes) -> Optional[Hold]:
         """The hold on a path; None when there is none."""

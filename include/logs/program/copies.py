@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import List, Sequence
+from contextlib import suppress
+from typing import List, Sequence, Tuple
 
 from . import history
 from .layout import Layout
 
 NOTES = "restored.jsonl"
+RESTORED = "restored"
+"""Where copies go that were asked for without a place, within the clean-up's own directory."""
+BLOCK = 512
 _MOMENT = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "Z"
 _SEVERAL = (f".{_MOMENT}", f".{_MOMENT}-*")
 """What a restore adds to the names of several files of one path."""
@@ -39,6 +43,17 @@ def copied_to(layout: Layout) -> List[str]:
         except (ValueError, KeyError, TypeError):  # cut off by a crash
             continue
     return list(dict.fromkeys(found))
+
+
+def apart(layout: Layout) -> Tuple[int, int]:
+    """Files and bytes of what was restored to the clean-up's own directory, which no class ever takes away."""
+    files = space = 0
+    for folder, _, names in os.walk(os.path.join(layout.state, RESTORED)):
+        for name in names:
+            with suppress(OSError):
+                space += os.lstat(os.path.join(folder, name)).st_blocks * BLOCK
+                files += 1
+    return files, space
 
 
 def with_copies(globs: Sequence[str], places: Sequence[str]) -> List[str]:

@@ -53,10 +53,20 @@ def listing(facts: Dict[str, Any]) -> str:
         lines.append(
             f"open: {item['path']}, by {', '.join(item['by']) or 'a process that is not visible from here'}"
         )
+    lines += holds_of_nothing(facts)
     lines += [f"archive kept, {item['why']}: {item['manifest']}" for item in facts["expired_left"]]
     lines += [f"not looked into, {example}" for example in facts["unreadable_examples"]]
     lines += [f"not looked into, another file system: {path}" for path in facts["other_file_systems"]]
     return "\n".join(lines)
+
+
+def holds_of_nothing(facts: Dict[str, Any]) -> List[str]:
+    """The holds that no file on the volume matches, in words."""
+    return [
+        f"hold {hold['case']} ({hold['owner']}) matches no file: {', '.join(hold['globs'])}. "
+        "Is that a path below the volume's root?"
+        for hold in facts.get("holds_of_nothing", ())
+    ]
 
 
 def outlook(facts: Dict[str, Any]) -> List[str]:

@@ -11,6 +11,7 @@ The answer, whose names other steps and messages read:
     entries         lines of the plan
     before, after   the space now, and when the plan is carried out (see usage)
     shortfall       null, or what is missing to the target and what would have to change (see shortfall)
+    holds_of_nothing  holds that no file of the volume matches, archives not looked at
     unreadable, other_file_systems, expired_left, holds
 """
 
@@ -38,6 +39,8 @@ from .usage import Usage, usage
 from .walking import Walk, open_root
 
 SAY_EVERY_S = 10
+MOST_HOLDS, MOST_GLOBS = 10, 5
+"""Of the holds that match no file, so many are named."""
 
 
 def run(request: Request) -> Dict[str, Any]:
@@ -174,6 +177,10 @@ class Planning:
             "other_file_systems": [shown(path) for path in walk.other_file_systems[:20]],
             "expired_left": self.expiring.left,
             "holds": [{"case": hold.case, "owner": hold.owner} for hold in self.request.holds],
+            "holds_of_nothing": [
+                {"case": hold.case, "owner": hold.owner, "globs": list(hold.globs[:MOST_GLOBS])}
+                for hold in sifter.unseen[:MOST_HOLDS]
+            ],
             "punchable": sifter.punch,
             "dry_run": self.request.dry_run,
         }

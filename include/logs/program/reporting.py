@@ -6,11 +6,14 @@ The answer: ``steps`` (what each finished step answered, the long lists left out
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Dict, List
 
 from . import history, holder
-from .listing import file_count, outlook
+from .copies import RESTORED, apart
+from .layout import STATE
+from .listing import file_count, holds_of_nothing, outlook
 from .request import Request
 from .summary import kept, say, sized
 
@@ -83,6 +86,13 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
         lines.append(
             f"free{would}: {sized(now['free'])}, {now['free_percent']:.1f} % (floor {now['floor_percent']:g} %)"
         )
+    files, size = apart(request.layout)
+    if files:
+        lines.append(
+            f"restored, in {os.path.join(STATE, RESTORED)}: {file_count(files)}, {sized(size)}; they stay until somebody "
+            "removes them"
+        )
+    lines += holds_of_nothing(plan)
     for alert in space.get("alerts", ()):
         lines.append(alert["text"])
     if not space:

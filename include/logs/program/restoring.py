@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import codecs
-from .copies import note_copies
+from .copies import RESTORED, note_copies
 from .manifests import Place
 from .problems import StepError
 from .request import Request
@@ -26,7 +26,6 @@ from .summary import say, shown, sized
 from .verifying import UnfitError, skip
 from .walking import make_directory, open_root
 
-RESTORED = "restored"
 PIECE = 1 << 20
 SHOWN = 20
 LEAVE_PERCENT = 5

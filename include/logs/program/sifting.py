@@ -14,6 +14,7 @@ from .entries import ARCHIVE_DELETE, FRAME, LETTERS, TRUNCATE, Entry, PlanWriter
 from .growing import READ, SEEN, Growing, Range
 from .history import tail_of
 from .looking import CHANGED, OPEN, Looker
+from .request import Hold
 from .summary import shown
 from .tally import BLOCK, DAY_NS, EXAMPLES, Amount, Tally
 from .walking import Walk
@@ -64,6 +65,9 @@ class Sifter:
         """Files that are open: path, device, inode."""
         self.left: Dict[str, Amount] = {}
         self.left_examples: Dict[str, List[bytes]] = {}
+        self.unseen: List[Hold] = list(policy.holds)
+        """Holds that no file has matched so far."""
+        self._unseen = policy.held
         self.spool: Optional[PlanWriter] = None
         """Takes what stays by age in classes that have a keep_size."""
         self._spooled: List[bytes] = []
@@ -94,6 +98,8 @@ class Sifter:
                     except OSError as error:
                         walk.failed(os.fsencode(prefix + name), error)
                         continue
+                    if self._unseen is not None and self._unseen(prefix + name):
+                        self._hold_is_of(prefix + name)
                     found = match(prefix + name)
                     blocks = seen.st_blocks
                     if found is None:
@@ -256,6 +262,12 @@ class Sifter:
             why: {**amount.facts(), "examples": [shown(path) for path in self.left_examples[why]]}
             for why, amount in sorted(self.left.items())
         }
+
+    def _hold_is_of(self, path: str) -> None:
+        """These holds match a file: they are about something here."""
+        while self._unseen is not None and (found := self._unseen(path)):
+            del self.unseen[(found.lastindex or 1) - 1]
+            self._unseen = self.policy.matcher(self.unseen)
 
     def _stays(self, number: int, path: bytes, name: str, seen: os.stat_result, directory: int) -> None:
         """A file that is too young to go; a part of it may be old enough."""

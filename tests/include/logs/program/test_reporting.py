@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from include.logs.messages import VolumeRun, run_message
 from include.logs.program.__main__ import step
+from include.logs.program.listing import listing
 from include.logs.program.summary import keep
 from tests.include.logs.program.planned import APP, Volume
 
@@ -17,6 +19,32 @@ STEPS = ("measure", "plan", "archive", "verify", "delete", "space")
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
     return Volume(tmp_path / "logs")
+
+
+def test_a_hold_that_matches_no_file_is_told(volume: Volume) -> None:
+    volume.file("case/app.log", days=1)
+    volume.file("notes.txt", days=1)
+    holds = [
+        *HOLD,
+        {"case": "2026-118", "owner": "Legal", "globs": ["home/sre/course4/app.log"]},
+        {"case": "2026-119", "owner": "Legal", "globs": ["case/app.log", "*.txt"]},
+    ]
+    request = volume.request(holds=holds)
+    facts = step("plan", request)
+    told = "hold 2026-118 (Legal) matches no file: home/sre/course4/app.log. Is that a path below the volume's root?"
+    assert [hold["case"] for hold in facts["holds_of_nothing"]] == ["2026-118"]
+    assert told in listing(facts)
+    assert told in step("report", request)["text"].splitlines()
+    run = VolumeRun("shop-logs", {"plan": facts})
+    assert f"shop-logs: {told}" in run_message([run], "log_cleanup/r1", {}).paragraph
+
+
+def test_what_was_restored_and_stays_is_named(volume: Volume) -> None:
+    volume.file(".log-cleanup/restored/restore-1/app.log", content=b"x" * 8192)
+    text = step("report", volume.request())["text"].splitlines()
+    assert (
+        "restored, in .log-cleanup/restored: 1 file, 8.0 KiB; they stay until somebody removes them" in text
+    )
 
 
 def test_a_whole_run_in_words(volume: Volume) -> None:
