@@ -11,6 +11,7 @@ import bisect
 import contextlib
 import hashlib
 import os
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -25,39 +26,34 @@ from .summary import kept
 from .sweeping import known
 
 NAME = "adopted.jsonl.gz"
-_SIZE = 16
 
 
 class Digests:
-    """Many digests in little memory, shared by the processes that are forked later."""
+    """Many digests in little memory: a million of them in 8 MB. A file whose digest is another's by chance is left."""
 
-    def __init__(self, digests: list[bytes]) -> None:
-        digests.sort()
-        self._all = b"".join(digests)
+    def __init__(self, digests: array[int]) -> None:
+        self._all = array("Q", sorted(digests))
 
     def __len__(self) -> int:
-        return len(self._all) // _SIZE
+        return len(self._all)
 
-    def __getitem__(self, number: int) -> bytes:
-        return self._all[number * _SIZE : (number + 1) * _SIZE]
-
-    def find(self, digest: bytes) -> int:
+    def find(self, digest: int) -> int:
         """Its number, -1 when it is not among them."""
-        at = bisect.bisect_left(self, digest)
-        return at if at < len(self) and self[at] == digest else -1
+        at = bisect.bisect_left(self._all, digest)
+        return at if at < len(self._all) and self._all[at] == digest else -1
 
 
 class Adopted:
     """What needs no archiving any more."""
 
     def __init__(self) -> None:
-        self._files = Digests([])
+        self._files = Digests(array("Q"))
         self._ends: dict[tuple[bytes, int], int] = {}
 
     @classmethod
     def read(cls, path: str) -> Adopted:
         """From a run's list."""
-        found, files = cls(), []
+        found, files = cls(), array("Q")
         for record in Manifest(path):
             if record.action == ARCHIVE_DELETE:
                 files.append(_digest(record))
@@ -149,7 +145,9 @@ def _collect(request: Request, plan: Plan, places: list[Place], writer: Manifest
 
 
 def _planned(plan: Plan) -> tuple[Digests, dict[tuple[bytes, int], Entry], set[str]]:
-    files, ranges, expired = [], {}, set()
+    files: array[int] = array("Q")
+    ranges: dict[tuple[bytes, int], Entry] = {}
+    expired: set[str] = set()
     for entry in plan:
         if entry.action == ARCHIVE_DELETE:
             files.append(_digest(entry, entry.class_name))
@@ -180,9 +178,9 @@ def _goes_on(tree: Tree, record: Record, ranges: dict[tuple[bytes, int], Entry],
     return same
 
 
-def _digest(file: Entry | Record, class_name: str = "") -> bytes:
+def _digest(file: Entry | Record, class_name: str = "") -> int:
     """Of a file as it was; with its class, since another class keeps its archives for another time."""
     text = b"%b\0%b\0%d %d %d %d" % (
         file.path, class_name.encode(), file.ino, file.size, file.mtime_ns, file.start,
     )  # fmt: skip
-    return hashlib.blake2b(text, digest_size=_SIZE).digest()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
