@@ -92,8 +92,9 @@ class Orders:
         )
 
     def set_aside(self, most: int = MOST_FAILING) -> tuple[Failing, ...]:
-        """The orders that wait for a person, the newest first."""
-        return tuple(_failing(row) for row in self._rows(statements.SET_ASIDE, (most,)))
+        """The orders that wait for a person: the newest of each code, with how many there are of it."""
+        rows = self._rows(statements.SET_ASIDE, (most,))
+        return tuple(_failing(row[:-1]).model_copy(update={"of_code": _count(row[-1])}) for row in rows)
 
     def _rows(self, statement: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
         return self._query(statements.with_placeholder(statement, self._placeholder), tuple(parameters))
@@ -131,7 +132,7 @@ def _failing(row: Sequence[Any]) -> Failing:
     return Failing(
         order=int(order),
         code=_code(code),
-        text=" ".join(str(text or "").split())[:LONGEST_TEXT],
+        text=redact(" ".join(str(text or "")[: 4 * LONGEST_TEXT].split()))[:LONGEST_TEXT],
         tries=_count(tries),
         first_at=_time(first),
         last_at=_time(last),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from include.orders.facts import Backlog, Failing, Judgement
-from include.orders.messages import ASIDE, BACKLOG, CAPACITY, DATABASE, ERROR, PROCESSOR
+from include.orders.messages import ASIDE, BACKLOG, CAPACITY, DATABASE, ERROR, NOT_RUN, PROCESSOR
 from include.orders.reading import NO_CODE
 from include.records.problems import OpenProblem
 from include.release.texts import plural
@@ -43,6 +43,10 @@ def over(
     if key == CAPACITY:
         done = after is not None and after.waiting - after.backing_off <= 0
         return "A run has worked off all orders that waited." if done else ""
+    if key == NOT_RUN:
+        if judgement is not None:
+            return "A batch has run again."
+        return "No order waits any more." if after is not None and not after.left else ""
     if key == PROCESSOR or key.startswith(ERROR):
         return _works_again(judgement)
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -92,7 +93,7 @@ def out_of_time(
         orders: the configuration.
     """
     interval = orders.schedule.every_minutes * 60
-    too_much = worked_seconds >= MOST_OF_IT * interval or drain_seconds > interval
+    too_much = decision.works and (worked_seconds >= MOST_OF_IT * interval or drain_seconds > interval)
     text = f"{decision.text} {late}"
     return decision.model_copy(update={"next": "done", "text": text, "too_much": too_much})
 
@@ -149,11 +150,41 @@ def _left(
         return then("done", "No order is left that can be processed now.")
     left = f"{ready:,} {'order is' if ready == 1 else 'orders are'} left"
     if judgement.verdict == "clean" and not works and end.end != "complete":
+        if end.end == "timeout" and not _processed_by_others(after, end):
+            return _idle(
+                f"The batch worked until its time was over and processed no order. {left.capitalize()}."
+            )
         return then("done", f"But {left}: another batch would not process them either.", good=False)
     if _may_go_on(tried, orders):
         return then("again", f"But {left}.")
+    if not works and not tried.processed and not _processed_by_others(after, end):
+        many = plural(tried.batches, "batch", "batches")
+        return _idle(
+            f"{many.capitalize()} ended as if all was well and processed no order. {left.capitalize()}."
+        )
     batches = plural(tried.batches, "batch", "batches")
     return then("done", f"But {left} after {batches}; they wait for the next run.", too_much=True)
+
+
+def _processed_by_others(after: Backlog, end: BatchEnd) -> bool:
+    """Whether an order was processed meanwhile, such as by the Deployment's own batch."""
+    return after.last_done is not None and after.last_done >= after.at - timedelta(seconds=end.seconds)
+
+
+def _idle(text: str) -> Decision:
+    """A processor that seems to work and processes nothing."""
+    meaning = (
+        "The processor names no error and processes no order. To do: see whether the processor's DATABASE_URL and the Airflow "
+        "connection (database in include/config/orders.yaml) lead to the same database, and what its log says instead."
+    )
+    return Decision(
+        next="hand_over",
+        text=text,
+        tell="developers",
+        name="no order is processed",
+        meaning=meaning,
+        good=False,
+    )
 
 
 def _may_go_on(tried: Tried, orders: Orders) -> bool:

@@ -23,6 +23,7 @@ class Failing(Fact):
     first_at: AwareDatetime | None = None
     last_at: AwareDatetime | None = None
     set_aside: bool = False
+    of_code: int = Field(default=1, title="Of those set aside: orders with this code, this one included")
 
 
 class CodeCount(Fact):

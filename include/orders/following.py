@@ -19,9 +19,12 @@ from include.orders.ran import NOTE_ENDED, Ended, Json, ended_of, notes_of, star
 from include.release.batches import SPARE_SECONDS, held_by, is_at_work
 from include.release.kube import Cluster, KubeError
 from include.release.texts import noted_time
+from include.restarts.redact import beginning, redact
 
 MOST_SAID = 2000
 """Lines of a log that are repeated in the task log; a log that never ends does not fill it."""
+MOST_SHOWN = 500
+"""Characters of a line that are."""
 PROGRESS_EVERY = 500
 ASK_AGAIN_SECONDS = 5.0
 """A stop that the database does not confirm is asked about again after so long."""
@@ -172,13 +175,13 @@ class _Log:
         """Say it, judge it."""
         self._lines += 1
         if self._lines <= MOST_SAID:
-            self.follower.say(f"    {line}" if len(line) <= 500 else f"    {line[:500]} [cut]")
+            self.follower.say(f"    {_shown(line)}")
         if self._lines == MOST_SAID:
             self.follower.say(
                 f"    (from here on every {PROGRESS_EVERY}th line; all are in the log of Job {self.name})"
             )
         elif self._lines > MOST_SAID and self._lines % PROGRESS_EVERY == 0:
-            self.follower.say(f"    {line[:500]} (line {self._lines:,})")
+            self.follower.say(f"    {_shown(line)} (line {self._lines:,})")
         self._stop_for(self.judge.feed(line))
 
     def silence(self, seconds: float) -> None:
@@ -200,6 +203,12 @@ class _Log:
             return
         self._stopped = True
         self.follower.stop(self.name, stop, judgement, self.began)
+
+
+def _shown(line: str) -> str:
+    """As the task log has it: cut, and without what looks like a secret."""
+    text = redact(beginning(line))
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} [cut]"
 
 
 def _first_line(text: str) -> str:

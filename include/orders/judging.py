@@ -2,7 +2,7 @@
 
 - systemic: one code on at least N different orders, and none was processed between, nor is one still in work that was
   before the first of them. The batch is stopped early.
-- poison: single orders fail and others go on. The processor sets them aside after their tries.
+- poison: single orders fail and others go on; that one fails again later is no news. The processor sets them aside after their tries.
 - stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
 - undecided: the log ends after errors of fewer than N orders: the next orders decide.
 
@@ -52,7 +52,9 @@ class _Code:
     more: bool = False
     unattributed: int = 0
     streak: dict[int, None] = field(default_factory=dict)
-    """Different orders since the last success, at most as many as it takes to stop."""
+    """Different orders since the last success, without those that are excused."""
+    excused: dict[int, None] = field(default_factory=dict)
+    """Orders that failed while others were processed: that they fail again says nothing of the others."""
     since: int = 0
     """Successes since its first error."""
 
@@ -181,6 +183,8 @@ class Judge:
         if ended.order is not None and ended.sure:
             self._tries.pop(ended.order, None)
         for each in self._codes.values():
+            room = MOST_TRIES - len(each.excused)
+            each.excused.update(dict.fromkeys(list(each.streak)[:room]))
             each.streak.clear()
             each.since += 1
 
@@ -218,10 +222,11 @@ class Judge:
             seen.orders[order] = None
         elif order not in seen.orders:
             seen.more = True
-        if not seen.streak:
-            self._witnesses.row_begins(code)
-        if len(seen.streak) < self._errors.systemic_orders:
-            seen.streak[order] = None
+        if order not in seen.excused:
+            if not seen.streak:
+                self._witnesses.row_begins(code)
+            if len(seen.streak) < MOST_TRIES:
+                seen.streak[order] = None
         self._count_try(order)
         if self._stop is None:
             self._stop = self._reason(code, seen, order)
@@ -236,7 +241,7 @@ class Judge:
 
     def _reason(self, code: str, seen: _Code, order: int) -> Stop | None:
         if len(seen.streak) >= self._errors.systemic_orders and not self._witnesses.awaited(code):
-            orders = ", ".join(str(each) for each in seen.streak)
+            orders = ", ".join(str(each) for each in list(seen.streak)[:MOST_ORDERS])
             text = (
                 f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "
                 f"{self._hint(code)}."

@@ -25,6 +25,7 @@ BACKLOG = "backlog"
 CAPACITY = "capacity"
 DATABASE = "database"
 PROCESSOR = "processor"
+NOT_RUN = "not-run"
 ERROR = "error-"
 ASIDE = "set-aside-"
 ALERT = "Outstanding orders too high"
@@ -187,8 +188,12 @@ def aside_findings(aside: Sequence[Failing], known: OrderErrors, where: Where) -
     found = []
     for code, orders in sorted(codes.items()):
         meaning = known.of_code(code)
-        head = f"{plural(len(orders), 'order')} could not be processed and {'is' if len(orders) == 1 else 'are'} set aside"
-        rest = f"; and {len(orders) - MOST_NAMED} more" if len(orders) > MOST_NAMED else ""
+        count = max(len(orders), *(each.of_code for each in orders))
+        head = (
+            f"{plural(count, 'order')} could not be processed and {'is' if count == 1 else 'are'} set aside"
+        )
+        named_here = min(len(orders), MOST_NAMED)
+        rest = f"; and {count - named_here:,} more" if count > named_here else ""
         named = "; ".join(_aside_text(each) for each in orders[:MOST_NAMED])
         text = (
             f"{head}; the others go on. {meaning.meaning} {meaning.what_to_do or ''}\n{named}{rest}.\n"
@@ -201,9 +206,10 @@ def aside_findings(aside: Sequence[Failing], known: OrderErrors, where: Where) -
                 outcome="set aside",
                 title=f"{'orders without a code' if code == NO_CODE else f'error #{code}, {meaning.name}'} in {where.place.name}",
                 text=text,
-                size=len(orders),
+                size=count,
                 details={
-                    "Orders": ", ".join(str(each.order) for each in orders[:MOST_ORDERS]),
+                    "Orders": ", ".join(str(each.order) for each in orders[:MOST_ORDERS])
+                    + (" and more" if count > min(len(orders), MOST_ORDERS) else ""),
                     "Run": where.run,
                 },
                 links=dict(where.links),
@@ -222,6 +228,28 @@ def unreadable_finding(problem: Problem, where: Where) -> Finding:
         title=f"outstanding orders in {where.place.name} are not known",
         text=f"The database cannot be asked. Found: {problem.found}. Expected: {problem.expected}. To do: {problem.fix}.",
         details={"Where": problem.where, "Run": where.run},
+        links=dict(where.links),
+    )
+
+
+def not_run_finding(reason: str, state: str, backlog: Backlog | None, where: Where) -> Finding:
+    """No batch was run although orders wait.
+
+    Args:
+        reason: why, in a sentence or two.
+        state: what makes it another case.
+        backlog: what waits; None when that is not known.
+        where: who says it.
+    """
+    waits = waiting_text(backlog) if backlog is not None else "How many orders wait is not known."
+    return Finding(
+        key=NOT_RUN,
+        tell="on_call",
+        outcome="alert",
+        title=f"no batch of orders was run in {where.place.name}",
+        text=f"{_sentence(reason)} {waits} The next run tries again by itself; this alert ends when a batch has run.",
+        state=state,
+        details={"Run": where.run, "Runbook": "docs/orders.md"},
         links=dict(where.links),
     )
 

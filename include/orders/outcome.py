@@ -19,6 +19,7 @@ from include.orders.messages import (
     Where,
     aside_findings,
     handover_finding,
+    not_run_finding,
     proposal_finding,
     unreadable_finding,
 )
@@ -80,6 +81,15 @@ class Outcome(Fact):
     def handed_over(self) -> bool:
         """Whether people have to put something right before orders are processed again."""
         return bool(self.trouble) or (self.last is not None and self.last.decision.next == "hand_over")
+
+    @property
+    def not_run(self) -> str:
+        """Why no batch was run though orders wait, or may wait; empty when one was, or none waits."""
+        backlog = self.after or self.before
+        if self.last is not None or (backlog is not None and not backlog.left):
+            return ""
+        waited = [each.decision.text for each in self.ran if each.ended.how == "waited"]
+        return self.refused or (waited[-1] if waited else "")
 
     @property
     def word(self) -> str:
@@ -148,6 +158,8 @@ def findings_of(
         proposal = proposal_of(outcome.after, pace, orders)
         batches = len([each for each in outcome.ran if each.counts])
         found.append(proposal_finding(proposal, outcome.after, batches, where))
+    elif reason := outcome.not_run:
+        found.append(not_run_finding(reason, outcome.word, outcome.after or outcome.before, where))
     if outcome.aside:
         # Orders that were set aside by an error which hits all of them are part of that problem.
         handed = {each.key.removeprefix(ERROR) for each in found if each.key.startswith(ERROR)}

@@ -45,18 +45,32 @@ def proposal_of(backlog: Backlog, pace: Pace, orders: Orders) -> Proposal:
         f"all the time ({basis}).",
         f"Load: {number(comes, 0)} / {number(does, 0)} = {number(load * 100, 0)} %.",
     ]
-    if load > LOAD:
-        return _more_at_a_time(comes, load, pace, lines)
+    share = _share(orders.schedule.every_minutes, orders)
+    if load > LOAD or load >= share:
+        minutes = orders.schedule.every_minutes
+        has = (
+            f"a batch has {minutes - orders.schedule.spare_minutes} of {minutes} minutes"
+            if load <= LOAD
+            else ""
+        )
+        return _more_at_a_time(comes, load, pace, min(LOAD, share), lines, has)
     return _more_often(backlog, load, pace, orders, lines)
 
 
-def _more_at_a_time(comes: Fraction, load: Fraction, pace: Pace, lines: list[str]) -> Proposal:
-    need = comes * pace.seconds / 3600 / LOAD
+def _share(every: int, orders: Orders) -> Fraction:
+    """Share of an interval that a batch has: it is to end some minutes before the next one."""
+    return Fraction(every - orders.schedule.spare_minutes, every)
+
+
+def _more_at_a_time(
+    comes: Fraction, load: Fraction, pace: Pace, share: Fraction, lines: list[str], has: str
+) -> Proposal:
+    need = comes * pace.seconds / 3600 / share
     each = Fraction(pace.at_a_time, pace.processes)
     processes = max(whole_up(need / each), pace.processes + 1)
     at_a_time = int(processes * each)
     lines.append(
-        f"At a time: {number(comes, 0)} an hour x {number(pace.seconds)} s / 3600 s / {number(LOAD * 100)} % = {number(need)}, "
+        f"At a time: {number(comes, 0)} an hour x {number(pace.seconds)} s / 3600 s / {number(share * 100)} % = {number(need)}, "
         f"so {processes} processes with {number(each)} each: {at_a_time}."
     )
     times = Fraction(processes, pace.processes)
@@ -69,7 +83,7 @@ def _more_at_a_time(comes: Fraction, load: Fraction, pace: Pace, lines: list[str
     )
     text = (
         f"More at a time: {processes} processes with {at_a_time} orders at a time instead of {pace.processes} with "
-        f"{pace.at_a_time}. Running it more often does not help: it would be at work {busy}."
+        f"{pace.at_a_time}. Running it more often does not help: {has or f'it would be at work {busy}'}."
     )
     return Proposal(
         what="more at a time", text=text, arithmetic=tuple(lines), processes=processes, at_a_time=at_a_time
@@ -84,7 +98,7 @@ def _more_often(backlog: Backlog, load: Fraction, pace: Pace, orders: Orders, li
         f"Longest wait at {now} min: {now} min until the run + {now} min x {number(load * 100, 0)} % in it = "
         f"{number(now * (1 + load), 0)} min; the limit is {limit} min."
     )
-    wanted = [each for each in _STEPS if each < now]
+    wanted = [each for each in _STEPS if each < now and load < _share(each, orders)]
     fits = [each for each in wanted if each * (1 + load) <= limit and comes * each / 60 <= orders.alarm.count]
     if now * (1 + load) > limit or comes * now / 60 > orders.alarm.count:
         every = fits[0] if fits else wanted[-1] if wanted else now
@@ -94,7 +108,7 @@ def _more_often(backlog: Backlog, load: Fraction, pace: Pace, orders: Orders, li
             )
             text = f"Run it more often: every {every} minutes instead of every {now}."
             return Proposal(what="more often", text=text, arithmetic=tuple(lines), every_minutes=every)
-    share = Fraction(now - orders.schedule.spare_minutes, now)
+    share = _share(now, orders)
     spare = pace.per_hour * share - comes
     catch_up = duration(Fraction(backlog.left) / spare * 3600)
     lines.append(

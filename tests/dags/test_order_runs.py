@@ -295,6 +295,22 @@ def test_without_a_processor_the_run_says_so_and_is_no_failure(shop, capsys):
         shop.deploy()
 
 
+def test_orders_that_no_batch_takes_are_told_of_once_until_one_does(shop, capsys):
+    shop.order([PLANT] * 2)
+    shop.client.delete("Deployment", NAMESPACE, "order-processor")
+    try:
+        for _ in range(2):
+            assert shop.run() == good(run_batch="skipped")
+    finally:
+        shop.deploy()
+    ((team, text),) = Chat.told
+    assert team == "on_call"
+    assert text.startswith("*[alert] no batch of orders was run in production*")
+    assert "no release has brought an order processor. 2 orders wait" in text
+    shop.run()
+    assert told()[1:] == [("on_call", "*[resolved] no batch of orders was run in production*")]
+
+
 def test_a_request_without_a_reason_is_refused(shop, capsys):
     states = shop.run(reason="")
     assert (states["run"], states["read_backlog"], states["run_batch"]) == (

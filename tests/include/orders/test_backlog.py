@@ -132,6 +132,27 @@ def test_what_the_database_keeps_of_errors(shop):
     assert shop.ask.kept_since(now() + HOUR).codes == ()
 
 
+def test_no_code_is_hidden_by_the_many_orders_of_another(shop):
+    for text, count in (("'x' is in no catalog", 1), ("'y' is in no catalog", 4)):
+        shop.place(count, now())
+        for _ in range(count):
+            code = UNKNOWN_ITEM + (count > 1)
+            shop.queue.failed(shop.queue.claim(), OrderError(code, text), rest=0, aside=True)
+    found = shop.ask.set_aside(most=3)
+    assert [(each.code, each.of_code) for each in found] == [("12", 1), ("13", 4), ("13", 4)]
+
+
+def test_a_password_in_an_order_s_error_is_not_repeated(shop):
+    shop.place(1, now())
+    text = "RuntimeError: postgresql://shop:geheim@db/shop"
+    shop.queue.failed(shop.queue.claim(), OrderError(UNKNOWN_ITEM, text), rest=0, aside=True)
+    (found,) = shop.ask.set_aside()
+    assert (found.text, "geheim" in str(shop.ask.kept_since(now() - HOUR))) == (
+        "RuntimeError: postgresql://shop:***@db/shop",
+        False,
+    )
+
+
 @pytest.mark.parametrize("garbage", ["", "yesterday", "\x01"])
 def test_an_order_without_a_readable_time_counts_and_is_said(shop, garbage):
     shop.place(2, garbage)

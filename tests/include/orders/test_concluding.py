@@ -57,6 +57,13 @@ def test_orders_set_aside_without_a_code():
     assert over(kept("set-aside-none"), [], aside=[Failing(order=7, code="")]) == ""
 
 
+def test_no_batch_is_over_when_one_has_run_or_no_order_waits():
+    assert over(kept("not-run"), [], judgement=judged(SAMPLE)[0]) == "A batch has run again."
+    assert over(kept("not-run"), [], after=backlog(0)) == "No order waits any more."
+    assert over(kept("not-run"), [], after=backlog(3)) == ""
+    assert over(kept("not-run"), ["not-run"], after=backlog(0)) == ""
+
+
 def test_too_much_is_over_when_a_run_has_worked_off_all():
     assert over(kept("capacity"), [], after=backlog(3)) == ""
     assert over(kept("capacity"), [], after=None) == ""

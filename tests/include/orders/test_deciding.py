@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from include.orders.deciding import Tried, decide, out_of_time
 from include.orders.facts import Backlog, BatchEnd, Judgement
-from tests.include.orders.world import COMPLETE, SAMPLE, backlog, bad, good, judged, known, orders
+from tests.include.orders.world import COMPLETE, NOW, SAMPLE, backlog, bad, good, judged, known, orders
 
 
 def decided(
@@ -88,9 +90,31 @@ def test_orders_that_rest_after_an_error_do_not_start_a_batch():
 
 
 def test_a_batch_that_did_nothing_is_not_run_again():
-    found = decided(["Startup..."], end=BatchEnd(end="timeout"), after=backlog(500))
+    found = decided(["Startup..."], end=BatchEnd(end="stopped"), after=backlog(500))
     assert (found.next, found.good) == ("done", False)
     assert "another batch would not process them either" in found.text
+
+
+def test_a_log_that_goes_on_until_the_batch_s_time_is_over_with_no_order_processed_is_told():
+    end, lines = BatchEnd(end="timeout", seconds=3300), ["Startup...", *["still trying"] * 5000]
+    found = decided(lines, end=end, after=backlog(500))
+    assert (found.next, found.tell, found.name) == ("hand_over", "developers", "no order is processed")
+    assert (
+        found.text == "The batch worked until its time was over and processed no order. 500 orders are left."
+    )
+    # The Deployment's own batch was at work beside it.
+    others = backlog(500, last_done=NOW - timedelta(minutes=20))
+    assert decided(lines, end=end, after=others).next == "done"
+
+
+def test_batches_that_end_well_and_process_nothing_are_no_reason_to_run_more_often():
+    assert decided(["Startup..."], after=backlog(500)).next == "again"
+    found = decided(["Startup..."], after=backlog(500), batches=3)
+    assert (found.next, found.too_much, found.name) == ("hand_over", False, "no order is processed")
+    assert "lead to the same database" in found.meaning
+    early = backlog(500, last_done=NOW - timedelta(hours=1))
+    assert decided(["Startup..."], after=early, batches=3).next == "hand_over"
+    assert not out_of_time(decided(["Startup..."], after=early), "", 3300, 9999, orders()).too_much
 
 
 def test_a_batch_that_does_not_start_goes_to_ops_and_touched_nothing():

@@ -193,6 +193,14 @@ def test_orders_set_aside_are_one_message_for_each_code():
     )
 
 
+def test_thousands_set_aside_are_counted_by_the_database():
+    aside = [Failing(order=each, code="13", of_code=4000) for each in range(30)]
+    (found,) = aside_findings(aside, known(), where())
+    assert found.size == 4000
+    assert found.text.startswith("4000 orders could not be processed and are set aside")
+    assert "; and 3,980 more." in found.text
+
+
 def test_the_proposal_has_the_numbers():
     found = backlog(2000, arrived=1600, done=960, minutes=100)
     finding = proposal_finding(proposal_of(found, pace(), orders()), found, 3, where())

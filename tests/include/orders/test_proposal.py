@@ -70,3 +70,28 @@ def test_what_was_measured_counts():
     )
     assert proposal_of(backlog(1000, arrived=900), pace(), orders()).what == "more at a time"
     assert proposal_of(backlog(1000, arrived=900), pace(10), orders()).what != "more at a time"
+
+
+@pytest.mark.parametrize("arrived", [0, 300, 479, 480, 481, 700, 768])
+@pytest.mark.parametrize(("every", "spare"), [(5, 4), (10, 5), (15, 5), (60, 5), (60, 45)])
+def test_minutes_to_spare_are_no_time_of_a_batch(every, spare, arrived):
+    found = orders()
+    schedule = found.schedule.model_copy(update={"every_minutes": every, "spare_minutes": spare})
+    alarm = found.alarm.model_copy(update={"oldest_minutes": 5})
+    proposal = proposal_of(
+        backlog(500, arrived=arrived), pace(), found.model_copy(update={"schedule": schedule, "alarm": alarm})
+    )
+    assert "-" not in proposal.text.replace("one-time", "")
+    if proposal.every_minutes:
+        assert proposal.every_minutes > spare, "orders.yaml refuses it"
+        share = 1 - spare / proposal.every_minutes
+        assert arrived < 960 * share
+    if proposal.at_a_time:
+        assert proposal.at_a_time * 3600 / 15 * (every - spare) / every >= arrived
+
+
+def test_a_batch_that_has_little_of_its_interval_is_told_so():
+    found = orders()
+    schedule = found.schedule.model_copy(update={"every_minutes": 10})
+    proposal = proposal_of(backlog(500, arrived=480), pace(), found.model_copy(update={"schedule": schedule}))
+    assert proposal.text.endswith("Running it more often does not help: a batch has 5 of 10 minutes.")

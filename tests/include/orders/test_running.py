@@ -317,6 +317,13 @@ def test_a_batch_that_logs_nothing_hangs_and_is_stopped(course, monkeypatch):
     assert "the batch hangs" in ran.decision.text
 
 
+def test_a_password_that_the_processor_logs_is_not_repeated(course):
+    course.deploy(HEAD + "say('cannot reach postgresql://shop:geheim@db/shop', 'All Orders processed.')")
+    course.run()
+    assert any("postgresql://shop:***@db/shop" in each for each in course.said)
+    assert not any("geheim" in each for each in course.said)
+
+
 def test_a_batch_that_stopped_itself_is_not_waited_for(course):
     stopped = "order processor: stopped: error #31 on 10 different orders and none processed since 2026-11-20"
     course.deploy(HEAD + f"say('Processing Order 1', '2026-11-20T10:00:00.000Z {stopped}'); sys.exit(4)")

@@ -91,3 +91,16 @@ def test_a_processor_that_starts_anew_has_nothing_in_work():
     log = three_good_ones_in_work()
     log.say("Startup...")
     assert log.fails("p-2/2", 4, 5, 6, 7, 8).verdict == "systemic"
+
+
+def test_orders_that_failed_while_others_were_processed_are_no_news_when_they_fail_again():
+    log = Log()
+    log.fails("p-1/1", 1, 2, 3)
+    log.takes("p-1/2", 4)
+    log.done("p-1/2")
+    log.fails("p-1/1", 5, 6)
+    log.takes("p-1/2", 7)
+    log.done("p-1/2")
+    assert log.fails("p-1/1", 1, 2, 3, 5, 6, 1, 2, 3, 5, 6) is None
+    assert log.fails("p-1/1", 8, 9, 10, 11) is None
+    assert log.fails("p-1/1", 12).verdict == "systemic"

@@ -129,6 +129,25 @@ def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(shop: Any) 
     assert "All Orders processed." not in said
 
 
+def test_bad_orders_behind_each_other_end_no_batch_while_good_ones_are_in_work(both: Any) -> None:
+    both.prepare(1, 2)
+    change(both, "UPDATE orders SET item = 'Triffid' WHERE id BETWEEN 2 AND 15")
+    settings = {"ORDER_STOP_AFTER": "6", "ORDER_MAX_ATTEMPTS": "1", "ORDER_TIME_SCALE": "0.1"}
+    both.run("shop:2.0.0", "shop.orders", "--once", **settings)
+    assert orders(both) == {"processed": 6, "held": 14, "fulfilled": 6}
+
+
+@pytest.mark.parametrize("password", ["geh%eim", "ge heim", "g@heim"])
+def test_a_database_address_that_cannot_be_read_is_not_repeated(shop: Any, password: str) -> None:
+    url = f"postgresql://shop:{password}@127.0.0.1:1/shop"
+    said = shop.run(
+        "shop:2.0.0", "shop.orders", "--once", expect=3, DATABASE_URL=url, DATABASE_WAIT_SECONDS="0"
+    )
+    assert "DATABASE_URL is no address that can be read" in said
+    assert "heim" not in said
+    assert "eim" not in said
+
+
 def test_a_success_between_lets_the_batch_go_on(shop: Any) -> None:
     shop.prepare(1, 2)
     change(shop, "UPDATE orders SET item = 'Triffid' WHERE id % 2 = 0")

@@ -211,7 +211,13 @@ class Database:
                 prepare_threshold=None,
             )
         except psycopg.Error as error:
-            raise DatabaseError(str(error).strip()) from error
+            text = str(error).strip()
+            if isinstance(error, psycopg.ProgrammingError) or "@" in text:
+                # An address that cannot be read is quoted in the driver's words, and the password with it.
+                raise DatabaseError(
+                    "DATABASE_URL is no address that can be read; in a password, write @ as %40, % as %25, a space as %20"
+                ) from None
+            raise DatabaseError(text) from error
         return Connection(POSTGRESQL, raw, psycopg)
 
     def _open_sqlite(self) -> Connection:

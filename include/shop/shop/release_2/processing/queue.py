@@ -155,6 +155,13 @@ def completed_since(database: Database, since: str) -> int:
     return int(row["orders"]) if row else 0
 
 
+def taken_before(database: Database, moment: float, claim_seconds: float) -> int:
+    """Return how many orders are in work, with whomever, since before a moment (seconds since 1970)."""
+    with database.connection() as connection:
+        row = connection.row(statements.TAKEN_BEFORE, (time.time(), moment + claim_seconds))
+    return int(row["orders"]) if row else 0
+
+
 def free_claims_of(database: Database, process: str) -> int:
     """Free the orders of a worker process that has ended, and return how many there were."""
     with database.connection() as connection:

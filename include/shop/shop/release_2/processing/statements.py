@@ -121,11 +121,15 @@ PROBLEMS_SINCE = (
 """Errors that last: newest first. Parameters: since, how many at most."""
 
 SET_ASIDE = (
-    "SELECT p.order_id, p.code, p.text, p.tries, p.first_at, p.last_at, p.worker, p.set_aside_at "
+    "SELECT order_id, code, text, tries, first_at, last_at, worker, set_aside_at, of_code FROM ("
+    "SELECT p.order_id, p.code, p.text, p.tries, p.first_at, p.last_at, p.worker, p.set_aside_at, "
+    "count(*) OVER (PARTITION BY p.code) AS of_code, "
+    "row_number() OVER (PARTITION BY p.code ORDER BY p.set_aside_at DESC, p.order_id) AS place "
     "FROM order_problems p JOIN orders o ON o.id = p.order_id "
-    "WHERE o.status = 'held' AND p.set_aside_at IS NOT NULL ORDER BY p.set_aside_at DESC, p.order_id LIMIT ?"
+    "WHERE o.status = 'held' AND p.set_aside_at IS NOT NULL) listed ORDER BY place, code LIMIT ?"
 )
-"""Orders that wait for a person, newest first. Parameter: how many at most."""
+"""Orders that wait for a person: first the newest of each code, then the one before it; `of_code` counts those of
+its code. Parameter: how many at most."""
 
 CODES_SINCE = (
     "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at FROM order_problems "
@@ -135,6 +139,10 @@ CODES_SINCE = (
 
 COMPLETED_SINCE = "SELECT count(*) AS orders FROM fulfilments WHERE processed_at > ?"
 """Whether there was a success between. Parameter: since."""
+
+
+TAKEN_BEFORE = "SELECT count(*) AS orders FROM order_claims WHERE claimed_until >= ? AND claimed_until < ?"
+"""Orders in work that were taken before a moment. Parameters: now, end of a claim that began then."""
 
 
 def backlog(now: float, since: str) -> tuple[str, tuple[float | str, ...]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Optional
 
 from ...common.db import Database
 from ...common.logs import now
-from .queue import completed_since
+from .queue import completed_since, taken_before
+
+MOST_EXCUSED = 1000
 
 
 class Streak:
@@ -16,13 +19,18 @@ class Streak:
     Args:
         stop_after: so many of them end the batch; 0: never. Where the error is not the orders' fault, so many
             failures do, of however few orders: their tries do not count, and they would be tried for ever.
+        claim_seconds: how long a claim lasts. Bad orders fail at once: while others are in work that were taken before
+            the first of them, these decide.
     """
 
-    def __init__(self, database: Database, stop_after: int) -> None:
+    def __init__(self, database: Database, stop_after: int, claim_seconds: float) -> None:
         self._database = database
         self._stop_after = stop_after
+        self._claim_seconds = claim_seconds
+        self._began = 0.0
         self._lock = threading.Lock()
         self._orders: dict[int, set[int]] = {}
+        self._excused: set[int] = set()
         self._outside = 0
         self._since = ""
         self.stop: Optional[str] = None
@@ -42,19 +50,25 @@ class Streak:
             if self.stop is not None:
                 return True
             if not self._orders:
-                self._since = now()
+                self._since, self._began = now(), time.time()
             hit = self._orders.setdefault(code, set())
-            hit.add(order)
+            if order not in self._excused:
+                hit.add(order)
             self._outside += outside
             if self._stop_after == 0 or max(len(hit), self._outside) < self._stop_after:
                 return False
             if completed_since(self._database, self._since):
                 self._clear()
                 return False
+            if taken_before(self._database, self._began, self._claim_seconds):
+                return False
             orders = f"{len(hit)} different orders" if len(hit) > 1 else f"order {order} alone"
             self.stop = f"error #{code} on {orders} and none processed since {self._since}"
             return True
 
     def _clear(self) -> None:
+        # They failed while others were processed: that they fail again says nothing of the others.
+        for hit in self._orders.values():
+            self._excused.update(list(hit)[: MOST_EXCUSED - len(self._excused)])
         self._orders.clear()
         self._outside = 0

@@ -59,7 +59,7 @@ class Worker:
         self._name = name
         self._shipper = shipper
         self._permits = permits
-        self._streak = Streak(database, pace.stop_after)
+        self._streak = Streak(database, pace.stop_after, pace.claim_seconds)
         self._gone: Optional[str] = None
         self._interrupted: list[int] = []
         self._failed: list[str] = []
