@@ -131,7 +131,10 @@ def test_a_run_that_goes_on_in_its_time_keeps_the_next_one_waiting_without_an_al
 def test_a_dag_that_does_not_load_is_unknown_and_its_file_is_named():
     found = look(Seen(known=False), "21T12:00")
     assert found.state == "unknown"
-    assert "see Dag Import Errors in Airflow, and whether include/config/log_retention.yaml is right." in found.text
+    assert (
+        "see Dag Import Errors in Airflow, and whether include/config/log_retention.yaml is right."
+        in found.text
+    )
 
 
 @pytest.mark.parametrize(("ended", "state"), [("11:51", "not finished"), ("11:55", "on time")])
