@@ -37,7 +37,8 @@ from __future__ import annotations
 
 from airflow.sdk import chain, dag, task_group
 
-from include.logs.choosing import named_volumes, right_retention
+from include.logs.choosing import offered_volumes
+from include.logs.due import times_of
 from include.release.loading import Sources
 from plugins.log_procedure import daily
 from plugins.operators.log_approve import ApproveCleanupOperator
@@ -51,7 +52,7 @@ from plugins.params import cleanup_params
 SOURCES = Sources.from_environment()
 
 
-@dag(doc_md=__doc__, params=cleanup_params(named_volumes(SOURCES)), **daily(right_retention(SOURCES)))
+@dag(doc_md=__doc__, params=cleanup_params(offered_volumes(SOURCES)), **daily(times_of(SOURCES)))
 def log_cleanup() -> None:
     """From what is on each volume to what retention keeps there; and the record of it."""
 

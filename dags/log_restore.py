@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from airflow.sdk import chain, dag
 
-from include.logs.choosing import named_volumes
+from include.logs.choosing import offered_volumes
 from include.release.loading import Sources
 from plugins.log_procedure import LOGS
 from plugins.operators.log_ending import TellRestoreOperator
@@ -33,7 +33,9 @@ from plugins.params import restore_params
 VOLUME = "{{ params.volume }}"
 
 
-@dag(doc_md=__doc__, params=restore_params(named_volumes(Sources.from_environment())), schedule=None, **LOGS)
+@dag(
+    doc_md=__doc__, params=restore_params(offered_volumes(Sources.from_environment())), schedule=None, **LOGS
+)
 def log_restore() -> None:
     """From archives back to files."""
     chain(

@@ -29,11 +29,21 @@ def named_volumes(sources: Sources) -> list[str]:
     Raises RejectedError.
     """
     path = sources.config / FILE
-    documents, _ = parse(read_text(path, shown_path(path)), shown_path(path))
+    documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+    if problems and not documents:
+        raise RejectedError(problems, subject=shown_path(path))
     value = documents[0].value if documents else None
     listed = value.get(VOLUMES) if isinstance(value, dict) else None
     names = [each.get("name") for each in listed or [] if isinstance(each, dict)]
     return [str(name) for name in dict.fromkeys(names) if isinstance(name, str) and name]
+
+
+def offered_volumes(sources: Sources) -> list[str]:
+    """The volumes for a form, by name; none when the file cannot be read: the first task of a run says why."""
+    try:
+        return named_volumes(sources)
+    except RejectedError:
+        return []
 
 
 def chosen(known: Sequence[str], wanted: Sequence[str]) -> list[str]:

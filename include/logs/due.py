@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ConfigDict, ValidationError
 
+from include.logs.choosing import right_retention
 from include.logs.loading import FILE
 from include.logs.retention import LogRetention, Volume
 from include.overdue.judging import Duty
@@ -41,10 +42,18 @@ class _Times(LogRetention):
 
 
 def duty_of_a_wrong_file(sources: Sources) -> Duty:
-    """The daily clean-up that nothing starts, since its file is not right: for whoever has to know of that.
+    """The daily clean-up that cleans nothing up, since its file is not right: for whoever has to know of that."""
+    duty = cleanup_duty(times_of(sources))
+    return replace(duty, title=f"{duty.title}, whose file {WHERE} is not right")
 
-    Raises RejectedError when nobody can be told, the environments being wrong, too.
+
+def times_of(sources: Sources) -> LogRetention:
+    """When the clean-up runs and whom it tells, also of a file in which no volume is right: its run says what is wrong.
+
+    Where the file does not say it, the defaults count, and the list of the first environment is told. Never raises.
     """
+    with suppress(RejectedError):
+        return right_retention(sources)
     raw = _raw(sources)
     said = None
     with suppress(
@@ -53,9 +62,11 @@ def duty_of_a_wrong_file(sources: Sources) -> Duty:
         found = _Times.model_validate({key: raw[key] for key in _SAID if key in raw})
         ZoneInfo(found.time_zone)
         said = found
-    duty = cleanup_duty(said or _Times())
-    tell = said.tell if said and "tell" in raw else sources.environments().environments[0].tell
-    return replace(duty, title=f"{duty.title}, whose file {WHERE} is not right", tell=tell)
+    found = said or _Times()
+    if said is None or "tell" not in raw:
+        with suppress(RejectedError):  # nobody but the task log is told then
+            return found.model_copy(update={"tell": list(sources.environments().environments[0].tell)})
+    return found
 
 
 def _raw(sources: Sources) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _logs(sources: Sources) -> tuple[list[Duty], str]:
     try:
         return [cleanup_duty(right_retention(sources))], read_right_volumes(sources).text
     except RejectedError as error:
-        # Its DAG does not load then: that nothing starts it is what people have to be told.
+        # Its runs clean nothing up then: that is what people have to be told.
         return [duty_of_a_wrong_file(sources)], str(error)
 
 

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
 from include.logs.choosing import right_retention
+from include.logs.due import times_of
 from include.logs.loading import read_right_volumes
 from include.logs.messages import VolumeRun, report_table, run_message, space_alerts
 from include.logs.restored import restored_message
@@ -63,7 +64,7 @@ class TellCleanupOperator(BaseOperator):
             raise AirflowSkipException("dry run")
         result: dict[str, list[str]] = {"told": [], "before": [], "failed": []}
         with readable_errors(self):
-            retention = right_retention(Sources.from_environment())
+            retention = times_of(Sources.from_environment())  # also of a wrong file somebody is told
             for message in self._messages(context):
                 say(self, message.plain())
                 told = tell_list(self, retention, message, context, logged=True)
@@ -160,7 +161,7 @@ class TellRestoreOperator(BaseOperator):
             "Run": run_name(context),
         }
         with readable_errors(self):
-            retention = right_retention(Sources.from_environment())
+            retention = times_of(Sources.from_environment())
             asked, facts = in_words(context["params"]), answer.get("facts") or {}
             message = restored_message(self.volume, asked, facts, failure, details, links_of(context))
             say(self, message.plain())

@@ -257,6 +257,16 @@ def test_what_is_not_approved_stays_as_it_is_and_is_told(runs, capsys):
     assert "[refused] log clean-up of here" in said
 
 
+def test_of_a_file_without_a_right_volume_the_run_says_what_is_wrong_and_tells_it(runs, capsys):
+    runs.configure(runs.volume("here", size="1 Gigabyte"))
+    states = runs.run("log_cleanup")
+    said = shown(capsys)
+    assert (states["run"], states["choose"], states["tell"]) == ("failed", "failed", "success")
+    assert "volumes[0].size" in said
+    assert "found:    '1 Gigabyte'" in said
+    assert "[refused] log clean-up" in said
+
+
 def test_a_volume_that_is_not_there_ends_the_run_before_anything_is_touched(runs, capsys):
     runs.configure(runs.volume("here"))
     states = runs.run("log_cleanup", volumes=["nowhere"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
-from tests.dagtasks import bag, tasks
+import pytest
+
+from include.release.loading import PROJECT
+from tests.dagtasks import DAGS, bag, tasks
 
 STEPS = ("measure", "plan", "approve", "archive", "verify_archive", "delete", "verify_space", "report")
 
@@ -55,6 +59,27 @@ def test_a_run_keeps_its_plan_and_says_so():
 def test_the_forms_offer_the_volumes_there_are():
     assert bag().dags["log_cleanup"].params.get_param("volumes").schema["examples"] == ["shop-logs"]
     assert bag().dags["log_restore"].params.get_param("volume").schema["examples"] == ["shop-logs"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "offered"),
+    [("size: 1Gi", "size: 1 Gigabyte", ["shop-logs"]), ("volumes:", "volumes: [", None)],
+    ids=["a wrong size", "no YAML"],
+)
+def test_a_wrong_file_leaves_the_dags_there_for_their_runs_to_say_so(
+    tmp_path, monkeypatch, old, new, offered
+):
+    from airflow.dag_processing.dagbag import DagBag
+
+    shutil.copytree(PROJECT / "include" / "config", tmp_path / "config")
+    file = tmp_path / "config" / "log_retention.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    monkeypatch.setenv("PLAN_REDUCE_REPEAT_CONFIG", str(tmp_path / "config"))
+    for dag_id, param in (("log_cleanup", "volumes"), ("log_restore", "volume")):
+        found = DagBag(str(DAGS / f"{dag_id}.py"))
+        assert not found.import_errors
+        assert found.dags[dag_id].params.get_param(param).schema.get("examples") == offered
 
 
 def test_who_is_looked_for_is_who_has_a_schedule_to_keep():
