@@ -28,6 +28,10 @@ def test_every_setting_that_is_named_exists():
         "order_processor",
         "order_backlog",
         "restart_helps",
+        # tables, and the connection to them
+        "order_claims",
+        "order_problems",
+        "shop_database",
     }
     assert named <= known
     assert {"systemic_orders", "update_minutes", "remind_hours", "silent_minutes"} <= named
