@@ -1,6 +1,6 @@
 """A retention file with mistakes in it: which of its volumes are cleaned up all the same.
 
-A mistake in one volume must not stop the others. A hold that is wrong may be about any file of the volumes it names
+A mistake in one volume must not stop the others, also where a hold names it. A hold that is wrong may be about any file of the volumes it names
 (or of all, when it names none that can be read), so these volumes wait until it is put right. A key that nobody knows may be
 the holds, misspelt or in the wrong place: then every volume waits.
 """
@@ -75,12 +75,14 @@ def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Sa
     if not isinstance(document.value, dict) or not isinstance(document.value.get(VOLUMES), list):
         return None
     wrong: list[Wrong] = []
+    named = [_name(document, index) for index in range(len(document.value[VOLUMES]))]
+    known = {each for each in named if isinstance(each, str)}
     left, pending = document, list(problems)
     while True:
         if not left.value[VOLUMES]:
             return Salvaged(None, wrong)
         value, found = validated(LogRetention, left)
-        pending += found if value is None else check(value, left)
+        pending += found if value is None else _but_known(check(value, left), left, known)
         if not pending:
             return Salvaged(value, wrong)
         if may_be_holds(left) or any(each.field in LISTS for each in pending):
@@ -93,7 +95,7 @@ def salvage(document: Document, problems: Iterable[Problem], check: Check) -> Sa
             by_part.setdefault(part, []).append(each)
         gone = set(by_part)
         for part, said in by_part.items():
-            found_wrong, waiting = _wrong(left, part, said)
+            found_wrong, waiting = _wrong(left, part, said, known)
             wrong.append(found_wrong)
             gone |= waiting
         left, pending = without(left, gone, LISTS), []
@@ -121,7 +123,20 @@ def _like_holds(key: str, value: Any) -> bool:
     )
 
 
-def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> tuple[Wrong, set[Keys]]:
+def _but_known(problems: Iterable[Problem], document: Document, known: set[str]) -> list[Problem]:
+    """The problems without holds that name a volume of the file which is left out: the hold is right."""
+    right = {
+        path_text((HOLDS, index, VOLUMES, number))
+        for index, hold in enumerate(document.value.get(HOLDS) or [])
+        for number, name in enumerate(hold.get(VOLUMES) or [])
+        if name in known
+    }
+    return [each for each in problems if each.field not in right]
+
+
+def _wrong(
+    document: Document, part: Keys, problems: Sequence[Problem], known: set[str]
+) -> tuple[Wrong, set[Keys]]:
     """What is wrong, and the volumes that wait for it."""
     if part[0] not in LISTS:
         return Wrong(str(part[0]), problems, "the default counts"), set()
@@ -130,25 +145,24 @@ def _wrong(document: Document, part: Keys, problems: Sequence[Problem]) -> tuple
     line = document.line(part)
     if part[0] == VOLUMES:
         name = facts.get("name")
-        known = name if isinstance(name, str) else ""
-        shown = f"{known} (line {line})" if known else f"the volume on line {line}"
-        return Wrong(shown, problems, "it is not cleaned up", known), set()
-    waiting = _held(document, facts)
+        own = name if isinstance(name, str) else ""
+        shown = f"{own} (line {line})" if own else f"the volume on line {line}"
+        return Wrong(shown, problems, "it is not cleaned up", own), set()
+    waiting = _held(document, facts, known)
     names = [str(_name(document, index)) for _, index in sorted(waiting, key=str)]
     case = facts.get("case")
     shown = f"the hold for case {case} (line {line})" if isinstance(case, str) else f"the hold on line {line}"
     return Wrong(shown, problems, f"{', '.join(names) or 'nothing'} is not cleaned up"), waiting
 
 
-def _held(document: Document, facts: dict[str, Any]) -> set[Keys]:
+def _held(document: Document, facts: dict[str, Any], known: set[str]) -> set[Keys]:
     """The volumes that a wrong hold may be about."""
     indexes = range(len(document.value[VOLUMES]))
     wanted = facts.get("volumes")
-    names = {_name(document, index) for index in indexes}
     if (
         isinstance(wanted, list)
         and wanted
-        and all(isinstance(each, str) and each in names for each in wanted)
+        and all(isinstance(each, str) and each in known for each in wanted)
     ):
         return {(VOLUMES, index) for index in indexes if _name(document, index) in wanted}
     return {(VOLUMES, index) for index in indexes}

@@ -300,6 +300,19 @@ def test_a_wrong_hold_stops_the_volumes_it_may_be_about(rewrite, part, left):
     )
 
 
+@pytest.mark.parametrize(
+    ("owner", "said"), [(", owner: Legal", 1), ("", 2)], ids=["a right hold", "a wrong hold"]
+)
+def test_a_hold_on_a_wrong_volume_does_not_stop_the_others(rewrite, owner, said):
+    hold = HOLD.replace("PART", owner + ", volumes: [shop-logs]")
+    sources = rewrite(("volumes:\n", hold), ("size: 1Gi", "size: 1 Gigabyte"))
+    placed, wrong = placed_volumes(sources)
+    assert [each.name for each in placed] == ["web-logs"]
+    assert len(wrong) == said
+    assert "1 Gigabyte" in " ".join(each.text for each in wrong)
+    assert placed[0].retention.holds_of("web-logs") == []
+
+
 LIKE_HOLDS = '{case: "2026-118", owner: Legal, globs: ["*"], volumes: [shop-logs]}'
 
 
