@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from include.orders.noting import Finding
 from include.orders.proposal import Proposal
 from include.orders.reading import NO_CODE
 from include.orders.sizing import Pace, duration, waiting_text
+from include.records.problems import OpenProblem
 from include.release.environments import Environment
 from include.release.policies import Channel
 from include.release.problems import Problem
@@ -65,7 +66,7 @@ def backlog_finding(
         alert: why that is too much.
         pace: what the processor gets done.
         next_at: when the next batch starts.
-        known: titles of the open problems of order processing, other than this one.
+        known: titles of the open problems that the orders wait for (``holding_up``).
         where: who says it.
     """
     rates = (
@@ -98,6 +99,11 @@ def backlog_finding(
         },
         links=dict(where.links),
     )
+
+
+def holding_up(open_problems: Iterable[OpenProblem]) -> list[str]:
+    """Titles of the open problems that orders wait for: those that are set aside hold up no other."""
+    return [each.title for each in open_problems if not each.key.split("/", 2)[-1].startswith(ASIDE)]
 
 
 def backlog_over(backlog: Backlog) -> str:

@@ -10,7 +10,14 @@ from typing_extensions import override
 
 from include.orders.alarm import alert_of
 from include.orders.facts import Backlog
-from include.orders.messages import BACKLOG, DATABASE, backlog_finding, backlog_over, unreadable_finding
+from include.orders.messages import (
+    BACKLOG,
+    DATABASE,
+    backlog_finding,
+    backlog_over,
+    holding_up,
+    unreadable_finding,
+)
 from include.orders.noting import Finding, problem_key
 from include.orders.sizing import next_run, waiting_text
 from include.records.database import RecordsError
@@ -46,7 +53,7 @@ class LookAtBacklogOperator(OrdersOperator):
         findings = []
         if alert.reasons:
             say(self, f"Too many: {alert.text}")
-            known = [each.title for each in self._open(office, PROCEDURE)]
+            known = holding_up(self._open(office, PROCEDURE))
             at = next_run(datetime.now(UTC), office.orders.schedule)
             findings.append(backlog_finding(found, alert, pace, at, known, office.where))
         elif alert.raised:

@@ -16,10 +16,13 @@ from include.orders.messages import (
     backlog_finding,
     channels,
     handover_finding,
+    holding_up,
     proposal_finding,
     unreadable_finding,
 )
+from include.orders.noting import problem_key
 from include.orders.proposal import proposal_of
+from include.records.problems import OpenProblem
 from tests.include.orders.world import (
     NOW,
     SAMPLE,
@@ -73,6 +76,23 @@ def test_the_alert_names_what_is_known_already():
     assert text.endswith(
         "Known already: error #12, item in no catalog. That comes first: the orders wait for it."
     )
+
+
+def test_orders_set_aside_are_not_what_the_others_wait_for():
+    keys = {"set-aside-12": "error #12 in production", "processor": "order processing: schema too old"}
+    kept = [
+        OpenProblem(
+            key=problem_key("production", key),
+            procedure="order_processor",
+            environment="production",
+            title=title,
+            text="",
+            opened=NOW,
+            updated=NOW,
+        )
+        for key, title in keys.items()
+    ]
+    assert holding_up(kept) == ["order processing: schema too old"]
 
 
 def test_the_alert_says_that_nothing_is_processed_at_all():
