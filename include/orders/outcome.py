@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from include.orders.alarm import alert_of
+from include.orders.backlog import lacks_tables
 from include.orders.codes import OrderErrors
 from include.orders.concluding import NOT_MINE, over
 from include.orders.config import Orders
@@ -134,6 +135,12 @@ def since_of(good: Entry | None, changes: Iterable[Change], build: str) -> Since
     )
 
 
+def not_yet(outcome: Outcome, since: Since) -> bool:
+    """Whether the database has no orders as the release that brings them has not gone out yet: no batch ran, ever."""
+    missing = outcome.unreadable is not None and lacks_tables(outcome.unreadable["found"])
+    return missing and not outcome.ran and not since.good_run and not since.unknown
+
+
 def findings_of(
     outcome: Outcome, since: Since, orders: Orders, known: OrderErrors, pace: Pace | None, where: Where
 ) -> list[Finding]:
@@ -149,6 +156,7 @@ def findings_of(
     """
     found = []
     last = outcome.last
+    waits_for_release = not_yet(outcome, since)
     if outcome.trouble:
         found.append(_trouble(outcome.trouble, where))
     elif last is not None and last.decision.next == "hand_over":
@@ -158,14 +166,14 @@ def findings_of(
         proposal = proposal_of(outcome.after, pace, orders)
         batches = len([each for each in outcome.ran if each.counts])
         found.append(proposal_finding(proposal, outcome.after, batches, where))
-    elif reason := outcome.not_run:
+    elif (reason := outcome.not_run) and not waits_for_release:
         found.append(not_run_finding(reason, outcome.word, outcome.after or outcome.before, where))
     if outcome.aside:
         # Orders that were set aside by an error which hits all of them are part of that problem.
         handed = {each.key.removeprefix(ERROR) for each in found if each.key.startswith(ERROR)}
         others = [each for each in outcome.aside if (each.code or NO_CODE) not in handed]
         found += aside_findings(others, known, where)
-    if outcome.after is None and outcome.unreadable is not None:
+    if outcome.after is None and outcome.unreadable is not None and not waits_for_release:
         found.append(unreadable_finding(problem_of(outcome.unreadable), where))
     return found
 

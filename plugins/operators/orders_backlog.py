@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from typing_extensions import override
 
 from include.orders.alarm import alert_of
+from include.orders.backlog import lacks_tables
 from include.orders.facts import Backlog
 from include.orders.messages import (
     BACKLOG,
@@ -43,6 +44,9 @@ class LookAtBacklogOperator(OrdersOperator):
         found = office.backlog()
         if isinstance(found, Problem):
             say(self, f"How many orders wait is not known.\n{found}", error=True)
+            if lacks_tables(found.found) and self._never_processed(office):
+                say(self, "No order was ever processed here: nobody is told before a first batch has run")
+                return {"backlog": None, "raised": None}
             self._tell(office, context, [unreadable_finding(found, office.where)], [])
             return {"backlog": None, "raised": None}
         say(self, waiting_text(found))
@@ -73,6 +77,14 @@ class LookAtBacklogOperator(OrdersOperator):
         result = tell_findings(self, office, context, found, over, procedure=LOOK)
         if result.failed:
             raise give_up(self, f"NOT TOLD: {'; '.join(result.failed)}. The next look tries again.")
+
+    def _never_processed(self, office: Office) -> bool:
+        """Whether no good run of batches is on record: the release that brings the tables may not have gone out."""
+        try:
+            return office.book.last_good(PROCEDURE, office.place.name, datetime.now(UTC)) is None
+        except (RecordsError, RejectedError) as error:
+            self.log.warning("Whether an order was ever processed cannot be read: %s", error)
+            return False
 
     def _open(self, office: Office, procedure: str) -> list[OpenProblem]:
         try:

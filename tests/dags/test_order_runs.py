@@ -223,6 +223,8 @@ def test_a_database_that_cannot_be_asked_holds_up_no_order_and_is_told(shop, mon
 def test_a_database_without_the_tables_names_them_and_what_to_release(shop, monkeypatch, tmp_path, capsys):
     import sqlite3
 
+    shop.order([PLANT])
+    shop.run()
     path = tmp_path / "old.db"
     sqlite3.connect(path).close()
     monkeypatch.setenv("AIRFLOW_CONN_SHOP_DATABASE", shop.connection(path))
@@ -233,6 +235,18 @@ def test_a_database_without_the_tables_names_them_and_what_to_release(shop, monk
     monkeypatch.undo()
     shop.run("order_backlog")
     assert [head.split("]")[0] for _, head in told()] == ["*[alert", "*[resolved"]
+
+
+def test_tables_that_no_release_has_brought_yet_alert_nobody(shop, monkeypatch, tmp_path, capsys):
+    import sqlite3
+
+    path = tmp_path / "new.db"
+    sqlite3.connect(path).close()
+    monkeypatch.setenv("AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS", f"sqlite:///{tmp_path / 'records.db'}")
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_DATABASE", shop.connection(path))
+    assert shop.run("order_backlog")["run"] == "success"
+    assert "nobody is told before a first batch has run" in capsys.readouterr().out
+    assert told() == []
 
 
 def test_a_table_that_goes_away_is_handed_over_to_ops_without_a_restart(shop, capsys):
