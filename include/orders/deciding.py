@@ -64,6 +64,8 @@ def decide(
     if end.end == "not started":
         text = f"The batch did not start: {end.reason or 'its pod never ran'}. No order was touched."
         return Decision(next="hand_over", text=text, tell="ops", name="the batch does not start", good=False)
+    if end.by_hand:
+        return _stopped_by_hand(judgement, end, after)
     if judgement.verdict == "stuck":
         text = f"{judgement.text} A restart would only try it again: set it aside by hand or correct it, then run the batch again."
         meaning = known.of_code(judgement.code)
@@ -164,6 +166,15 @@ def _left(
         )
     batches = plural(tried.batches, "batch", "batches")
     return then("done", f"But {left} after {batches}; they wait for the next run.", too_much=True)
+
+
+def _stopped_by_hand(judgement: Judgement, end: BatchEnd, after: Backlog | None) -> Decision:
+    """Whoever stops a batch wants none: another one at once would be against that."""
+    left = f" {plural(after.left, 'order')} left." if after is not None and after.left else ""
+    reason = end.reason[:1].upper() + end.reason[1:]
+    text = f"{judgement.text} {reason}, so this run starts no other batch; the next run goes on.{left}"
+    good = judgement.verdict in ("clean", "poison")
+    return Decision(next="done", text=text, good=good, works=good and judgement.processed > 0)
 
 
 def _processed_by_others(after: Backlog, end: BatchEnd) -> bool:

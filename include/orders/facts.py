@@ -150,6 +150,7 @@ class BatchEnd(Fact):
     exit_code: int | None = None
     seconds: float = 0
     job: str = ""
+    by_hand: bool = Field(default=False, title="Somebody deleted or suspended its Job")
 
 
 class ChangeFact(Fact):

@@ -90,6 +90,7 @@ class Follower:
                     end="stopped",
                     reason=f"it gave way to {by}" if by else "somebody suspended its Job",
                     job=name,
+                    by_hand=not by,
                 )
         except JobError as error:
             end = self._end_of(error, name)
@@ -124,7 +125,7 @@ class Follower:
         if error.phase in ("stuck", "late"):
             return BatchEnd(end="not started", reason=_first_line(text), job=name)
         if error.phase == "gone":
-            return BatchEnd(end="stopped", reason="somebody deleted its Job", job=name)
+            return BatchEnd(end="stopped", reason="somebody deleted its Job", job=name, by_hand=True)
         job = self.cluster.get("Job", self.namespace, name)
         reason = job_state(job).reason if job else ""
         if reason.startswith("DeadlineExceeded"):

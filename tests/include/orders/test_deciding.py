@@ -163,3 +163,12 @@ def test_a_backlog_that_cannot_be_read_ends_the_run():
     found = decide(judgement, COMPLETE, None, Tried(), orders(), known())
     assert (found.next, found.good) == ("done", True)
     assert found.text.endswith("What is left is not known: the database could not be asked.")
+
+
+@pytest.mark.parametrize("reason", ["somebody deleted its Job", "somebody suspended its Job"])
+def test_a_batch_that_somebody_stopped_is_not_followed_by_another(reason):
+    end = BatchEnd(end="stopped", reason=reason, by_hand=True)
+    found = decided(good(1, 2), end, backlog(29))
+    assert (found.next, found.tell, found.too_much, found.works) == ("done", None, False, True)
+    said = f"S{reason[1:]}, so this run starts no other batch; the next run goes on. 29 orders left."
+    assert found.text.endswith(said)

@@ -303,6 +303,7 @@ def test_a_job_that_somebody_deletes_is_no_riddle(course):
     thread.join(30)
     (ran,) = thread_done
     assert (ran.ended.end.end, ran.ended.end.reason) == ("stopped", "somebody deleted its Job")
+    assert ran.ended.end.by_hand
     assert ran.ended.judgement.processed == 1
 
 
