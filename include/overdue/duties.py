@@ -61,6 +61,7 @@ def _orders(sources: Sources) -> tuple[list[Duty], str]:
             tell,
             ORDERS,
             start,
+            "read_backlog",
         ),
         Duty(
             "order_backlog",
@@ -70,6 +71,7 @@ def _orders(sources: Sources) -> tuple[list[Duty], str]:
             tell,
             ORDERS,
             start,
+            "look",
         ),
     ]
     return found, ""

@@ -35,6 +35,7 @@ class Duty:
         tell: channels of whoever has to know.
         where: the file that says so.
         start_within: how long after its tick the run has begun.
+        first_task: id of a task that every one of its runs has.
     """
 
     dag_id: str
@@ -44,6 +45,7 @@ class Duty:
     tell: Sequence[Channel]
     where: str
     start_within: timedelta = START_WITHIN
+    first_task: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from airflow.sdk.configuration import conf
 from typing_extensions import override
 
 from include.overdue.duties import Duties, duties
-from include.overdue.judging import judge
+from include.overdue.judging import Duty, Judgement, judge
 from include.overdue.telling import MEMORY, Memory, News, news, remember
 from include.release.loading import Sources
 from include.release.telling import Message, channels_for, name_of
 from include.release.texts import table
-from plugins.hooks.runs import look_at
+from plugins.hooks.runs import look_at, with_undated
 from plugins.notifiers.sending import send
 from plugins.operators.base import give_up, readable_errors, say
 from plugins.operators.locking import run_url
@@ -39,10 +39,7 @@ class OverdueOperator(BaseOperator):
         with readable_errors(self):
             expected = duties(Sources.from_environment())
             memory = self._memory(context)
-            found = [
-                judge(each, look_at(ti, each.dag_id, now), now, since=memory.since(each.dag_id, now))
-                for each in expected.duties
-            ]
+            found = [self._judge(each, ti, memory, now) for each in expected.duties]
             self._show(expected, [(each.duty.dag_id, each.state, each.text) for each in found])
             if getattr(context["dag_run"], "logical_date", None) is not None:
                 told = self._tell(news(found, memory, now), context)
@@ -53,6 +50,13 @@ class OverdueOperator(BaseOperator):
             if late or expected.problems:
                 raise give_up(self, "\n".join([*late, *expected.problems]))
             return {each.duty.dag_id: each.state for each in found}
+
+    def _judge(self, duty: Duty, ti: Any, memory: Memory, now: datetime) -> Judgement:
+        seen, since = look_at(ti, duty.dag_id, now), memory.since(duty.dag_id, now)
+        found = judge(duty, seen, now, since=since)
+        if found.fine or not seen.known:
+            return found
+        return judge(duty, with_undated(seen, ti, duty.dag_id, duty.first_task, now), now, since=since)
 
     def _memory(self, context: Context) -> Memory:
         # With the index given this is the newest one; without, it would be those of all runs there ever were.

@@ -64,6 +64,24 @@ def ran(dag_id: str, ago: timedelta, state: str = "success", **conf: Any) -> Non
         session.add(run)
 
 
+def triggered(dag_id: str, dags: Any, **conf: Any) -> None:
+    """A run that was triggered over the API with ``logical_date`` null, and ended well just now."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    at = datetime.now(UTC)
+    run_id = f"manual__{at.isoformat()}_x"
+    with create_session() as session:
+        dag = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dags[dag_id]))
+        dag.create_dagrun(run_id=run_id, run_after=at, conf=conf, run_type=DagRunType.MANUAL, state="success",
+                          triggered_by=DagRunTriggeredByType.REST_API, start_date=at, session=session)  # fmt: skip
+        session.query(DagRun).filter_by(run_id=run_id).update({"end_date": at})
+        assert session.query(TaskInstance).filter_by(run_id=run_id).count()
+
+
 def test_the_clean_up_that_did_not_run_for_a_week(look):
     """Who ran it by hand every morning was sick; a dry run in between is no clean-up."""
     ran("log_cleanup", timedelta(days=8))
@@ -82,6 +100,16 @@ def test_the_clean_up_that_did_not_run_for_a_week(look):
     assert state == "success"
     assert known["log_cleanup"]["told"] == ""
     assert "log_cleanup is on time again." in said
+
+
+@pytest.mark.parametrize(("dry_run", "state"), [(False, "on time"), (True, "not started")])
+def test_a_run_over_the_api_without_a_logical_date_counts_when_it_is_in_earnest(look, dags, dry_run, state):
+    ran("log_cleanup", timedelta(days=8))
+    ran("order_processor", timedelta(minutes=1))
+    ran("order_backlog", timedelta(minutes=1))
+    triggered("log_cleanup", dags, dry_run=dry_run)
+    _, said, known = look()
+    assert known["log_cleanup"]["state"] == state, said[-2000:]
 
 
 def test_a_dag_that_is_new_is_late_for_nothing(look):
