@@ -24,6 +24,7 @@ _ENDS = {
     "not started": "did not start",
 }
 NO_ALERT = "Order processing, no alert"
+WRONG_REQUEST = "Order processing, a request that was refused"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class RunFacts:
         resolved: what is over since this run, a sentence each.
         unreadable: why the backlog could not be read.
         refused: why no batch ran, such as a release that goes on.
+        not_asked_for: what was wrong with the request of who triggered the run.
+        dry_run: nothing was started and nobody told.
     """
 
     at: datetime
@@ -62,6 +65,8 @@ class RunFacts:
     resolved: Sequence[str] = ()
     unreadable: str = ""
     refused: str = ""
+    not_asked_for: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,9 @@ class LogEntry:
     resolution: Sequence[str] = field(default=())
 
     def text(self, time_zone: str = "UTC") -> str:
-        """As the log has it, in Markdown; the day stands before the time of the zone."""
+        """As the log has it, in Markdown; the day stands before the time, which names its zone: ``11:00 CET``."""
         local = self.at.astimezone(ZoneInfo(time_zone))
-        parts = [f"{local:%Y-%m-%d %H:%M} -- *{self.alert}*"]
+        parts = [f"{local:%Y-%m-%d %H:%M %Z} -- *{self.alert}*"]
         for name, lines in (("Troubleshooting", self.troubleshooting), ("Resolution", self.resolution)):
             items = "\n".join(f"- {' '.join(each.split())}" for each in lines)
             parts.append(f"{name}\n\n{items or '- Nothing to be done'}")
@@ -96,6 +101,8 @@ def entry_of(run: RunFacts) -> LogEntry:
 
 
 def _alert(run: RunFacts) -> str:
+    if run.not_asked_for:
+        return WRONG_REQUEST
     if run.alert is not None and run.alert.raised:
         return ALERT
     handed = [each.title for each in run.found if each.outcome in ("handed over", "alert")]
@@ -106,9 +113,11 @@ def _alert(run: RunFacts) -> str:
 
 
 def _troubleshooting(run: RunFacts) -> list[str]:
-    lines = []
-    if run.before is not None:
-        lines.append(f"Checked the backlog: {_lower(waiting_text(run.before))}")
+    lines = [f"The request was refused: {_sentence(run.not_asked_for)}"] if run.not_asked_for else []
+    # A request that was refused asked nothing before: what waits is known from the end.
+    waits = run.before or (run.after if run.not_asked_for else None)
+    if waits is not None:
+        lines.append(f"Checked the backlog: {_lower(waiting_text(waits))}")
     elif run.unreadable:
         lines.append(f"Checked the backlog: it could not be read ({run.unreadable}).")
     if run.alert is not None and run.alert.reasons:
@@ -128,9 +137,19 @@ def _troubleshooting(run: RunFacts) -> list[str]:
 
 def _resolution(run: RunFacts) -> list[str]:
     lines = _restarts(run)
+    if run.not_asked_for:
+        lines.append(
+            "No batch was started. Who asked for it: put the request right and trigger it anew. Runs by schedule go on."
+        )
+    if run.dry_run:
+        lines.append(
+            "Dry run: no batch was started, and nobody is told. What waits is left for the next run."
+        )
     for each in run.found:
         team = TEAMS[each.tell]
-        if each.key in run.told:
+        if run.dry_run:
+            lines.append(f"{team[:1].upper()}{team[1:]} would hear, if they do not know it: {each.title}.")
+        elif each.key in run.told:
             lines.append(f"Told {team}: {each.title}. {each.text.splitlines()[0]}")
         else:
             lines.append(
@@ -152,6 +171,11 @@ def _restarts(run: RunFacts) -> list[str]:
     if again:
         lines.append(f"Ran it again at once {'' if again == 1 else f'{again} times '}for what was left.")
     return lines
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _lower(text: str) -> str:

@@ -50,6 +50,7 @@ class Outcome(Fact):
         refused: why no batch was to run, such as a processor that is scaled to zero.
         trouble: why the batches could not be run or followed to their end.
         not_asked_for: what was wrong with the request of who triggered the run; that is between the two.
+        dry_run: nothing was to be started.
     """
 
     started: AwareDatetime
@@ -62,6 +63,7 @@ class Outcome(Fact):
     refused: str = ""
     trouble: str = ""
     not_asked_for: str = ""
+    dry_run: bool = False
 
     @property
     def last(self) -> Ran | None:
@@ -99,6 +101,8 @@ class Outcome(Fact):
             return "trouble" if self.trouble else "refused"
         if self.refused:
             return "not run"
+        if self.dry_run:
+            return "dry run, nothing was started"
         if self.last is None:
             return WORDS[self.ran[-1].ended.how] if self.ran else "nothing to do"
         if self.last.decision.next == "hand_over":
@@ -217,6 +221,8 @@ def run_facts(
         resolved=resolved,
         unreadable=outcome.unreadable["found"] if outcome.unreadable and before is None else "",
         refused=outcome.refused or outcome.trouble or (waited[-1] if waited else ""),
+        not_asked_for=outcome.not_asked_for,
+        dry_run=outcome.dry_run,
     )
 
 

@@ -80,6 +80,7 @@ class ReadLogOperator(OrdersOperator):
             aside=None if isinstance(aside, Problem) else aside,
             after=known(after),
             refused=str(sized.get(REFUSED) or ""),
+            dry_run=is_dry_run(context),
             **self._trouble(context),
         )
         for each in ran:

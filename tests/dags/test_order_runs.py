@@ -113,6 +113,8 @@ def test_a_dry_run_starts_nothing_and_tells_nobody(shop, capsys):
     assert shop.run(dry_run=True) == good(tell="skipped")
     said = capsys.readouterr().out
     assert "Dry run: no Job is started." in said
+    assert "Outcome: dry run, nothing was started" in said
+    assert "Nothing to be done" not in said
     assert "--once --limit" in said
     assert shop.client.list("Job", NAMESPACE) == jobs
     assert shop.status() == before
@@ -332,5 +334,8 @@ def test_a_request_without_a_reason_is_refused(shop, capsys):
         "failed",
         "upstream_failed",
     )
-    assert "param reason" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "param reason" in said
+    assert "-- *Order processing, a request that was refused*" in said
+    assert "No batch was started. Who asked for it: put the request right and trigger it anew." in said
     assert told() == []

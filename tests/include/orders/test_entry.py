@@ -55,7 +55,7 @@ def test_the_scenario_s_alert_with_errors_on_everything():
         )
     )
     assert entry.text("Europe/Berlin") == (
-        "2026-11-20 11:00 -- *Outstanding orders too high*\n"
+        "2026-11-20 11:00 CET -- *Outstanding orders too high*\n"
         "\n"
         "Troubleshooting\n"
         "\n"
@@ -94,7 +94,7 @@ def test_one_bad_order_was_set_aside():
     )
     text = entry.text()
     assert text.startswith(
-        "2026-11-20 10:00 -- *Orders set aside: error #12, item in no catalog in production*\n"
+        "2026-11-20 10:00 UTC -- *Orders set aside: error #12, item in no catalog in production*\n"
     )
     assert "- The batch ran to its end after 4 min.\n" in text
     assert (
@@ -106,7 +106,7 @@ def test_one_bad_order_was_set_aside():
 
 def test_a_run_with_nothing_to_do():
     assert entry_of(RunFacts(at=NOW, before=backlog(), alert=None)).text() == (
-        "2026-11-20 10:00 -- *Order processing, no alert*\n"
+        "2026-11-20 10:00 UTC -- *Order processing, no alert*\n"
         "\n"
         "Troubleshooting\n"
         "\n"
