@@ -80,7 +80,10 @@ def test_the_scenario_s_alert_with_errors_on_everything():
 
 def test_one_bad_order_was_set_aside():
     aside = aside_findings(
-        [Failing(order=4, code="12", text="'x' is in no catalog", tries=6)], known(), where()
+        [Failing(order=4, code="12", text="'x' is in no catalog", tries=6)],
+        known(),
+        where(),
+        "order-processor",
     )
     entry = entry_of(
         RunFacts(
