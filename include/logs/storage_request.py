@@ -62,9 +62,9 @@ def storage_request(
         full_text(facts),
         "",
         "Please decide one of these:",
-        f"  1. More storage: {_size(missed, 'add_storage')} more, which is enough for "
-        f"{plural(_number(missed, 'add_storage_days'), 'day')} at the present rate.",
+        f"  1. More storage: {_size(missed, 'add_storage')} more, which {_lasts(missed)}.",
         *_settings(missed),
+        *_archives(missed),
         "",
         "The largest files before the clean-up:",
         *_largest(facts),
@@ -95,6 +95,22 @@ def full_text(facts: Mapping[str, Any]) -> str:
     return "When it is full cannot be said yet: that takes the history of a few runs."
 
 
+def _lasts(missed: Mapping[str, Any]) -> str:
+    if days := _number(missed, "add_storage_days"):
+        return f"is enough for {plural(days, 'day')} at the present rate"
+    return "reaches the target; for how long cannot be said yet"
+
+
+def _archives(missed: Mapping[str, Any]) -> list[str]:
+    """The way out where the archives lie in the space that is short."""
+    if not _number(missed, "archives"):
+        return []
+    return [
+        f"  Or another place for archives (archive_to in log_retention.yaml): those that lie on this volume take "
+        f"{_size(missed, 'archives')}. New ones then take nothing here; these stay until their time is over."
+    ]
+
+
 def _settings(missed: Mapping[str, Any]) -> list[str]:
     together, settings = missed.get("together") or [], missed.get("settings") or []
     alone = [each for each in settings if each.get("enough")]
@@ -108,7 +124,7 @@ def _settings(missed: Mapping[str, Any]) -> list[str]:
         )
         head = f"  2. All of these, as no single one is enough{enough}:"
         return [head, *(f"     - {_setting(each)}" for each in together)]
-    return ["  No retention setting can free anything within the compliance minimum."]
+    return ["  No retention setting frees more than a twentieth of that within the compliance minimum."]
 
 
 def _setting(change: Mapping[str, Any]) -> str:

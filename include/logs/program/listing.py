@@ -89,10 +89,12 @@ def outlook(facts: Dict[str, Any]) -> List[str]:
     elif missed["settings"]:
         lines.insert(1, "Any one of these would reach the target:")
     else:
-        lines.append("No retention setting can free anything within the compliance minimum.")
-    lines.append(
-        f"Or {sized(missed['add_storage'])} more storage: the target is then met for {missed['add_storage_days']} days."
-    )
+        lines.append(
+            "No retention setting frees more than a twentieth of that within the compliance minimum."
+        )
+    days = missed["add_storage_days"]
+    lasts = f" for {days} days" if days else "; for how long cannot be said yet"
+    lines.append(f"Or {sized(missed['add_storage'])} more storage: the target is then met{lasts}.")
     return lines
 
 

@@ -25,6 +25,8 @@ LIVE = {"keep_days", "keep_size"}
 GIB = 1 << 30
 REQUEST_DAYS = 90
 """The storage to be asked for lasts so many days."""
+WORTH = 0.05
+"""A setting that frees less of what is missing is nothing to decide on, where all together are not enough."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def together(found: Sequence[Change], missing: int) -> Tuple[List[Change], bool]
             break
         chosen.append(change)
         freed += change.frees
-    return chosen, freed >= missing
+    if freed >= missing:
+        return chosen, True
+    return [change for change in chosen if change.frees >= missing * WORTH], False
 
 
 def storage(space: Usage, target_percent: float, per_day: Optional[float]) -> int:
@@ -113,12 +117,13 @@ def facts(
     several, enough = ([], True) if alone else together(found, missing)
     return {
         "missing": missing,
-        "settings": [change.facts(missing) for change in (alone or found)[:10]],
+        "settings": [change.facts(missing) for change in (alone or several)[:10]],
         "together": [change.facts(missing) for change in several],
         "policy_can": bool(alone) or enough,
         "archive_ratio": ratio,
         "add_storage": storage(space, target_percent, per_day),
-        "add_storage_days": REQUEST_DAYS,
+        "add_storage_days": REQUEST_DAYS if per_day is not None else None,
+        "archives": sum(sum(ground.archives.values()) for ground in grounds) if ratio else 0,
     }
 
 

@@ -215,6 +215,17 @@ def test_where_no_setting_is_enough_all_of_them_are_named(on_worker):
     ) in message.paragraph
 
 
+def test_without_a_rate_no_days_are_promised_and_archives_are_offered_another_place(on_worker):
+    missed = {**SPACE["shortfall"], "add_storage_days": None, "archives": 3 * GB, "settings": []}
+    message = floor_message(on_worker, {"space": {**SPACE, "shortfall": missed, "forecast": {}}}, RUN, {})
+    assert message is not None
+    assert "6.0 GiB more, which reaches the target; for how long cannot be said yet.\n" in message.paragraph
+    assert "at the present rate" not in message.paragraph
+    assert (
+        "(archive_to in log_retention.yaml): those that lie on this volume take 3.0 GiB." in message.paragraph
+    )
+
+
 RATES = {
     "it fills up": ((1, "2026-12-07T04:00+00:00"), (2, None), "it is full in 16 days (2026-12-07)."),
     "it stays": ((0, None), (2, "2026-12-07T04:00+00:00"), "it does not fill up: what is written is cleaned up again, and would be full in 16 days (2026-12-07) if nothing were cleaned up."),

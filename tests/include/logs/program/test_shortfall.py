@@ -63,6 +63,16 @@ def test_several_together_where_none_is_enough() -> None:
     assert shortfall.together(found, 80 * GIB)[1] is False
 
 
+def test_what_frees_next_to_nothing_is_nothing_to_decide_on() -> None:
+    space = Usage(100 * GIB, 95 * GIB, 5 * GIB)
+    ground = Ground(_class("app"), {20: GIB // 4}, {20: 9 * GIB // 10})
+    facts = shortfall.facts([ground], space, 25, 0.2, 1.0)
+    assert facts["settings"] == facts["together"] == []
+    assert facts["policy_can"] is False
+    assert (facts["archives"], facts["add_storage_days"]) == (9 * GIB // 10, 90)
+    assert shortfall.facts([ground], space, 25, 0.0, None)["archives"] == 0
+
+
 def test_storage_that_reaches_the_target_and_lasts() -> None:
     space = Usage(100 * GIB, 90 * GIB, 10 * GIB)
     added = shortfall.storage(space, 25, None)
@@ -86,7 +96,7 @@ def test_the_alert_says_what_would_have_to_change_to_what() -> None:
         "floor, 10.0 GiB to the target. Retention was not shortened.",
         "Any one of these would reach the target:",
         "  class app: keep_days from 30 days to 20 days frees 10.0 GiB",
-        "Or 14.0 GiB more storage: the target is then met for 90 days.",
+        "Or 14.0 GiB more storage: the target is then met; for how long cannot be said yet.",
     ]
 
 
@@ -101,5 +111,5 @@ def test_nothing_can_be_changed() -> None:
         "to_floor": 5 * GIB,
     }
     text = "\n".join(outlook({"after": after, "shortfall": facts}))
-    assert "No retention setting can free anything within the compliance minimum." in text
+    assert "No retention setting frees more than a twentieth of that within the compliance minimum." in text
     assert "Or 14.0 GiB more storage" in text
