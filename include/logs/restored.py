@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,11 +34,12 @@ def restored_message(
         return Message(
             "failed", title, f"{failure.rstrip('.')}. No file that is there was written over.", details, links
         )
+    to = posixpath.normpath(str(facts["to"])) if facts.get("to") else "a directory that its log names"
     parts = [
         f"{plural(int(facts.get('files') or 0), 'file')} ({sized(int(facts.get('bytes') or 0))}) restored to "
-        f"{facts.get('to') or 'a directory that its log names'}."
+        f"{to}."
     ]
-    if "/.log-cleanup/" in str(facts.get("to")):
+    if "/.log-cleanup/" in to:
         parts.append(
             "It stays there until somebody removes it: no class of the volume touches that directory."
         )

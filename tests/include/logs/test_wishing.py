@@ -45,6 +45,8 @@ def test_people_are_told_what_came_back_and_what_did_not():
     told = restored_message("here", "app.log", facts, "", {}, {})
     assert told.subject == "[restored] restore of app.log on here"
     assert told.paragraph == "2 files (2.0 KiB) restored to /logs/back. 1 file was there already, the same."
+    root = restored_message("here", "app.log", {**facts, "to": "/logs/."}, "", {}, {})
+    assert "restored to /logs. 1 file was" in root.paragraph
     apart = restored_message("here", "app.log", {**facts, "to": "/logs/.log-cleanup/restored/r1"}, "", {}, {})
     assert "It stays there until somebody removes it" in apart.paragraph
     failed = restored_message("here", "app.log", {}, "no archive has it.", {}, {})
