@@ -56,7 +56,7 @@ def test_the_log_has_the_arithmetic_and_whether_it_fits(plan_it, release_2, caps
         "app-deployment: 7 x 320Mi, 250m",
         "2600 / 500 = 5.2, so 6, and 1 that may be out: 7.",
         "in production fits into the cluster",
-        "Pods at once, at most: app-deployment 7, order-processor 1; before them 3 Jobs, one at a time",
+        "Pods at once, at most: app-deployment 7, order-processor 1; before them 4 Jobs, one at a time",
         "NOTICE: There is one node that takes pods: no spread is possible",
     ):
         assert text in said
