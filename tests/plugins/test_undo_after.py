@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.release import draining, restoring
+from include.release.batches import LABEL_BATCH
 from include.release.rollback_plan import RollbackPlan, Undo
 from plugins.operators import roll_back
 from plugins.operators.roll_back import RestoredCheckOperator, UndoMigrationsOperator
@@ -29,7 +30,7 @@ class Namespace:
         return self.web if kind == "Deployment" else None
 
     def list(self, kind: str, namespace: str, *, labels: str = "") -> list[dict[str, Any]]:
-        return self.pods
+        return self.pods if kind == "Pod" and LABEL_BATCH not in labels else []
 
 
 @pytest.fixture(autouse=True)

@@ -163,14 +163,13 @@ def test_a_dry_run_reports_what_a_real_run_would_do(volume: Volume) -> None:
 
 def test_the_oldest_python_runs_it(volume: Volume) -> None:
     """Python 3.9 where there is one; the sources are checked for it in any case, below."""
-    found = sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python")) or [
-        Path(shutil.which("python3.9") or "")
-    ]
-    if not found[0].is_file():
+    python = shutil.which("python3.9")
+    # A version manager's stand-in for it is no Python.
+    if python is None or subprocess.run([python, "-V"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no Python 3.9 here")
     volume.file("a.log", days=30)
     for command in ("measure", "plan", "archive", "verify", "delete", "space", "report"):
-        code, facts, text = _shipped(volume, command, python=str(found[0]))
+        code, facts, text = _shipped(volume, command, python=python)
         assert code == 0, text
     assert facts["missing_steps"] == []
     assert not (volume.root / "a.log").exists()
