@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from include.logs.class_checks import class_problems, glob_problems
 from include.logs.mounts import ARCHIVE_MOUNT, PROGRAM_MOUNT, REQUEST_MOUNT
@@ -14,7 +14,7 @@ from include.release.environments import Environment
 from include.release.images import ImageLock
 from include.release.problems import Problem
 from include.release.refs import parse_reference
-from include.release.windows import next_open, window_problems
+from include.release.windows import known_zone, next_open, window_problems
 from include.release.yamlfile import Document, Keys, path_text
 
 A_YEAR = timedelta(days=366)
@@ -75,7 +75,7 @@ def retention_problems(value: LogRetention, document: Document, around: Surround
 
 
 def _times(value: LogRetention, document: Document, say: Finder) -> Iterator[Problem]:
-    if not _known_zone(value.time_zone):
+    if not known_zone(value.time_zone):
         fix = "write it as Europe/Berlin or UTC"
         yield say(("time_zone",), value.time_zone, "a name of the IANA time zone database", fix)
         return
@@ -107,14 +107,6 @@ def _ever_starts(value: LogRetention) -> bool:
     monday = datetime.combine(datetime(2026, 6, 1), time.fromisoformat(value.start), zone)
     starts = (monday + timedelta(days=days) for days in range(7))
     return any(next_open(window, start.astimezone(UTC)) == start for start in starts)
-
-
-def _known_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory of the database is an OSError
-        return False
-    return True
 
 
 def _place(volume: Volume, keys: Keys, around: Surroundings, say: Finder) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from include.logs.retention import Hold, LogClass, LogRetention, Volume
 from include.release.models import validated
 from include.release.problems import Problem
-from include.release.salvaging import part_of, without
+from include.release.salvaging import part_of, without, wrong_text
 from include.release.yamlfile import Document, Keys, path_text
 
 VOLUMES, HOLDS = "volumes", "holds"
@@ -45,10 +45,7 @@ class Wrong:
     @property
     def text(self) -> str:
         """For people, on one line."""
-        said = [
-            f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
-        ]
-        return f"{self.name}: {self.then} until this is put right: {'; '.join(said)}."
+        return wrong_text(self.name, self.then, self.problems)
 
 
 @dataclass(frozen=True)

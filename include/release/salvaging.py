@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from include.release.problems import Problem
 from include.release.yamlfile import Document, Keys
+
+
+def wrong_text(name: str, then: str, problems: Iterable[Problem]) -> str:
+    """On one line for people: what is wrong with a part, and what follows from that."""
+    said = [f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in problems]
+    return f"{name}: {then} until this is put right: {'; '.join(said)}."
 
 
 def part_of(document: Document, line: int, lists: Collection[str]) -> Keys | None:

@@ -72,7 +72,7 @@ def window_problems(window: ChangeWindow, document: Document, keys: Keys) -> lis
         return Problem(document.where((*keys, *at)), path_text((*keys, *at)), found, expected, fix)
 
     problems = []
-    if not _known_zone(window.time_zone):
+    if not known_zone(window.time_zone):
         expected, fix = "a name of the IANA time zone database", "write it as Europe/Berlin or UTC"
         problems.append(problem(("time_zone",), window.time_zone, expected, fix))
     for index, hours in enumerate(window.open):
@@ -104,7 +104,8 @@ def _freeze_findings(freeze: Freeze, window: ChangeWindow) -> Iterator[tuple[Key
         yield ("end",), f"{end:%Y-%m-%dT%H:%M}", expected, "are the two swapped?"
 
 
-def _known_zone(name: str) -> bool:
+def known_zone(name: str) -> bool:
+    """Whether the time zone database has it."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory of the database is an OSError

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from include.release.models import validated
 from include.release.problems import Problem
-from include.release.salvaging import part_of, without
+from include.release.salvaging import part_of, without, wrong_text
 from include.release.yamlfile import Document, Keys
 from include.restarts.guards import Guard, Guards
 
@@ -42,11 +42,8 @@ class Wrong:
     @property
     def text(self) -> str:
         """For people, on one line."""
-        said = [
-            f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in self.problems
-        ]
-        until = "the default counts" if self.name in Guards.model_fields else "nothing watches"
-        return f"{self.name}: {until} until this is put right: {'; '.join(said)}."
+        then = "the default counts" if self.name in Guards.model_fields else "nothing watches"
+        return wrong_text(self.name, then, self.problems)
 
 
 @dataclass(frozen=True)

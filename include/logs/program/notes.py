@@ -18,6 +18,7 @@ from typing import Any
 from .entries import sync_directory
 from .layout import Layout
 from .manifests import Place
+from .summary import kept
 
 ARCHIVED, VERIFIED, DELETING, ADOPTED, TAG = "archived", "verified", "deleting", "adopted.json", "tag.json"
 
@@ -31,16 +32,6 @@ def write(path: str, facts: dict[str, Any]) -> None:
         os.fsync(file.fileno())
     os.replace(partial, path)
     sync_directory(os.path.dirname(path))
-
-
-def read(path: str) -> dict[str, Any] | None:
-    """A note, None when there is none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def directory(layout: Layout, kind: str) -> str:
@@ -57,7 +48,7 @@ def note_tag(layout: Layout, tag: str) -> None:
 
 def tag(layout: Layout) -> str | None:
     """What a run's archives are called; None when it has written none, or nobody knows any more."""
-    found = read(os.path.join(layout.run, TAG))
+    found = kept(os.path.join(layout.run, TAG))
     return None if found is None else str(found["tag"])
 
 
@@ -75,7 +66,7 @@ def chunks(layout: Layout) -> dict[str, dict[str, Any]]:
     found = {}
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):
-            facts = read(os.path.join(folder, name)) if name.endswith(".json") else None
+            facts = kept(os.path.join(folder, name)) if name.endswith(".json") else None
             if facts is not None:
                 found[name[: -len(".json")]] = facts
     return found
@@ -102,7 +93,7 @@ def note_adopted(layout: Layout, names: list[str]) -> None:
 
 def adopted(layout: Layout) -> list[Place] | None:
     """Those archives; None when nobody has looked yet."""
-    found = read(os.path.join(layout.run, ADOPTED))
+    found = kept(os.path.join(layout.run, ADOPTED))
     return None if found is None else [Place(layout, name) for name in found["archives"]]
 
 
@@ -121,7 +112,7 @@ def note_verified(place: Place, facts: dict[str, Any]) -> None:
 
 def verified(place: Place) -> dict[str, Any] | None:
     """What the verification of an archive noted; None when it was not verified."""
-    return read(os.path.join(place.layout.run, VERIFIED, _flat(place)))
+    return kept(os.path.join(place.layout.run, VERIFIED, _flat(place)))
 
 
 def note_deleting(layout: Layout) -> bool:

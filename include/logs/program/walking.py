@@ -33,25 +33,21 @@ def open_root(path: str) -> int:
 
 def open_directory(root: int, path: bytes) -> int:
     """A descriptor of a directory below the root, each part of its path no link. Raises OSError."""
-    found = os.dup(root)
-    try:
-        for part in path.split(b"/") if path else ():
-            inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
-            os.close(found)
-            found = inner
-    except OSError:
-        os.close(found)
-        raise
-    return found
+    return _descend(root, path, make=False)
 
 
 def make_directory(root: int, path: bytes) -> int:
     """The same, with the directories made that are not there. Raises OSError."""
+    return _descend(root, path, make=True)
+
+
+def _descend(root: int, path: bytes, *, make: bool) -> int:
     found = os.dup(root)
     try:
         for part in path.split(b"/") if path else ():
-            with suppress(FileExistsError):
-                os.mkdir(part, 0o750, dir_fd=found)
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o750, dir_fd=found)
             inner = os.open(part, OPEN_DIRECTORY, dir_fd=found)
             os.close(found)
             found = inner
