@@ -22,6 +22,8 @@ from sqlalchemy.pool import NullPool
 from include.records.tables import HEAD, VERSION_TABLE
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
+"""A server that does not answer is given up after so long, unless the URL says otherwise."""
 _UPGRADE_LOCK = 4_700_301
 """Held while the tables are made or changed (key of a PostgreSQL advisory lock)."""
 _upgrading = threading.Lock()
@@ -154,7 +156,8 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return create_engine(url, poolclass=NullPool)
+        limits = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
+        return create_engine(url, poolclass=NullPool, connect_args=limits)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise RecordsError(f"The driver for {shown(url)} is missing: {error}") from None
 

@@ -74,6 +74,13 @@ class ProblemBook:
             rows = connection.execute(query.order_by(problems.c.opened, problems.c.key)).mappings()
             return [OpenProblem(**row) for row in rows]
 
+    def all_open(self) -> list[OpenProblem]:
+        """Those of every procedure and environment that are not resolved, the oldest first."""
+        query = select(problems).where(problems.c.resolved.is_(None))
+        with self._database.transaction(writes=False) as connection:
+            rows = connection.execute(query.order_by(problems.c.opened, problems.c.key)).mappings()
+            return [OpenProblem(**row) for row in rows]
+
     def save(self, problem: OpenProblem) -> None:
         """Write what is known of it; a later call for the same key replaces it."""
         values = problem.model_dump() | {"details": problem.model_dump(mode="json")["details"]}
@@ -96,6 +103,19 @@ class ProblemBook:
         """What the runs of a procedure wrote, the newest first."""
         query = select(entries).where(entries.c.procedure == procedure, entries.c.environment == environment)
         query = query.order_by(entries.c.started.desc(), entries.c.sequence.desc()).limit(limit)
+        with self._database.transaction(writes=False) as connection:
+            return [_entry(row) for row in connection.execute(query).mappings()]
+
+    def last_entries(self, limit: int = 50, *, told: bool = False) -> list[Entry]:
+        """What the runs of every procedure wrote, the newest first.
+
+        Args:
+            limit: at most so many.
+            told: only those that are worth a page, which lie beside the documents, too.
+        """
+        query = select(entries).order_by(entries.c.started.desc(), entries.c.sequence.desc()).limit(limit)
+        if told:
+            query = query.where(entries.c.document != "")
         with self._database.transaction(writes=False) as connection:
             return [_entry(row) for row in connection.execute(query).mappings()]
 

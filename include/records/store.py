@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Text, delete, func, select
 
 from include.records.database import Database
+from include.records.looks import LookBook
 from include.records.models import Change, Verdict, utc_now
 from include.records.problems import ProblemBook
-from include.records.tables import changes, entries, problems, told, verdicts
+from include.records.tables import changes, entries, looks, problems, told, verdicts
 from include.records.upserting import upsert
 
 
@@ -48,6 +49,11 @@ class Records:
     def problems(self) -> ProblemBook:
         """Open problems of procedures, and the on-call log."""
         return ProblemBook(self._database)
+
+    @property
+    def looks(self) -> LookBook:
+        """What procedures saw over time."""
+        return LookBook(self._database)
 
     def add_verdict(self, verdict: Verdict) -> Verdict:
         """Add a verdict; returns it as it is kept, with its id.
@@ -162,6 +168,7 @@ class Records:
             )
             old_told = connection.execute(delete(told).where(told.c.at < before))
             connection.execute(delete(problems).where(problems.c.resolved < before))
+            connection.execute(delete(looks).where(looks.c.at < before))
             newest = select(func.max(entries.c.sequence)).group_by(
                 entries.c.procedure, entries.c.environment, entries.c.good
             )

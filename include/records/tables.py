@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest schema version that this code knows; the last file of ``schema/versions``."""
 VERSION_TABLE = "release_records_version"
 
@@ -147,4 +147,16 @@ entries = Table(
     _filled("document", Text),
     _filled("details", JSON),
     Index("procedure_entries_by_place", "procedure", "environment", "started"),
+)
+
+looks = Table(
+    "procedure_looks",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    _filled("kind", String(20)),
+    _filled("subject", String(100)),
+    _filled("at", Moment),
+    _filled("run", String(500)),
+    _filled("figures", JSON),
+    Index("procedure_looks_by_subject", "kind", "subject", "at"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,20 +34,6 @@ def change(run: str = "release/1", **more: Any) -> Change:
         "user": "admin", "reason": "a test", "started": NOON, "outcome": "released",
     }  # fmt: skip
     return Change(**(values | more))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without tables."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/records.db"
-    import psycopg
-
-    folder = request.getfixturevalue("postgresql")
-    name = f"records_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(f"postgresql://shop@/postgres?host={folder}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"postgresql://shop@/{name}?host={folder}"
 
 
 @pytest.fixture
