@@ -8,10 +8,12 @@ The answer, whose names other steps and messages read:
     left            why files stay although their time is over, or were not looked at: files, bytes, examples
     freed           bytes that a run of this plan frees; archives on the volume take some of it
     archived        bytes that go into archives
+    archives_bytes  what the archives of earlier runs take
     entries         lines of the plan
     before, after   the space now, and when the plan is carried out (see usage)
     shortfall       null, or what is missing to the target and what would have to change (see shortfall)
-    holds_of_nothing  holds that no file of the volume matches, archives not looked at
+    holds_of_nothing  holds that match neither a file of the volume, nor what its archives hold, nor a restored copy
+    archives_of_no_class  class, archives, bytes: of classes that the policy has no more; they stay
     unreadable, other_file_systems, expired_left, holds
 """
 
@@ -35,12 +37,15 @@ from .sifting import Sifter
 from .sizing import Sizing
 from .summary import say, shown
 from .tally import BLOCK, largest_facts
+from .unmatched import unmatched
 from .usage import Usage, usage
 from .walking import Walk, open_root
 
 SAY_EVERY_S = 10
 MOST_HOLDS, MOST_GLOBS = 10, 5
-"""Of the holds that match no file, so many are named."""
+"""Of the holds that match nothing, so many are named."""
+MOST_GONE = 10
+"""Classes that are no more, of which archives are named."""
 
 
 def run(request: Request) -> Dict[str, Any]:
@@ -168,6 +173,7 @@ class Planning:
             "archived": sum(a.bytes for action, a in amounts if action in (ARCHIVE_DELETE, ARCHIVE_PUNCH)),
             "files": sum(amount.files for _, amount in amounts),
             "expired": sum(a.files for action, a in amounts if action == EXPIRE_ARCHIVE),
+            "archives_bytes": sum(sum(ages.values()) for ages in self.expiring.space.values()),
             "entries": self._writer.entries,
             "directories": walk.directories,
             "largest": _largest(sifter),
@@ -179,7 +185,11 @@ class Planning:
             "holds": [{"case": hold.case, "owner": hold.owner} for hold in self.request.holds],
             "holds_of_nothing": [
                 {"case": hold.case, "owner": hold.owner, "globs": list(hold.globs[:MOST_GLOBS])}
-                for hold in sifter.unseen[:MOST_HOLDS]
+                for hold in unmatched(self.request, self.policy, sifter.unseen)[:MOST_HOLDS]
+            ],
+            "archives_of_no_class": [
+                {"class": name, "archives": count, "bytes": space}
+                for name, (count, space) in sorted(self.expiring.of_no_class.items())[:MOST_GONE]
             ],
             "punchable": sifter.punch,
             "dry_run": self.request.dry_run,
