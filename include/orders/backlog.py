@@ -20,6 +20,8 @@ Dialect = Literal["postgresql", "sqlite"]
 ENOUGH = 20
 """So many orders processed in the window give an average that can be reckoned with."""
 MOST_FAILING = 200
+MOST_UNREADABLE = 20
+"""So many values that look like a time and are none are passed over in search of the oldest order."""
 LONGEST_TEXT = 500
 _COLUMNS = (
     "open_orders",
@@ -27,6 +29,7 @@ _COLUMNS = (
     "backing_off",
     "set_aside",
     "without_status",
+    "without_time",
     "oldest_waiting",
     "arrived",
     "completed",
@@ -48,14 +51,17 @@ class Orders:
         self._placeholder = "?" if dialect == "sqlite" else "%s"
 
     def backlog(self, now: datetime, window_minutes: int = 60) -> Backlog:
-        """What waits now, and what came and went in the window before. One statement, from one snapshot."""
+        """What waits now, and what came and went in the window before. One statement, from one snapshot.
+
+        Where an order's time looks like one and is none, such as ``1999x``, the next oldest is asked for.
+        """
         statement, parameters = statements.backlog(
             now.timestamp(), text_of(now - timedelta(minutes=window_minutes))
         )
         found = dict(zip(_COLUMNS, self._rows(statement, parameters)[0], strict=True))
         in_work, completed = _count(found["in_work"]), _count(found["completed"])
         waiting = max(0, _count(found["open_orders"]) - in_work)
-        oldest = _time(found["oldest_waiting"])
+        oldest, unreadable = self._oldest(found["oldest_waiting"], now)
         measured = found["seconds_per_order"]
         return Backlog(
             at=now,
@@ -65,6 +71,7 @@ class Orders:
             set_aside=_count(found["set_aside"]),
             without_status=_count(found["without_status"]),
             oldest=oldest,
+            without_time=_count(found["without_time"]) + unreadable,
             untimed=waiting > 0 and oldest is None,
             window_minutes=window_minutes,
             arrived=_count(found["arrived"]),
@@ -72,6 +79,17 @@ class Orders:
             seconds_per_order=float(measured) if measured and completed >= ENOUGH else None,
             last_done=_time(found["last_completed"]),
         )
+
+    def _oldest(self, noted: Any, now: datetime) -> tuple[datetime | None, int]:
+        """The first time that can be read, and how many orders have none though theirs sorts before it."""
+        without = 0
+        for _ in range(MOST_UNREADABLE):
+            found = _time(noted)
+            if found is not None or not noted:
+                return found, without
+            ((count, following),) = self._rows(statements.OLDEST_BUT, (noted, now.timestamp(), noted))
+            noted, without = following, without + _count(count)
+        return None, without
 
     def kept_since(self, since: datetime) -> Kept:
         """Which orders failed since then and are not processed yet, and how many were processed."""

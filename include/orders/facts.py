@@ -55,6 +55,7 @@ class Backlog(Fact):
     set_aside: int = Field(default=0, title="Held for a person to look at")
     without_status: int = Field(default=0, title="Orders whose status is null: set aside by the next batch")
     oldest: AwareDatetime | None = Field(default=None, title="When the oldest waiting order was placed")
+    without_time: int = Field(default=0, title="Open orders whose time cannot be read")
     untimed: bool = Field(default=False, title="Orders wait, and none has a time that can be read")
     window_minutes: int = Field(default=60, title="Minutes that the next three are of")
     arrived: int = Field(default=0, title="Placed in the window")

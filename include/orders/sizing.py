@@ -140,6 +140,8 @@ def waiting_text(backlog: Backlog) -> str:
         text += f", {backlog.without_status:,} {'has' if backlog.without_status == 1 else 'have'} no status"
     if backlog.oldest_seconds is not None:
         text += f"; the oldest waits {duration(backlog.oldest_seconds)}"
+        if backlog.without_time:
+            text += f", not counting {plural(backlog.without_time, 'order')} without a time that can be read"
     elif backlog.untimed:
         text += "; how long the oldest waits is not known: it has no time that can be read"
     return f"{text}."

@@ -162,6 +162,17 @@ def test_an_order_without_a_readable_time_counts_and_is_said(shop, garbage):
     assert not shop.ask.backlog(now()).untimed
 
 
+def test_a_time_that_only_looks_like_one_hides_no_oldest_order(shop):
+    at = now().replace(microsecond=0)
+    for count, text in ((2, "1999x"), (1, "1999-13-45T00:00:00Z"), (1, "long ago"), (1, "")):
+        shop.place(count, text)
+    shop.place(1, at - HOUR)
+    found = shop.ask.backlog(at)
+    assert (found.waiting, found.oldest, found.without_time) == (6, at - HOUR, 5)
+    said = "6 orders wait; the oldest waits 1 h, not counting 5 orders without a time that can be read."
+    assert waiting_text(found) == said
+
+
 def test_a_time_in_the_future_is_no_negative_age(shop):
     shop.place(1, now() + 24 * HOUR)
     assert shop.ask.backlog(now()).oldest_seconds == 0

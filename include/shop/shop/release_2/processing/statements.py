@@ -54,6 +54,17 @@ GIVE_BACK = (
 GIVE_BACK_OF_DEAD = "UPDATE order_claims SET claimed_until = 0 WHERE worker LIKE ? AND claimed_until > 0"
 """Claims of a worker process that has ended, `<its name>/%`; the attempts count."""
 
+COUNT_TRY_LATER = (
+    "UPDATE order_claims SET attempts = attempts - 1 WHERE order_id = ? AND worker = ? AND attempts = ?"
+)
+"""An order that is to be tried alone waits for that, claimed. Parameters: order, worker, attempts."""
+
+COUNT_TRY_NOW = (
+    "UPDATE order_claims SET attempts = attempts + 1, claimed_until = ? "
+    "WHERE order_id = ? AND worker = ? AND attempts = ?"
+)
+"""It is alone now. Parameters: end of the claim, order, worker, attempts."""
+
 DONE = "UPDATE orders SET status = 'processed' WHERE id = ? AND status = 'open'"
 HOLD = "UPDATE orders SET status = 'held' WHERE id = ? AND status = 'open'"
 END_CLAIM = "DELETE FROM order_claims WHERE order_id = ? AND worker = ? AND attempts = ?"
@@ -95,6 +106,11 @@ SOONEST = (
 _READABLE = "o.created_at >= '1970' AND o.created_at < '3'"
 """A time: not null, not empty, no garbage. An order without one is processed all the same."""
 
+_OLDEST = (
+    "SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
+    f"WHERE o.status = 'open' AND {_READABLE} AND coalesce(c.claimed_until, 0) < ? "
+)
+
 # CROSS JOIN: SQLite begins with the table that is named first, which is the small one.
 BACKLOG = (
     "SELECT (SELECT count(*) FROM orders WHERE status = 'open') AS open_orders, "  # noqa: S608
@@ -104,15 +120,23 @@ BACKLOG = (
     "WHERE o.id = c.order_id AND c.claimed_until < ? AND c.not_before > ? AND o.status = 'open') AS backing_off, "
     "(SELECT count(*) FROM orders WHERE status = 'held') AS set_aside, "
     "(SELECT count(*) FROM orders WHERE status IS NULL) AS without_status, "
-    "(SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
-    f"WHERE o.status = 'open' AND {_READABLE} "
-    "AND coalesce(c.claimed_until, 0) < ? ORDER BY o.created_at LIMIT 1) AS oldest_waiting, "
+    "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at IS NULL) + "
+    "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at < '1970') + "
+    "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at >= '3') AS without_time, "
+    f"({_OLDEST} ORDER BY o.created_at LIMIT 1) AS oldest_waiting, "
     f"(SELECT count(*) FROM orders o WHERE o.created_at >= ? AND {_READABLE}) AS arrived, "
     "(SELECT count(*) FROM fulfilments WHERE processed_at >= ?) AS completed, "
     "(SELECT avg(seconds) FROM fulfilments WHERE processed_at >= ?) AS seconds_per_order, "
     "(SELECT max(processed_at) FROM fulfilments) AS last_completed"
 )
 """One row from one snapshot; see `backlog`."""
+
+OLDEST_BUT = (
+    "SELECT (SELECT count(*) FROM orders WHERE status = 'open' AND created_at = ?) AS without_time, "  # noqa: S608
+    f"({_OLDEST} AND o.created_at > ? ORDER BY o.created_at LIMIT 1) AS oldest_waiting"
+)
+"""For a `created_at` that looks like a time and is none: how many open orders have it, and the next one. Parameters:
+that one, now, that one."""
 
 PROBLEMS_SINCE = (
     "SELECT order_id, code, text, tries, first_at, last_at, worker, set_aside_at FROM order_problems "
@@ -150,7 +174,8 @@ def backlog(now: float, since: str) -> tuple[str, tuple[float | str, ...]]:
 
     Its one row has `open_orders` (waiting and in work), `in_work` (claimed now), `backing_off` (waiting, of which
     each failed and has its next try later), `set_aside`, `without_status` (nobody's: set aside by the next batch),
-    `oldest_waiting` (its `created_at`; null when none waits), `arrived` and `completed` since then,
+    `without_time` (open ones whose `created_at` is null or nothing like a time), `oldest_waiting` (the `created_at` of
+    the oldest with one; null when none waits), `arrived` and `completed` since then,
     `seconds_per_order` (average of those; null when there are none) and `last_completed` (null: never).
 
     Args:
