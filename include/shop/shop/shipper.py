@@ -37,9 +37,7 @@ class Shipments:
         self._keys: dict[str, dict[str, Any]] = {}
         self.calls = 0
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                found = json.loads(line)
-                self._keys[found["key"]] = found
+            self._read()
 
     def take(self, request: Request) -> Response:
         """Take a shipment; the second call with a key is answered with what the first one was."""
@@ -55,12 +53,42 @@ class Shipments:
             if known is not None:
                 return Response(200, known)
             taken = {"key": key, "order": given.get("order"), "item": given.get("item"), "quantity": quantity}
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(taken) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(json.dumps(taken).encode() + b"\n")
             self._keys[key] = taken
             return Response(201, taken)
+
+    def _read(self) -> None:
+        """Read what was taken. A last line without its end was being written when the shipper was killed.
+
+        Whoever sent that shipment has had no answer, and sends it again: it is dropped, and then taken once.
+
+        Raises:
+            ValueError: a whole line is no shipment.
+        """
+        whole, end, torn = self._path.read_bytes().rpartition(b"\n")
+        if torn:
+            os.truncate(self._path, len(whole + end))
+            say(
+                f"shipper: {self._path}: the last line was not written to its end ({len(torn)} bytes): dropped"
+            )
+        for number, line in enumerate((whole + end).splitlines(), start=1):
+            try:
+                found = json.loads(line)
+                self._keys[found["key"]] = found
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{self._path}, line {number} is no shipment: {line[:60]!r}") from error
+
+    def _write(self, line: bytes) -> None:
+        """Add a line, and have it on the disk; what could not be written whole is taken out again."""
+        with self._path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(f"{self._path}: no room for a whole line")
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self._path, before)
+                raise
 
     def all(self) -> dict[str, Any]:
         """Return every shipment, oldest first, and how often the shipper was called."""

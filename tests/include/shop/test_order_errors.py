@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -89,12 +93,17 @@ def test_orders_that_no_try_can_help_are_set_aside_at_once(shop: Any) -> None:
     shop.prepare(1, 2)
     change(
         shop,
-        "INSERT INTO order_claims (order_id, worker, claimed_until, attempts) VALUES (4, 'gone/1', 1, 6)",
+        "INSERT INTO order_claims (order_id, worker, claimed_until, attempts) VALUES (4, 'gone/1', 1, 7)",
         "INSERT INTO fulfilments (order_id, worker, total_cents, processed_at) VALUES (5, 'w', 1, '2023')",
     )
     shop.run("shop:2.0.0", "shop.orders", "--once")
     assert problems(shop) == {
-        4: (16, "taken 6 times, and its worker ended each time before the order did", True),
+        4: (
+            16,
+            "taken 7 times, and its worker ended each time before the order did, "
+            "the last time with no other order in work in its process",
+            True,
+        ),
         5: (15, "the order is open, but was fulfilled before; it is not fulfilled again", True),
     }
     assert orders(shop) == {"processed": 18, "held": 2, "fulfilled": 19}
@@ -121,9 +130,10 @@ def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(shop: Any) 
     said = shop.run(
         "shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="6", ORDER_RETRY_SECONDS="500"
     )
-    assert re.search(
-        r"order processor: stopped: error #12 on 6 different orders and none processed since 2", said
-    )
+    stopped = re.search(r"stopped: error #12 on (\d+) different orders and none processed since 2", said)
+    assert stopped is not None
+    # An order that another thread took before the first error is waited for, however many fail meanwhile.
+    assert 6 <= int(stopped[1]) <= 20
     assert said.endswith("ended early: many orders failed with the same error (exit status 4)\n")
     assert orders(shop) == {"open": 20, "fulfilled": 0}
     assert "All Orders processed." not in said
@@ -132,7 +142,8 @@ def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(shop: Any) 
 def test_bad_orders_behind_each_other_end_no_batch_while_good_ones_are_in_work(both: Any) -> None:
     both.prepare(1, 2)
     change(both, "UPDATE orders SET item = 'Triffid' WHERE id BETWEEN 2 AND 15")
-    settings = {"ORDER_STOP_AFTER": "6", "ORDER_MAX_ATTEMPTS": "1", "ORDER_TIME_SCALE": "0.1"}
+    # All of them before the first good one is done: on a slow machine some of them come after it, which is fewer.
+    settings = {"ORDER_STOP_AFTER": "14", "ORDER_MAX_ATTEMPTS": "1", "ORDER_TIME_SCALE": "0.1"}
     both.run("shop:2.0.0", "shop.orders", "--once", **settings)
     assert orders(both) == {"processed": 6, "held": 14, "fulfilled": 6}
 
@@ -162,7 +173,9 @@ def test_a_shipper_that_is_down_is_not_the_orders_fault(shop: Any, shipper: Any,
     said = shop.run(
         "shop:2.0.0", "shop.orders", "--once", expect=4, ORDER_STOP_AFTER="5", ORDER_MAX_ATTEMPTS="1"
     )
-    assert "stopped: error #31 on 5 different orders" in said
+    stopped = re.search(r"stopped: error #31 on (\d+) different orders", said)
+    assert stopped is not None
+    assert int(stopped[1]) >= 5
     assert {(code, aside) for code, _, aside in problems(shop).values()} == {(31, False)}
     assert {row["attempts"] for row in rows(shop, "SELECT attempts FROM order_claims")} == {0}
     assert orders(shop) == {"open": 20, "fulfilled": 0}
@@ -194,6 +207,24 @@ def test_a_shipment_whose_answer_is_lost_is_recorded_once(shop: Any, shipper: An
     assert orders(shop) == {"processed": 20, "fulfilled": 20}
 
 
+def test_a_shipper_that_was_killed_in_mid_line_starts_again_and_ships_nothing_twice(shop: Any) -> None:
+    ledger = shop.folder / "shipped"
+    ledger.write_bytes(b'{"key": "order-1", "order": 1}\n{"key": "order-2", "or')
+    settings = {"SHIPPER_LEDGER": str(ledger)}
+    again = shop.start("shipper:1.0.0", "shop.shipper", **settings).serving()
+    assert f"{ledger}: the last line was not written to its end (22 bytes): dropped" in again.output()
+    place = re.search(r"taking shipments on (\S+)", again.output())
+    assert place is not None
+    shop.prepare(1, 2)
+    shop.run("shop:2.0.0", "shop.orders", "--once", SHIPPER_URL=f"http://{place[1]}")
+    keys = [json.loads(line)["key"] for line in ledger.read_text().splitlines()]
+    assert sorted(keys) == sorted(f"order-{number}" for number in range(1, 21))
+    assert again.end() == 0
+    ledger.write_bytes(b'{"key": "order-1"}\n{"key": "ord\n{"key": "order-3"}\n')
+    said = shop.run("shipper:1.0.0", "shop.shipper", expect=2, **settings)
+    assert f"cannot start: {ledger}, line 2 is no shipment: " in said
+
+
 def test_an_order_that_the_shipper_refuses_is_set_aside(shop: Any, shipper: Any) -> None:
     shop.prepare(1, 2)
     change(shop, "UPDATE orders SET quantity = 101 WHERE id = 4")
@@ -207,7 +238,7 @@ def test_a_database_that_goes_away_in_mid_batch(both: Any, until: Callable[..., 
     both.prepare(1, 2)
     slow = {"ORDER_TIME_SCALE": "0.05", "ORDER_CLAIM_SECONDS": "2", "DATABASE_WAIT_SECONDS": "0.3"}
     processor = both.start("shop:2.0.0", "shop.orders", "--once", **slow)
-    until(lambda: processor.output().count("Processing Order") == 4, "orders are in work")
+    until(lambda: processor.output().count("Processing Order") >= 4, "orders are in work")
     done = [row["order_id"] for row in rows(both, "SELECT order_id FROM fulfilments")]
     with _gone(both.env["DATABASE_URL"]):
         assert processor.process.wait(20) == 3, processor.output()
@@ -221,6 +252,33 @@ def test_a_database_that_goes_away_in_mid_batch(both: Any, until: Callable[..., 
     assert {row["order_id"] for row in rows(both, "SELECT order_id FROM fulfilments")} >= set(done)
     both.run("shop:2.0.0", "shop.orders", "--once")
     assert orders(both) == {"processed": 20, "fulfilled": 20}
+
+
+def test_a_database_server_that_crashes_in_mid_batch(
+    shop: Any, shipper: Any, postgresql: str, until: Callable[..., Any]
+) -> None:
+    """One of its processes is killed: the server ends all connections, and recovers from its log."""
+    server = f"postgresql://shop@/%s?host={postgresql}"
+    name = f"crash_{time.time_ns()}"
+    with psycopg.connect(server % "postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    shop.env["DATABASE_URL"] = server % name
+    shop.prepare(1, 2)
+    slow = {"ORDER_TIME_SCALE": "0.03", "ORDER_CLAIM_SECONDS": "1"}
+    processor = shop.start("shop:2.0.0", "shop.orders", "--once", **slow)
+    until(lambda: processor.output().count("Order Processed") >= 4, "orders are processed")
+    (backend,) = rows(
+        shop, "SELECT pid FROM pg_stat_activity WHERE datname = ? AND pid <> pg_backend_pid() LIMIT 1", name
+    )
+    os.kill(backend["pid"], signal.SIGKILL)
+    assert processor.process.wait(20) == 3, processor.output()
+    said = processor.output()
+    assert said.endswith("ended early: the database went away (exit status 3)\n")
+    assert "Traceback" not in said
+    shop.run("shop:2.0.0", "shop.orders", "--once", **slow)
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
+    keys = [shipment["key"] for shipment in shipper.get("/shipments")[1]["shipments"]]
+    assert sorted(keys) == sorted(f"order-{number}" for number in range(1, 21))
 
 
 class _gone:  # noqa: N801 - reads as a word where it is used

@@ -13,7 +13,7 @@ NO_PRICE = 14
 FULFILLED = 15
 """The order is open, but was fulfilled before: somebody opened it again."""
 ENDLESS = 16
-"""The order was taken as often as it may be, and its worker ended each time before it did."""
+"""The order was taken as often as it may be, the last time alone, and its worker ended each time before it did."""
 DATABASE = 21
 """The database went away while the order was in work."""
 SHIPPER_DOWN = 31

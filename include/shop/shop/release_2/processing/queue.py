@@ -129,6 +129,23 @@ class OrderQueue:
         with self._database.connection() as connection:
             connection.execute(statements.GIVE_BACK, (order.id, self.worker, order.attempts))
 
+    def wait_to_be_alone(self, order: Order) -> None:
+        """Not count the try while the order waits: the worker may be killed for another one.
+
+        Raises:
+            ClaimLostError: when it is not this worker's any more.
+        """
+        with self._database.connection() as connection:
+            claim = (order.id, self.worker, order.attempts)
+            self._or_lost(connection.execute(statements.COUNT_TRY_LATER, claim), order)
+
+    def is_alone(self, order: Order) -> None:
+        """Count the try, and let the claim begin anew. Raises as `wait_to_be_alone`."""
+        with self._database.connection() as connection:
+            until = time.time() + self.claim_seconds
+            claim = (until, order.id, self.worker, order.attempts - 1)
+            self._or_lost(connection.execute(statements.COUNT_TRY_NOW, claim), order)
+
     @staticmethod
     def _or_lost(changed: int, order: Order) -> None:
         if changed != 1:

@@ -107,7 +107,7 @@ _READABLE = "o.created_at >= '1970' AND o.created_at < '3'"
 """A time: not null, not empty, no garbage. An order without one is processed all the same."""
 
 _OLDEST = (
-    "SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "
+    "SELECT o.created_at FROM orders o LEFT JOIN order_claims c ON c.order_id = o.id "  # noqa: S608
     f"WHERE o.status = 'open' AND {_READABLE} AND coalesce(c.claimed_until, 0) < ? "
 )
 

@@ -15,6 +15,7 @@ from ...common import settings
 from ...common.db import Database, DatabaseError
 from ...common.logs import LogFile, say
 from . import status
+from .alone import Company
 from .pace import Pace, labour
 from .problems import (
     DATABASE,
@@ -60,6 +61,7 @@ class Worker:
         self._shipper = shipper
         self._permits = permits
         self._streak = Streak(database, pace.stop_after, pace.claim_seconds)
+        self._company = Company()
         self._gone: Optional[str] = None
         self._interrupted: list[int] = []
         self._failed: list[str] = []
@@ -92,10 +94,7 @@ class Worker:
                 order = self._next(queue)
                 if order is None:
                     return
-                if self.stopping.is_set():
-                    queue.give_back(order)
-                    return
-                self._process(queue, order)
+                self._in_company(queue, order)
         except DatabaseError as error:  # the process ends, and says why
             self._gone = one_line(str(error))
         except Exception as error:
@@ -110,6 +109,7 @@ class Worker:
     def _next(self, queue: OrderQueue) -> Optional[Order]:
         """Claim an order, when need be after a while; None when none is open or it is time to stop."""
         while not self.stopping.is_set():
+            self._company.wait()
             order = queue.claim()
             if order is not None:
                 return order
@@ -124,7 +124,28 @@ class Worker:
                     break
         return None
 
+    def _in_company(self, queue: OrderQueue, order: Order) -> None:
+        """Process an order; alone, when its worker ended in each of its tries: that may be another one's fault."""
+        if order.attempts - 1 != self._pace.most_attempts or order.attempts == 1:
+            with self._company.beside_others():
+                self._process(queue, order)
+            return
+        try:
+            queue.wait_to_be_alone(order)
+            with self._company.alone():
+                queue.is_alone(order)
+                say(
+                    f"order processor: order {order.id}: {_ended(order.attempts - 1)}; it is tried alone now "
+                    f"[{queue.worker}]"
+                )
+                self._process(queue, order)
+        except ClaimLostError as error:
+            say(f"order processor: {error}")
+
     def _process(self, queue: OrderQueue, order: Order) -> None:
+        if self.stopping.is_set():
+            queue.give_back(order)
+            return
         self._tell.order(order.id, queue.worker)
         try:
             self._attempt(queue, order)
@@ -152,9 +173,8 @@ class Worker:
 
     def _work(self, queue: OrderQueue, order: Order) -> int:
         """Do what the order asks for; return its price in cents."""
-        if 0 < self._pace.most_attempts < order.attempts:
-            times = order.attempts - 1
-            text = f"taken {times} times, and its worker ended each time before the order did"
+        if 0 < self._pace.most_attempts < order.attempts - 1:
+            text = f"{_ended(order.attempts - 1)}, the last time with no other order in work in its process"
             raise OrderError(ENDLESS, text, final=True)
         wrong = incomplete(order.user, order.item, order.quantity)
         if wrong:
@@ -193,6 +213,10 @@ class Worker:
             f"; in work were: {orders}. Nothing is lost: they are taken up again when their claims end, "
             f"by {until:%H:%M:%S} UTC at the latest"
         )
+
+
+def _ended(times: int) -> str:
+    return f"taken {times} times, and its worker ended each time before the order did"
 
 
 def own_name() -> str:
