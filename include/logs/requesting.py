@@ -54,7 +54,7 @@ def request_of(placed: PlacedVolume, asker: Asker, restore: dict[str, Any] | Non
     volume = placed.volume
     run = {
         "name": asker.run,
-        "slug": slug_of(asker.run),
+        "slug": slug_of(asker.run, asker.link),
         "link": asker.link,
         "as_of": asker.as_of.isoformat(timespec="seconds") if asker.as_of else "",
         "dry_run": asker.dry_run or volume.dry_run,
@@ -86,10 +86,10 @@ def request_text(request: dict[str, Any]) -> str:
     return json.dumps(request, sort_keys=True, indent=1)
 
 
-def slug_of(run: str) -> str:
-    """A run's name that is safe as a file name, and no other run's."""
+def slug_of(run: str, link: str = "") -> str:
+    """A run's name that is safe as a file name, and no other run's: not that of another Airflow's run of this name either."""
     safe = _UNSAFE.sub("-", run).strip("-._")[:LONGEST_SLUG].rstrip("-._")
-    return f"{safe or 'run'}-{short_digest(run)}"
+    return f"{safe or 'run'}-{short_digest(f'{run} {link}' if link else run)}"
 
 
 def _class(each: LogClass) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from .holder import read_holder, working
+from .holder import is_own, read_holder, working
 from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, NO_SPACE, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
@@ -108,7 +108,7 @@ def step(command: str, request: Request) -> Dict[str, Any]:
 def _more_to_report(command: str, request: Request) -> bool:
     """Whether a run that has reported has taken the volume again, for a step that was cleared."""
     holder = read_holder(request.layout) if command == "report" else None
-    return holder is not None and holder.get("run") == request.run
+    return holder is not None and is_own(holder, request)
 
 
 def full(command: str, request: Request, error: OSError) -> StepError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 from .classes import Policy
 from .entries import EXPIRE_ARCHIVE, Entry
@@ -27,6 +27,8 @@ class Expiring:
         self.left: List[Dict[str, Any]] = []
         self.space: Dict[str, Dict[int, int]] = {}
         """What the archives of each class take (bytes), by their age in days."""
+        self.of_no_class: Dict[str, Tuple[int, int]] = {}
+        """Archives, and what they take, of classes that the policy has no more: nothing says when their time is over."""
 
     def entries(self) -> Iterator[Entry]:
         """The archives that go."""
@@ -50,7 +52,11 @@ class Expiring:
             space, age = seen.st_blocks * 512, int(max(self._now - created, 0) // DAY)
             by_age = self.space.setdefault(manifest.class_name, {})
             by_age[age] = by_age.get(age, 0) + space
-            if found is None or found.archive_keep_days is None:
+            if found is None:
+                count, taken = self.of_no_class.get(manifest.class_name, (0, 0))
+                self.of_no_class[manifest.class_name] = count + 1, taken + space
+                continue
+            if found.archive_keep_days is None:
                 continue
             if created + found.archive_keep_days * DAY >= self._now:
                 continue

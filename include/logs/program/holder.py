@@ -3,6 +3,7 @@
 ``holder.json`` names the run from its first step to its last. It says nothing about whether that run still
 lives: whoever asks for the next run finds that out and passes ``take_over``. ``lock`` is flock'ed while a step
 works and dies with its process, so a killed step blocks nobody, and a working one cannot be taken over.
+Runs of two Airflows may have one name: their pages (``link``) tell them apart, where both are known.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ def working(request: Request) -> Iterator[None]:
     lock = _lock(request)
     try:
         holder = read_holder(layout)
-        if holder is None or (holder.get("run") != request.run and holder.get("run") == request.take_over):
+        own = holder is not None and is_own(holder, request)
+        if holder is None or (not own and holder.get("run") == request.take_over):
             if holder is not None:
                 say(f"Taking the volume over from {holder['run']}, which has ended.")
             _write(request)
-        elif holder.get("run") != request.run:
+        elif not own:
             raise HeldByOtherError(_refusal(request, holder), holder)
         yield
     finally:
@@ -68,10 +70,16 @@ def drop(request: Request) -> Dict[str, Any]:
     holder = read_holder(request.layout)
     if holder is None:
         return {"released": False, "holder": None}
-    if holder.get("run") not in (request.run, request.take_over):
+    if not is_own(holder, request) and holder.get("run") != request.take_over:
         return {"released": False, "holder": holder}
     os.unlink(_holder(request.layout))
     return {"released": True, "holder": None}
+
+
+def is_own(holder: Dict[str, Any], request: Request) -> bool:
+    """Whether the holder is the run that asks, and not one of another Airflow by the same name."""
+    link = holder.get("link")
+    return holder.get("run") == request.run and (not link or not request.link or link == request.link)
 
 
 def _lock(request: Request) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
-from .summary import sized
+from .summary import counted, sized
 
 SAID = {
     "delete": "delete",
@@ -31,41 +31,63 @@ WHY = {
 
 def listing(facts: Dict[str, Any]) -> str:
     """A plan's answer in words."""
-    lines = [f"Plan: {file_count(facts['files'])} to clean up, {sized(facts['freed'])} to free."]
+    lines = [f"Plan: {counted(facts['files'], 'file')} to clean up, {sized(facts['freed'])} to free."]
     for found in facts["classes"]:
         new = "  NEW: never cleaned on this volume" if found["new"] else ""
-        lines.append(f"class {found['name']}: {file_count(found['files'])}, {sized(found['bytes'])}{new}")
+        lines.append(
+            f"class {found['name']}: {counted(found['files'], 'file')}, {sized(found['bytes'])}{new}"
+        )
         for action, amount in found["actions"].items():
             lines.append(
-                f"  {SAID.get(action, action)}: {file_count(amount['files'])}, frees {sized(amount['bytes'])}"
+                f"  {SAID.get(action, action)}: {counted(amount['files'], 'file')}, frees {sized(amount['bytes'])}"
             )
-            lines += [f"    {path}" for path in found["examples"].get(action, ())]
+            lines += _named(found["examples"].get(action, ()), amount["files"])
         if found["held"]["files"]:
-            lines.append(f"  held: {file_count(found['held']['files'])}, {sized(found['held']['bytes'])}")
+            lines.append(
+                f"  held: {counted(found['held']['files'], 'file')}, {sized(found['held']['bytes'])}"
+            )
     loose = facts["unclassified"]
     if loose["files"]:
-        lines.append(f"of no class, kept: {file_count(loose['files'])}, {sized(loose['bytes'])}")
-        lines += [f"    {item['path']} ({sized(item['bytes'])})" for item in loose["largest"][:5]]
+        lines.append(f"of no class, kept: {counted(loose['files'], 'file')}, {sized(loose['bytes'])}")
+        largest = [f"{item['path']} ({sized(item['bytes'])})" for item in loose["largest"][:5]]
+        lines += _named(largest, loose["files"])
     for why, amount in facts["left"].items():
-        lines.append(f"left, {WHY.get(why, why)}: {file_count(amount['files'])}, {sized(amount['bytes'])}")
-        lines += [f"    {path}" for path in amount["examples"][:5]]
+        lines.append(
+            f"left, {WHY.get(why, why)}: {counted(amount['files'], 'file')}, {sized(amount['bytes'])}"
+        )
+        lines += _named(amount["examples"][:5], amount["files"])
     for item in facts["open"]:
         lines.append(
             f"open: {item['path']}, by {', '.join(item['by']) or 'a process that is not visible from here'}"
         )
-    lines += holds_of_nothing(facts)
+    lines += [*holds_of_nothing(facts), *archives_of_no_class(facts)]
     lines += [f"archive kept, {item['why']}: {item['manifest']}" for item in facts["expired_left"]]
     lines += [f"not looked into, {example}" for example in facts["unreadable_examples"]]
     lines += [f"not looked into, another file system: {path}" for path in facts["other_file_systems"]]
     return "\n".join(lines)
 
 
+def _named(examples: Sequence[str], count: int) -> List[str]:
+    """A line for each, and how many there are beside them."""
+    more = [f"    and {count - len(examples):,} more"] if examples and count > len(examples) else []
+    return [*(f"    {path}" for path in examples), *more]
+
+
 def holds_of_nothing(facts: Dict[str, Any]) -> List[str]:
-    """The holds that no file on the volume matches, in words."""
+    """The holds that nothing on the volume matches, in words."""
     return [
-        f"hold {hold['case']} ({hold['owner']}) matches no file: {', '.join(hold['globs'])}. "
-        "Is that a path below the volume's root?"
+        f"hold {hold['case']} ({hold['owner']}) matches nothing, neither a file nor what is in an archive: "
+        f"{', '.join(hold['globs'])}. Is that a path below the volume's root?"
         for hold in facts.get("holds_of_nothing", ())
+    ]
+
+
+def archives_of_no_class(facts: Dict[str, Any]) -> List[str]:
+    """The archives that stay since nothing says when their time is over, in words."""
+    return [
+        f"{counted(found['archives'], 'archive')} of class {found['class']} ({sized(found['bytes'])}) stay for ever, as log_retention.yaml "
+        "has that class no more: name it there again, with the archive_keep_days that is right for them."
+        for found in facts.get("archives_of_no_class", ())
     ]
 
 
@@ -111,8 +133,3 @@ def setting(change: Dict[str, Any]) -> str:
     )
     to = f"{change['to']:g} days" if days else sized(change["to"])
     return f"class {change['class']}: {name} from {now} to {to} frees {sized(change['frees'])}"
-
-
-def file_count(count: int) -> str:
-    """``1 file``, ``2,000 files``."""
-    return f"{count:,} file{'' if count == 1 else 's'}"

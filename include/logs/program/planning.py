@@ -35,7 +35,7 @@ from .openness import holders
 from .request import DAY, Request
 from .sifting import Sifter
 from .sizing import Sizing
-from .summary import say, shown
+from .summary import counted, say, shown
 from .tally import BLOCK, largest_facts
 from .unmatched import unmatched
 from .usage import Usage, usage
@@ -125,7 +125,8 @@ class Planning:
             if time.monotonic() - said >= SAY_EVERY_S:
                 said = time.monotonic()
                 say(
-                    f"{self._walk.directories} directories seen, {self._writer.entries} files in the plan so far"
+                    f"{counted(self._walk.directories, 'directory', 'directories')} seen, {counted(self._writer.entries, 'file')} in "
+                    "the plan so far"
                 )
 
     def _links(self) -> None:

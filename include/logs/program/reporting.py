@@ -13,9 +13,9 @@ from typing import Any, Dict, List
 from . import history, holder
 from .copies import RESTORED, apart
 from .layout import STATE
-from .listing import file_count, holds_of_nothing, outlook
+from .listing import archives_of_no_class, holds_of_nothing, outlook
 from .request import Request
-from .summary import kept, say, sized
+from .summary import counted, kept, say, sized
 
 STEPS = ("measure", "plan", "archive", "verify", "delete", "space")
 _LONG = (
@@ -64,21 +64,21 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
     ]
     plan, archive, delete, space = (found.get(name) or {} for name in ("plan", "archive", "delete", "space"))
     if plan:
-        lines.append(f"planned: {file_count(plan['files'])}, {sized(plan['freed'])} to free")
+        lines.append(f"planned: {counted(plan['files'], 'file')}, {sized(plan['freed'])} to free")
         held = sum(item["held"]["bytes"] for item in plan["classes"])
         if held:
             lines.append(f"held: {sized(held)}, by {', '.join(hold['case'] for hold in plan['holds'])}")
         if plan["unclassified"]["files"]:
             loose = plan["unclassified"]
-            lines.append(f"of no class, kept: {file_count(loose['files'])}, {sized(loose['bytes'])}")
+            lines.append(f"of no class, kept: {counted(loose['files'], 'file')}, {sized(loose['bytes'])}")
     if archive:
         lines.append(
-            f"archived: {file_count(archive.get('files', 0))}, {sized(archive.get('bytes', 0))} "
+            f"archived: {counted(archive.get('files', 0), 'file')}, {sized(archive.get('bytes', 0))} "
             f"in {sized(archive.get('archive_bytes', 0))}"
         )
     if delete:
         lines.append(
-            f"freed: {sized(delete.get('freed_bytes', 0))}, {file_count(delete.get('deleted', 0))} deleted"
+            f"freed: {sized(delete.get('freed_bytes', 0))}, {counted(delete.get('deleted', 0), 'file')} deleted"
         )
     now = space or plan.get("after" if request.dry_run else "before") or found.get("measure") or {}
     if now:
@@ -89,10 +89,10 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
     files, size = apart(request.layout)
     if files:
         lines.append(
-            f"restored, in {os.path.join(STATE, RESTORED)}: {file_count(files)}, {sized(size)}; they stay until somebody "
+            f"restored, in {os.path.join(STATE, RESTORED)}: {counted(files, 'file')}, {sized(size)}; they stay until somebody "
             "removes them"
         )
-    lines += holds_of_nothing(plan)
+    lines += [*holds_of_nothing(plan), *archives_of_no_class(plan)]
     for alert in space.get("alerts", ()):
         lines.append(alert["text"])
     if not space:

@@ -25,6 +25,8 @@ LIVE = {"keep_days", "keep_size"}
 GIB = 1 << 30
 REQUEST_DAYS = 90
 """The storage to be asked for lasts so many days."""
+STEP = 1 << 20
+"""A size that is proposed is one that people write: whole MiB."""
 WORTH = 0.05
 """A setting that frees less of what is missing is nothing to decide on, where all together are not enough."""
 
@@ -187,11 +189,16 @@ def _by_age(
 
 
 def _by_size(ground: Ground, missing: int, kept: float) -> List[Change]:
-    least = math.ceil(ground.found.minimum_days) if not ground.found.archive else 0
-    total = sum(ground.live.values())
-    goes = sum(space for days, space in ground.live.items() if days >= least)
-    frees = min(missing, int(goes * kept))
-    if frees <= 0:
+    """The largest size that frees what is missing, or else the smallest allowed: whole MiB, and no less than a day brings.
+
+    None where all that is live was written today, as far as is known: then nobody knows what a day brings.
+    """
+    total, now = sum(ground.live.values()), ground.found.keep_size
+    protected = math.ceil(_least_live(ground.found))
+    least = sum(space for days, space in ground.live.items() if days < protected)
+    least = max(math.ceil(least / STEP), 1) * STEP
+    to = max((total - math.ceil(missing / kept)) // STEP * STEP, least)
+    frees = int((total - to) * kept)
+    if frees <= 0 or (now is not None and to >= now):
         return []
-    to = max(total - math.ceil(frees / kept), 0)
-    return [Change(ground.found.name, "keep_size", ground.found.keep_size, to, frees, total - goes)]
+    return [Change(ground.found.name, "keep_size", now, to, frees, least)]

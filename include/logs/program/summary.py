@@ -27,6 +27,11 @@ def sized(count: float) -> str:
     return f"{sign}{count:.1f} TiB"
 
 
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """``1 file``, ``2,000 files``; ``nouns`` where that is not made with an s: ``2 directories``."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
 def say(text: str) -> None:
     """A line for people, at once."""
     print(text, flush=True)

@@ -55,17 +55,22 @@ class Usage:
 
 def usage(request: Request) -> Usage:
     """The volume's space now. With a configured size, what the directory's files take is counted."""
+    found = usage_of(request.root)
+    if request.size is None:
+        return found
+    used = taken(request.root)
+    return Usage(request.size, used, min(request.size - used, found.free), found.inodes_free_percent)
+
+
+def usage_of(path: str) -> Usage:
+    """The space of the file system that has a directory."""
     try:
-        found = os.statvfs(request.root)
+        found = os.statvfs(path)
     except OSError as error:
-        raise StepError(f"{request.root}: its space cannot be read: {error.strerror}") from error
-    free = found.f_bavail * found.f_frsize
-    inodes = 100.0 * found.f_favail / found.f_files if found.f_files else 100.0
-    if request.size is not None:
-        used = taken(request.root)
-        return Usage(request.size, used, min(request.size - used, free), inodes)
+        raise StepError(f"{path}: its space cannot be read: {error.strerror}") from error
     size = found.f_blocks * found.f_frsize
-    return Usage(size, size - found.f_bfree * found.f_frsize, free, inodes)
+    inodes = 100.0 * found.f_favail / found.f_files if found.f_files else 100.0
+    return Usage(size, size - found.f_bfree * found.f_frsize, found.f_bavail * found.f_frsize, inodes)
 
 
 def taken(root: str) -> int:

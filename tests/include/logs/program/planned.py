@@ -47,8 +47,8 @@ class Volume:
         history.append(layout.history, [history.mark_line(mark)])
 
     def request(self, *classes: dict[str, Any], run: str = "r1", **more: Any) -> Request:
-        """A request; ``dry_run``, ``take_over`` and ``as_of`` are the run's."""
-        asked = {key: more.pop(key) for key in ("dry_run", "take_over", "as_of") if key in more}
+        """A request; ``dry_run``, ``take_over``, ``link`` and ``as_of`` are the run's."""
+        asked = {key: more.pop(key) for key in ("dry_run", "take_over", "link", "as_of") if key in more}
         return parse_request(
             {
                 "volume": "logs",

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from include.logs.program.__main__ import step
 from include.logs.program.entries import ARCHIVE_DELETE, EXPIRE_ARCHIVE
 from include.logs.program.layout import Layout
+from include.logs.program.listing import listing
 from include.logs.program.manifests import ManifestWriter, Place, Record
 from include.logs.program.request import DAY
 from tests.include.logs.program.planned import APP, Volume
@@ -81,10 +83,37 @@ def test_archives_without_an_end_stay_for_ever(volume: Volume) -> None:
     assert volume.actions() == {}
 
 
-def test_archives_of_a_class_that_is_no_more_stay(volume: Volume) -> None:
+def test_archives_of_a_class_that_is_no_more_stay_and_are_said(volume: Volume) -> None:
     _archived(volume, "old", 5000)
-    volume.plan({**POLICY, "name": "other"})
+    _archived(volume, "young", 1)
+    facts = volume.plan({**POLICY, "name": "other"})
     assert volume.actions() == {}
+    (found,) = facts["archives_of_no_class"]
+    assert (found["class"], found["archives"], found["bytes"]) == ("app", 2, 2 * 8192)
+    told = (
+        "2 archives of class app (16.0 KiB) stay for ever, as log_retention.yaml has that class no more: name it there again, "
+        "with the archive_keep_days that is right for them."
+    )
+    assert told in listing(facts).splitlines()
+    assert told in step("report", volume.request({**POLICY, "name": "other"}))["text"].splitlines()
+    assert volume.plan(POLICY, run="r2")["archives_of_no_class"] == []
+
+
+def test_a_hold_on_what_only_an_archive_has_is_about_something(volume: Volume) -> None:
+    _archived(volume, "old", 1, b"a.log", b"case/b.log")
+    holds = [*HOLD, {"case": "2026-118", "owner": "Legal", "globs": ["b.log"]}]
+    assert [hold["case"] for hold in volume.plan(POLICY, holds=holds)["holds_of_nothing"]] == ["2026-118"]
+    (volume.root / ".log-cleanup/archives/2026/01/old.tar.gz").unlink()  # what is gone is nothing to be held
+    found = volume.plan(POLICY, holds=holds, run="r2", take_over="log_cleanup/r1")["holds_of_nothing"]
+    assert [hold["case"] for hold in found] == ["2026-117", "2026-118"]
+
+
+@pytest.mark.parametrize("name", ["case/b.log", "case/b.log.20261121T040000Z"])
+def test_a_hold_on_what_only_a_restored_copy_has_is_about_something(volume: Volume, name: str) -> None:
+    volume.file(f".log-cleanup/restored/run-1/{name}")
+    holds = [{**HOLD[0], "globs": ["case/b.log"]}, {"case": "2026-118", "owner": "Legal", "globs": ["b.log"]}]
+    found = volume.plan(POLICY, holds=holds)["holds_of_nothing"]
+    assert [hold["case"] for hold in found] == ["2026-118"]
 
 
 def test_an_archive_whose_manifest_is_damaged_stays_and_is_said(volume: Volume) -> None:

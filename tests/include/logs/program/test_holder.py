@@ -98,6 +98,17 @@ def test_release_lets_go_ones_own_hold_or_the_one_named(volume: Volume) -> None:
     assert step("release", volume.request(run="second"))["holder"] is None
 
 
+def test_runs_of_two_airflows_by_one_name_are_two(volume: Volume) -> None:
+    one, other = ("https://airflow.example.com/dags/x", "https://airflow.test/dags/x")
+    step("measure", volume.request(run="first", link=one))
+    with pytest.raises(HeldByOtherError, match="held by log_cleanup/first since ") as refused:
+        step("plan", volume.request(run="first", link=other))
+    assert refused.value.facts["holder"]["link"] == one
+    assert step("release", volume.request(run="first", link=other))["released"] is False
+    assert step("plan", volume.request(run="first"))["ok"]  # without a page they cannot be told apart
+    assert step("release", volume.request(run="first", link=one))["released"] is True
+
+
 def test_a_holder_that_cannot_be_read_is_no_free_volume(volume: Volume) -> None:
     step("measure", volume.request(run="first"))
     (volume.root / ".log-cleanup" / "holder.json").write_text("{")

@@ -31,7 +31,7 @@ def test_a_hold_that_matches_no_file_is_told(volume: Volume) -> None:
     ]
     request = volume.request(holds=holds)
     facts = step("plan", request)
-    told = "hold 2026-118 (Legal) matches no file: home/sre/course4/app.log. Is that a path below the volume's root?"
+    told = "hold 2026-118 (Legal) matches nothing, neither a file nor what is in an archive: home/sre/course4/app.log. Is that a path below the volume's root?"
     assert [hold["case"] for hold in facts["holds_of_nothing"]] == ["2026-118"]
     assert told in listing(facts)
     assert told in step("report", request)["text"].splitlines()

@@ -7,6 +7,7 @@ from include.logs.program.shortfall import Ground
 from include.logs.program.usage import Usage
 
 GIB = 1 << 30
+MIB = 1 << 20
 
 
 def _class(name: str, **more: object) -> LogClass:
@@ -52,6 +53,30 @@ def test_archives_and_sizes_are_settings_too() -> None:
     assert names["archive_keep_days"].to == 399
     assert names["keep_size"].to == 26 * GIB
     assert names["keep_days"].to == 26
+
+
+def test_a_size_that_is_proposed_is_one_that_people_would_write() -> None:
+    found = _class("app", keep_days=None, keep_size=200 * MIB)
+    ages = {0: 10 * MIB + 1, 1: 30 * MIB, 2: 160 * MIB}
+    (change,) = _sizes(found, ages, 50 * MIB + 12345)
+    assert (change.to, change.frees) == (149 * MIB, 51 * MIB + 1)
+    # Never less than what was written within a day, however much is missing.
+    (change,) = _sizes(found, ages, 1000 * MIB)
+    assert (change.to, change.least, change.frees) == (11 * MIB, 11 * MIB, 189 * MIB + 1)
+
+
+def test_no_size_is_proposed_where_it_helps_nobody() -> None:
+    found = _class("app", keep_days=None, keep_size=200 * MIB)
+    assert _sizes(found, {0: 25_900, 3: 100}, GIB) == []  # a few bytes: never a keep_size of 1 B
+    assert _sizes(found, {0: 180 * MIB}, GIB) == []  # nobody knows what a day brings
+    assert (
+        _sizes(_class("app", keep_size=5 * MIB), {0: 4 * MIB, 1: 4 * MIB}, 2 * MIB) == []
+    )  # no less than now
+
+
+def _sizes(found: LogClass, ages: dict[int, int], missing: int) -> list[shortfall.Change]:
+    every = shortfall.changes([Ground(found, ages, {})], missing, 0.2)
+    return [change for change in every if change.setting == "keep_size"]
 
 
 def test_several_together_where_none_is_enough() -> None:
