@@ -5,11 +5,13 @@ Deployment's own hourly batch may go on beside them: claims are in the database,
 takes it, and whoever is killed meanwhile. `include/config/orders.yaml` has schedule, limits and whom to tell;
 `include/config/order_errors.yaml` what each error means. `docs/orders.md` is for on-call.
 
-**Params.** *Dry run*: start no Job, tell nobody, show size and Job. *Reason*: asked for when somebody triggers it by hand.
+**Params.** *Dry run*: start no Job, tell nobody, show size and Job. *Open again*: numbers of orders that were set aside and
+are put right by now; this run's batch tries them anew. *Reason*: asked for when somebody triggers it by hand.
 
 | task | what it does | when it fails |
 |---|---|---|
 | `read_backlog` | how many orders wait, since when, how many come and go; checks the request of who triggered it | the request or a file is not right: nothing was started. A database that cannot be asked is no failure: orders are processed all the same |
+| `reopen` | opens the orders again that the request names, by a Job of the live processor; nothing without numbers | no such order, or the Job failed: its log says why. Clear it: an order is opened once |
 | `size_batch` | the arithmetic: how many orders fit in before the next run | the processor that is live does not fit the configuration |
 | `run_batch` | waits while a release changes the shop, starts the Job, judges its log as it is written. An error that hits everything stops the batch and restarts it once; orders left over start another batch at once, while there is time | the cluster does not answer: clear it. The Job goes on and is found again |
 | `read_log` | what failed, by the log and by the database, which knows the order of each error | clear it |
@@ -29,6 +31,8 @@ the tries of the orders in work.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import chain, dag
 
 from plugins.operators.orders_batch import ReadBacklogOperator, RunBatchOperator, SizeBatchOperator
@@ -38,21 +42,26 @@ from plugins.operators.orders_outcome import (
     RecordOrdersOperator,
     TellOrdersOperator,
 )
+from plugins.operators.orders_reopen import ReopenOperator
 from plugins.order_procedure import batches
+
+SOON = timedelta(minutes=10)
+"""No task but the one that runs the batches has more to do than a few questions."""
 
 
 @dag(doc_md=__doc__, **batches())
 def order_processor() -> None:
     """From what waits to the entry in the on-call log."""
     chain(
-        ReadBacklogOperator(task_id="read_backlog"),
-        SizeBatchOperator(task_id="size_batch"),
+        ReadBacklogOperator(task_id="read_backlog", execution_timeout=SOON),
+        ReopenOperator(task_id="reopen", execution_timeout=SOON),
+        SizeBatchOperator(task_id="size_batch", read_by="reopen", execution_timeout=SOON),
         RunBatchOperator(task_id="run_batch"),
-        ReadLogOperator(task_id="read_log", trigger_rule="all_done"),
+        ReadLogOperator(task_id="read_log", trigger_rule="all_done", execution_timeout=SOON),
         # The run's state is that of this task; what comes after it runs whatever happened.
-        DecideOperator(task_id="decide", trigger_rule="all_done"),
-        TellOrdersOperator(task_id="tell").as_teardown(),
-        RecordOrdersOperator(task_id="record").as_teardown(),
+        DecideOperator(task_id="decide", trigger_rule="all_done", execution_timeout=SOON),
+        TellOrdersOperator(task_id="tell", execution_timeout=SOON).as_teardown(),
+        RecordOrdersOperator(task_id="record", execution_timeout=SOON).as_teardown(),
     )
 
 

@@ -17,6 +17,8 @@ Query = Callable[[str, Sequence[Any]], Sequence[Sequence[Any]]]
 """Runs a statement with its parameters and returns the rows: ``DbApiHook.get_records``, or a cursor's execute and fetchall."""
 Dialect = Literal["postgresql", "sqlite"]
 
+ANSWERS_WITHIN = 20.0
+"""Seconds that a statement may take, a lock that it waits for included; a million orders are counted in a fraction of one."""
 ENOUGH = 20
 """So many orders processed in the window give an average that can be reckoned with."""
 MOST_FAILING = 200
@@ -36,6 +38,14 @@ _COLUMNS = (
     "seconds_per_order",
     "last_completed",
 )
+
+
+class NoAnswerError(Exception):
+    """The database did not answer in time."""
+
+    def __init__(self, seconds: float, said: str) -> None:
+        words = " ".join(said[: 4 * LONGEST_TEXT].split())
+        super().__init__(f"the database did not answer within {max(1, round(seconds))} s ({words})")
 
 
 class Orders:
@@ -128,6 +138,12 @@ def unreadable(error: BaseException, connection: str) -> Problem:
     said = redact(" ".join(str(error)[: 4 * LONGEST_TEXT].split()))[:LONGEST_TEXT]
     found = f"{type(error).__name__}: {said}" if said else type(error).__name__
     where = f"connection {connection}"
+    if isinstance(error, NoAnswerError):
+        fix = (
+            "see what holds it up: who has a lock (PostgreSQL: pg_stat_activity and pg_blocking_pids; SQLite: a process that "
+            "writes), its load, the network; the next look tries again by itself"
+        )
+        return Problem(where, "", said, "an answer in time", fix)
     lower = said.lower()
     if lacks_tables(said):
         tables = ", ".join(statements.TABLES)

@@ -93,6 +93,7 @@ WITHOUT_STATUS = "SELECT id FROM orders WHERE status IS NULL ORDER BY id LIMIT ?
 HOLD_WITHOUT_STATUS = "UPDATE orders SET status = 'held' WHERE id = ? AND status IS NULL"
 
 REOPEN = "UPDATE orders SET status = 'open' WHERE id = ? AND status = 'held'"
+STATUS = "SELECT status FROM orders WHERE id = ?"
 FORGET_CLAIM = "DELETE FROM order_claims WHERE order_id = ?"
 NOT_ASIDE = "UPDATE order_problems SET set_aside_at = NULL, tries = 0 WHERE order_id = ?"
 
