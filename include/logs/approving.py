@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from include.logs.loading import PlacedVolume
+from include.logs.program.listing import listing
 from include.logs.program.summary import sized
 from include.logs.retention import Volume
+from include.release.texts import markdown, moment, plural
 
 NOT_THE_PLAN = ("done_before",)
 """Says how the answer came about, not what is planned."""
@@ -42,3 +46,48 @@ def plan_code(plan: Mapping[str, Any]) -> str:
     """Eight hex digits of what is planned: an approval is for that, and for nothing else."""
     content = {key: value for key, value in plan.items() if key not in NOT_THE_PLAN}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def question_body(
+    placed: PlacedVolume,
+    plan: Mapping[str, Any],
+    reasons: Sequence[str],
+    asked: Mapping[str, str],
+    minutes: int,
+    now: datetime,
+) -> str:
+    """What whoever approves reads, in Markdown.
+
+    Args:
+        placed: the volume.
+        plan: what the step ``plan`` answered.
+        reasons: of ``why_asked``.
+        asked: who asked for the run, why, and its name; what is empty is left out.
+        minutes: to answer in.
+        now: when it is asked.
+    """
+    until = moment((now + timedelta(minutes=minutes)).isoformat())
+    before, after = (_free(plan.get(name) or {}) for name in ("before", "after"))
+    facts = {
+        "Where": placed.place,
+        **{name: f"`{text}`" if name == "Run" else markdown(text) for name, text in asked.items() if text},
+        "Free now": f"{before}; the floor is {placed.volume.floor}",
+        "Free then": f"about {after}",
+        "Answer until": f"{until} ({plural(minutes, 'minute')}); without an answer nothing is changed",
+        "Plan": f"`{plan_code(plan)}`",
+    }
+    return "\n".join(
+        [
+            f"Somebody has to approve it, because {' and '.join(reasons)}.",
+            "",
+            *(f"- **{name}:** {text}" for name, text in facts.items()),
+            "",
+            "```text",
+            listing(dict(plan)),
+            "```",
+        ]
+    )
+
+
+def _free(space: Mapping[str, Any]) -> str:
+    return f"{sized(float(space.get('free') or 0))}, {float(space.get('free_percent') or 0):.1f} %"

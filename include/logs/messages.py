@@ -8,7 +8,7 @@ from typing import Any
 
 from include.logs.dry import would
 from include.logs.loading import PlacedVolume
-from include.logs.program.listing import holds_of_nothing
+from include.logs.program.listing import archives_of_no_class, holds_of_nothing
 from include.logs.program.summary import sized
 from include.logs.salvaging import Wrong
 from include.logs.storage_request import full_text, shortfall_of, storage_request
@@ -68,25 +68,20 @@ class VolumeRun:
 
 def report_table(runs: Sequence[VolumeRun]) -> str:
     """One line for each volume, as a task log shows it."""
-    header = ("volume", "what", "files", "archived", "in", "freed", "free", "floor", "full")
+    header = ("volume", "what", "files", "archived", "in", "freed", "net", "free", "floor", "full")
     return table(header, [_row(run) for run in runs])
 
 
 def run_message(
-    runs: Sequence[VolumeRun],
-    run: str,
-    links: Mapping[str, str],
-    wrong: Sequence[Wrong] = (),
-    reason: str = "",
+    runs: Sequence[VolumeRun], links: Mapping[str, str], asked: Mapping[str, str], wrong: Sequence[Wrong] = ()
 ) -> Message:
     """The report of a run.
 
     Args:
         runs: its volumes.
-        run: ``dag_id/run_id``.
         links: what can be opened, by what it is.
+        asked: who asked for it and why, and the run's name.
         wrong: what is wrong in the configuration: these volumes are not cleaned up.
-        reason: that somebody gave who triggered it.
     """
     states = [each.state for each in runs]
     outcome = next(
@@ -96,12 +91,13 @@ def run_message(
         outcome = "failed"
     names = ", ".join(each.name for each in runs) or "no volume"
     parts = [sentence_of(each) for each in runs] + [each.text for each in wrong]
-    parts += [f"{each.name}: {line}" for each in runs for line in holds_of_nothing(dict(each.of("plan")))]
-    details = {
-        "Approved by": ", ".join(f"{each.approved_by} ({each.name})" for each in runs if each.approved_by),
-        "Reason": reason,
-        "Run": run,
-    }
+    for each in runs:
+        plan = dict(each.of("plan"))
+        parts += [
+            f"{each.name}: {_ended(line)}" for line in (*holds_of_nothing(plan), *archives_of_no_class(plan))
+        ]
+    approved = ", ".join(f"{each.approved_by} ({each.name})" for each in runs if each.approved_by)
+    details = {"Approved by": approved, **asked}
     return Message(outcome, f"log clean-up of {names}", " ".join(parts), details, dict(links))
 
 
@@ -211,9 +207,24 @@ def _row(run: VolumeRun) -> tuple[str, ...]:
         sized(number(archive, "bytes")),
         sized(number(archive, "archive_bytes")),
         sized(freed),
+        sized(net(run)),
         f"{free} !" if run.below_floor else free,
         floor,
         full[:10],
+    )
+
+
+def net(run: VolumeRun) -> float:
+    """Bytes that the volume really gets back: its own archives take some of what is freed. A dry run estimates them."""
+    plan = run.of("plan")
+    if run.dry_run:
+        before, after = plan.get("before") or {}, plan.get("after") or {}
+        return number(after, "free") - number(before, "free")
+    if "expected" in run.of("space"):
+        return number(run.of("space"), "expected")
+    on_it = run.placed is None or run.placed.volume.archive_to is None
+    return number(run.of("delete"), "freed_bytes") - (
+        number(run.of("archive"), "archive_bytes") if on_it else 0
     )
 
 
@@ -225,7 +236,10 @@ def _done_text(run: VolumeRun) -> str:
             f"{plural(number(archive, 'files'), 'file')} ({sized(number(archive, 'bytes'))}) archived in "
             f"{sized(number(archive, 'archive_bytes'))}, read back and compared"
         )
-    parts.append(f"{sized(number(delete, 'freed_bytes'))} freed")
+    freed = number(delete, "freed_bytes")
+    parts.append(
+        f"{sized(freed)} freed" + (f", {sized(net(run))} net of their archives" if net(run) != freed else "")
+    )
     if number(delete, "deleted"):
         parts.append(f"{plural(number(delete, 'deleted'), 'file')} deleted")
     return f"{'; '.join(parts)}."

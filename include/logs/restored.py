@@ -18,6 +18,8 @@ def restored_message(
     failure: str,
     details: Mapping[str, str],
     links: Mapping[str, str],
+    *,
+    refused: bool = False,
 ) -> Message:
     """What came back, or why nothing did.
 
@@ -28,12 +30,14 @@ def restored_message(
         failure: why it failed; empty when it did not.
         details: who asked, and why.
         links: what can be opened.
+        refused: whether a check said no before anything was done, or another run holds the volume.
     """
     title = f"restore of {asked} on {volume}"
     if failure:
-        return Message(
-            "failed", title, f"{failure.rstrip('.')}. No file that is there was written over.", details, links
-        )
+        text = f"{failure.rstrip('.')}. No file that is there was written over."
+        if refused:
+            text = f"Nothing was restored: {failure.rstrip('.')}."
+        return Message("refused" if refused else "failed", title, text, details, links)
     to = posixpath.normpath(str(facts["to"])) if facts.get("to") else "a directory that its log names"
     parts = [
         f"{plural(int(facts.get('files') or 0), 'file')} ({sized(int(facts.get('bytes') or 0))}) restored to "

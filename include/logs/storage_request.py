@@ -132,7 +132,7 @@ def _setting(change: Mapping[str, Any]) -> str:
     bound = ""
     if isinstance(least, int | float) and least > 0:
         value = sized(least) if change.get("setting") == "keep_size" else plural(least, "day")
-        bound = f" (the minimum allows {value})"
+        bound = f" (not below {value})"
     text = setting(dict(change))
     return f"{text[:1].upper()}{text[1:]}{bound}"
 

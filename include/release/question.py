@@ -14,11 +14,10 @@ from include.release.approval import Approvers, Basis, Kind, clock
 from include.release.frozen import Frozen
 from include.release.spec import Migration
 from include.release.telling import WAITS, Message, rollback_title
-from include.release.texts import plural
+from include.release.texts import markdown, plural
 
 LINES_OF_A_DIFF = 60
 LINES_OF_ALL = 300
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
 ASKED_BY_JOB = (
@@ -129,10 +128,10 @@ def body(facts: Facts, *, whole: bool = False) -> str:
         whole: with every line of every difference, for the task log; else shortened for a page.
     """
     asked, release = facts.asked, facts.frozen.release
-    parts = [f"**{_md(facts.replaces)}**"] if facts.replaces else []
+    parts = [f"**{markdown(facts.replaces)}**"] if facts.replaces else []
     parts += [
-        f"**{_md(asked.user)}** asks for it: {_md(asked.reason)}",
-        f"{_md(release.summary)}",
+        f"**{markdown(asked.user)}** asks for it: {markdown(asked.reason)}",
+        f"{markdown(release.summary)}",
         _answering(facts),
     ]
     if facts.closed:
@@ -154,7 +153,7 @@ def _answering(facts: Facts) -> str:
     asked = facts.asked
     return (
         f"Question {facts.number}, asked {asked.at} by run `{asked.run}`; its code is `{facts.basis.code}`. "
-        f"{_md(facts.who.text)} may answer, within {asked.answer_within_minutes} minutes; silence refuses. "
+        f"{markdown(facts.who.text)} may answer, within {asked.answer_within_minutes} minutes; silence refuses. "
         f"An approval is good for {asked.valid_minutes} minutes, and for what is written here: when that changes "
         "meanwhile, the question is asked again. Airflow then still shows this text; the new one, with its "
         "code, is in the log of this task."
@@ -194,7 +193,7 @@ def _migrations(facts: Facts) -> str:
     for step in migrations.steps:
         done = " (applied already)" if step.id in (facts.applied or ()) else ""
         old = "yes" if step.old_build_compatible else "**no**"
-        rows.append(f"| `{step.id}`{done} | {_md(step.title)} | {_md(way_back(step))} | {old} |")
+        rows.append(f"| `{step.id}`{done} | {markdown(step.title)} | {markdown(way_back(step))} | {old} |")
     if facts.applied is not None:
         rows += ["", ASKED_BY_JOB]
     return "\n".join(rows)
@@ -248,7 +247,7 @@ def plan_lines(frozen: Frozen) -> list[str]:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {_md(' '.join(line.split()))}" for line in lines)
+    return "\n".join(f"- {markdown(' '.join(line.split()))}" for line in lines)
 
 
 def _block(text: str, language: str) -> str:
@@ -256,8 +255,3 @@ def _block(text: str, language: str) -> str:
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _md(text: str) -> str:
-    """Text that people wrote, as text: none of it is taken for Markdown."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

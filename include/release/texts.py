@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -46,3 +49,8 @@ def noted_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
+
+
+def markdown(text: str) -> str:
+    """Text that people wrote, as text: none of it is taken for Markdown."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

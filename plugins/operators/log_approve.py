@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 from typing_extensions import override
 
-from include.logs.approving import plan_code, why_asked
-from include.logs.loading import PlacedVolume
-from include.logs.program.listing import listing
+from include.logs.approving import plan_code, question_body, why_asked
 from include.release.approval import Approvers
 from plugins.operators.asking import QuestionOperator
 from plugins.operators.base import give_up, is_dry_run, say
-from plugins.operators.log_people import answer_minutes, tell_waiting, who_may
+from plugins.operators.log_people import answer_minutes, request_details, tell_waiting, who_may
 from plugins.operators.log_volume import VolumeOperator, step_errors
 
 
@@ -39,7 +37,7 @@ class ApproveCleanupOperator(VolumeOperator, QuestionOperator):
                 return {"required": False, "code": plan_code(plan)}
             who, minutes = self._who(context), answer_minutes([self.volume])
             subject = f"Clean up {placed.name} ({placed.volume.title})?"
-            body = self._body(placed, plan, reasons)
+            body = question_body(placed, plan, reasons, request_details(context), minutes, datetime.now(UTC))
             if is_dry_run(context) or placed.volume.dry_run:
                 say(self, f"Dry run: {who.text} would be asked:\n{subject}\n\n{body}")
                 return {"required": True, "code": plan_code(plan), "dry_run": True}
@@ -72,23 +70,3 @@ class ApproveCleanupOperator(VolumeOperator, QuestionOperator):
 
     def _who(self, context: Context) -> Approvers:
         return who_may([self.volume], triggered_by=getattr(context["dag_run"], "triggering_user_name", None))
-
-    def _body(self, placed: PlacedVolume, plan: dict[str, Any], reasons: Sequence[str]) -> str:
-        lines = [
-            f"Somebody has to approve it, because {' and '.join(reasons)}.",
-            "",
-            f"- **Where:** {placed.place}",
-        ]
-        fence = "```"
-        return "\n".join(
-            [
-                *lines,
-                f"- **Plan:** `{plan_code(plan)}`",
-                "",
-                f"{fence}text",
-                listing(plan),
-                fence,
-                "",
-                "Without an answer nothing is changed.",
-            ]
-        )

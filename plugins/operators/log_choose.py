@@ -16,14 +16,7 @@ from include.release.loading import Sources
 from include.release.problems import Problem, RejectedError
 from include.release.texts import table
 from plugins.operators.base import is_dry_run, readable_errors, say
-from plugins.operators.log_people import places_of
-
-
-def by_hand(context: Context) -> bool:
-    """Whether a person asked for this run; else its schedule did."""
-    dag_run: Any = context["dag_run"]
-    kind = getattr(dag_run, "run_type", "manual")
-    return str(getattr(kind, "value", kind)) != "scheduled"
+from plugins.operators.log_people import by_hand, places_of
 
 
 class ChooseVolumesOperator(BaseOperator):

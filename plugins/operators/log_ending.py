@@ -16,14 +16,13 @@ from include.logs.loading import read_right_volumes
 from include.logs.messages import VolumeRun, report_table, run_message, space_alerts
 from include.logs.restored import restored_message
 from include.logs.wishing import in_words
-from include.release.asking import REASON
 from include.release.loading import Sources
+from include.release.problems import RejectedError
 from include.release.telling import Message
 from plugins.operators.base import is_dry_run, readable_errors, run_name, say
 from plugins.operators.failure import KEY
 from plugins.operators.heartbeat import send_heartbeat
-from plugins.operators.log_choose import by_hand
-from plugins.operators.log_people import links_of, tell_list
+from plugins.operators.log_people import by_hand, links_of, request_details, tell_list
 from plugins.operators.log_report import volume_run
 
 CHOOSE, WINDOW, GROUP = "choose", "window", "clean"
@@ -81,7 +80,7 @@ class TellCleanupOperator(BaseOperator):
             if failure := ti.xcom_pull(task_ids=name, key=KEY):
                 outcome = "refused" if failure.get("kind") == "refused" else "failed"
                 text = f"Nothing was cleaned up: `{name}`: {failure['reason']}."
-                yield Message(outcome, "log clean-up", text, {"Run": run}, links)
+                yield Message(outcome, "log clean-up", text, request_details(context), links)
                 return
         found = [each.run for each in outcomes(context) if each.state != "skipped"]
         if not found:
@@ -89,7 +88,7 @@ class TellCleanupOperator(BaseOperator):
             return
         say(self, report_table(found))
         wrong = read_right_volumes(Sources.from_environment()).wrong
-        yield run_message(found, run, links, wrong, str(context["params"].get(REASON) or ""))
+        yield run_message(found, links, request_details(context), wrong)
         for each in found:
             if each.placed is not None:
                 yield from space_alerts(each.placed, each.answers, run, links)
@@ -106,7 +105,11 @@ class HeartbeatOperator(BaseOperator):
         with readable_errors(self):
             if is_dry_run(context):
                 raise self._stays_out("a dry run is no clean-up")
-            retention = right_retention(Sources.from_environment())
+            try:
+                retention = right_retention(Sources.from_environment())
+            except RejectedError:
+                wrong = "nothing in log_retention.yaml that a clean-up could go by is right; the outside monitor misses it"
+                raise self._stays_out(f"{wrong}. `{CHOOSE}` says what to put right") from None
             if retention.heartbeat is None:
                 raise self._stays_out("log_retention.yaml names no heartbeat")
             found = outcomes(context)
@@ -152,18 +155,20 @@ class TellRestoreOperator(BaseOperator):
             raise AirflowSkipException("dry run")
         ti: Any = context["ti"]
         failures = (ti.xcom_pull(task_ids=name, key=KEY) for name in ("check", self.restored_by))
-        failure = next((str(each["reason"]) for each in failures if each), "")
+        failure: dict[str, Any] = next((each for each in failures if each), {})
         answer = ti.xcom_pull(task_ids=self.restored_by) or {}
-        user = getattr(context["dag_run"], "triggering_user_name", None) or "nobody"
-        details = {
-            "Asked for by": user,
-            "Reason": str(context["params"].get(REASON) or ""),
-            "Run": run_name(context),
-        }
         with readable_errors(self):
             retention = times_of(Sources.from_environment())
             asked, facts = in_words(context["params"]), answer.get("facts") or {}
-            message = restored_message(self.volume, asked, facts, failure, details, links_of(context))
+            message = restored_message(
+                self.volume,
+                asked,
+                facts,
+                str(failure.get("reason") or ""),
+                request_details(context),
+                links_of(context),
+                refused=failure.get("kind") == "refused",
+            )
             say(self, message.plain())
             found = tell_list(self, retention, message, context, logged=True)
         return {str(key): names for key, names in found.items()}

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from include.logs.choosing import right_retention
 from include.logs.retention import LogRetention
 from include.release.approval import Approvers
+from include.release.asking import REASON
 from include.release.environments import ANYONE, Environment
 from include.release.loading import Sources
 from include.release.telling import WAITS, Message
@@ -21,6 +22,23 @@ from plugins.operators.locking import run_url
 
 MINUTES = 60
 """To answer in, where no environment says it."""
+
+
+def by_hand(context: Context) -> bool:
+    """Whether a person asked for this run; else its schedule did."""
+    dag_run: Any = context["dag_run"]
+    kind = getattr(dag_run, "run_type", "manual")
+    return str(getattr(kind, "value", kind)) != "scheduled"
+
+
+def request_details(context: Context) -> dict[str, str]:
+    """Who asked for this run, why, and its name: for a message or a question."""
+    user = getattr(context["dag_run"], "triggering_user_name", None) or "nobody"
+    return {
+        "Asked for by": user if by_hand(context) else "the schedule",
+        "Reason": str(context["params"].get(REASON) or ""),
+        "Run": run_name(context),
+    }
 
 
 def places_of(volumes: Sequence[str]) -> list[Environment]:
@@ -66,7 +84,7 @@ def tell_waiting(
     )
     task_id = operator.task_id
     links = {"Question in Airflow": question_url(context, task_id)}
-    message = Message(WAITS, subject.rstrip("?"), f"{paragraph}\n\n{body}", {"Run": run_name(context)}, links)
+    message = Message(WAITS, subject.rstrip("?"), f"{paragraph}\n\n{body}", request_details(context), links)
     if failed := tell_list(operator, retention, message, context, logged=True)["failed"]:
         say(operator, f"NOT TOLD: {'; '.join(failed)}", error=True)
 

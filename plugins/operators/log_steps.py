@@ -29,6 +29,7 @@ from plugins.operators.base import give_up, is_dry_run, run_name, say
 from plugins.operators.locking import ask_airflow
 from plugins.operators.log_meeting import held_by
 from plugins.operators.log_volume import HELD, VolumeOperator, step_errors
+from plugins.operators.retrying import with_retry
 from plugins.triggers.jobs import JobTrigger
 
 LOOK_AGAIN = timedelta(seconds=60)
@@ -136,7 +137,7 @@ class StepOperator(VolumeOperator):
         return self.run_step(placed, context, take_over=holder["run"])
 
     def _try_again(self, why: str) -> NoReturn:
-        say(self, f"{why}. This task tries again.", error=True)
+        say(self, with_retry(self, f"{why}."), error=True)
         raise AirflowException(why)
 
     def _refuse(self, placed: PlacedVolume, holder: dict[str, str], state: str, context: Context) -> NoReturn:

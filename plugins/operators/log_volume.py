@@ -20,6 +20,7 @@ from include.release.texts import noted_time
 from plugins.operators.base import give_up, is_dry_run, readable_errors, run_name, say
 from plugins.operators.failure import one_sentence, remember
 from plugins.operators.locking import requested_at, run_url
+from plugins.operators.retrying import with_retry
 
 FOR_GOOD = (BAD_REQUEST, HELD_BY_OTHER, NO_SPACE)
 """Exit codes of the program that another try would only see again."""
@@ -93,6 +94,7 @@ def step_errors(operator: BaseOperator) -> Iterator[None]:
     except (StepError, JobError) as error:
         if error.exit_code in FOR_GOOD:
             raise give_up(operator, str(error)) from None
-        say(operator, str(error), error=True)
-        remember(one_sentence(str(error)), "failed")
-        raise AirflowException(str(error)) from None
+        text = with_retry(operator, str(error))
+        say(operator, text, error=True)
+        remember(one_sentence(text), "failed")
+        raise AirflowException(text) from None

@@ -17,8 +17,7 @@ from include.release.windows import in_words, is_open, next_open
 from plugins.operators.asking import QuestionOperator
 from plugins.operators.base import give_up, is_dry_run, readable_errors, say
 from plugins.operators.locking import requested_at
-from plugins.operators.log_choose import by_hand
-from plugins.operators.log_people import answer_minutes, tell_waiting, who_may
+from plugins.operators.log_people import answer_minutes, by_hand, tell_waiting, who_may
 
 NOW, LEAVE = "Clean up now", "Leave it for the next run"
 

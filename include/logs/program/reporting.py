@@ -71,15 +71,7 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
         if plan["unclassified"]["files"]:
             loose = plan["unclassified"]
             lines.append(f"of no class, kept: {counted(loose['files'], 'file')}, {sized(loose['bytes'])}")
-    if archive:
-        lines.append(
-            f"archived: {counted(archive.get('files', 0), 'file')}, {sized(archive.get('bytes', 0))} "
-            f"in {sized(archive.get('archive_bytes', 0))}"
-        )
-    if delete:
-        lines.append(
-            f"freed: {sized(delete.get('freed_bytes', 0))}, {counted(delete.get('deleted', 0), 'file')} deleted"
-        )
+    lines += _changed(archive, delete, space)
     now = space or plan.get("after" if request.dry_run else "before") or found.get("measure") or {}
     if now:
         would = " then" if request.dry_run and not space else ""
@@ -97,6 +89,23 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
         lines.append(alert["text"])
     if not space:
         lines += outlook(plan)
+    return lines
+
+
+def _changed(archive: Dict[str, Any], delete: Dict[str, Any], space: Dict[str, Any]) -> List[str]:
+    """What was done."""
+    lines = []
+    if archive:
+        lines.append(
+            f"archived: {counted(archive.get('files', 0), 'file')}, {sized(archive.get('bytes', 0))} "
+            f"in {sized(archive.get('archive_bytes', 0))}"
+        )
+    if delete:
+        lines.append(
+            f"freed: {sized(delete.get('freed_bytes', 0))}, {counted(delete.get('deleted', 0), 'file')} deleted"
+        )
+        if space.get("expected", delete.get("freed_bytes")) != delete.get("freed_bytes"):
+            lines.append(f"net: {sized(space['expected'])}, as the new archives lie on the volume too")
     return lines
 
 

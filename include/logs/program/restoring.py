@@ -19,17 +19,16 @@ from typing import Any
 from . import codecs
 from .copies import RESTORED, note_copies
 from .manifests import Place
-from .problems import StepError
+from .problems import BAD_REQUEST, NO_SPACE, StepError
 from .request import Request
 from .selecting import Original, Piece, facts, names, select, wish
-from .summary import say, shown, sized
+from .summary import counted, say, shown, sized
+from .usage import Usage, usage, usage_of
 from .verifying import UnfitError, skip
 from .walking import make_directory, open_root
 
 PIECE = 1 << 20
 SHOWN = 20
-LEAVE_PERCENT = 5
-"""Of the volume, that a restore leaves free: logs are written on beside it."""
 A_LINK = (errno.ELOOP, errno.ENOTDIR)
 
 
@@ -53,9 +52,13 @@ def run(request: Request) -> dict[str, Any]:
     target = os.path.join(base, asked.to or os.path.join(RESTORED, request.slug))
     if not files:
         raise StepError(
-            "No archive of this volume has what is asked for. Nothing was restored.", facts={"files": 0}
+            "No archive of this volume has what is asked for. Nothing was restored.",
+            BAD_REQUEST,
+            {"files": 0},
         )
-    _require_space(files, base if not os.path.isabs(asked.to) else os.path.dirname(target))
+    _require_space(
+        files, usage_of(os.path.dirname(target)) if os.path.isabs(asked.to) else usage(request), request
+    )
     if request.dry_run:
         return _would(files, target)
     if asked.to and not os.path.isabs(asked.to):
@@ -100,7 +103,7 @@ def _open_target(target: str, base: str) -> int:
 def _would(files: list[Original], target: str) -> dict[str, Any]:
     """What a run in earnest would write; nothing is changed."""
     size = sum(piece.record.end - piece.record.start for file in files for piece in file.pieces)
-    say(f"Dry run: {len(files)} files, {sized(size)}, would be restored to {target}:")
+    say(f"Dry run: {counted(len(files), 'file')}, {sized(size)}, would be restored to {target}:")
     for name in names(files)[:SHOWN]:
         there = (
             " (a file lies there: left as it is)"
@@ -118,17 +121,19 @@ def _would(files: list[Original], target: str) -> dict[str, Any]:
     }
 
 
-def _require_space(files: list[Original], base: str) -> None:
-    """Raises StepError when the files do not fit."""
+def _require_space(files: list[Original], space: Usage, request: Request) -> None:
+    """Raises StepError when less than the volume's floor would be free: logs are written on beside what comes back."""
     needed = sum(_takes(piece) for file in files for piece in file.pieces)
-    there = os.statvfs(base)
-    free = there.f_bavail * there.f_frsize
-    if needed > free - there.f_blocks * there.f_frsize * LEAVE_PERCENT // 100:
+    after = space.after(-needed)
+    if after.free < 0 or after.free_percent < request.floor_percent:
+        spare = max(space.free - int((space.used + space.free) * request.floor_percent / 100), 0)
         raise StepError(
-            f"{len(files)} files of {sized(needed)} are asked back, and {sized(free)} are free on {base}, of which "
-            f"{LEAVE_PERCENT} % of the volume are left to whoever writes there. Nothing was restored.\n"
-            "Ask for less, or make room first.",
-            facts={"needed_bytes": needed, "free_bytes": free},
+            f"{counted(len(files), 'file')} of {sized(needed)} asked back, and there is room for {sized(spare)}: {sized(space.free)} "
+            f"({space.free_percent:.1f} %) are free, and the floor, {request.floor_percent:g} %, is left to whoever writes there. "
+            "Nothing was restored.\n"
+            "Ask for less, or make room first. Without a restore: docs/log-cleanup.md says how `tar` reads the archives elsewhere.",
+            NO_SPACE,
+            {"needed_bytes": needed, "free_bytes": space.free, "room_bytes": spare},
         )
 
 
@@ -147,7 +152,7 @@ def _write(files: list[Original], working: str, outcome: Outcome) -> set[int]:
     broken: set[int] = set()
     for place, pieces in by_archive.items():
         pieces.sort(key=lambda each: each[1].record.at)
-        say(f"{place.name}: {len(pieces)} files")
+        say(f"{place.name}: {counted(len(pieces), 'file')}")
         left = {number for number, _ in pieces}
         try:
             for number in _from_archive(place, pieces, files, working):
@@ -262,9 +267,11 @@ def _same(source: bytes, there: bytes) -> bool:
 def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
     """Tell people, and return the facts. Raises StepError when a file could not be brought back."""
     size = sum(piece.record.end - piece.record.start for _, file in outcome.restored for piece in file.pieces)
-    say(f"Restored {len(outcome.restored)} files, {sized(size)}, to {target}.")
+    say(f"Restored {counted(len(outcome.restored), 'file')}, {sized(size)}, to {target}.")
     if outcome.there:
-        say(f"{len(outcome.there)} were there already, the same.")
+        say(
+            f"{counted(len(outcome.there), 'file')} {'was' if len(outcome.there) == 1 else 'were'} there already, the same."
+        )
     for name in outcome.conflicts[:SHOWN]:
         say(f"Not restored: another file lies at {shown(name)}.")
     for text in outcome.damaged[:SHOWN]:
@@ -280,9 +287,20 @@ def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
     }
     if outcome.conflicts or outcome.damaged:
         raise StepError(
-            f"{len(outcome.conflicts)} files were not restored since another one lies there, and "
-            f"{len(outcome.damaged)} archives cannot be read. Everything else is restored.\n"
+            f"{_not_whole(outcome)} Everything else is restored.\n"
             "Choose another directory for what lies in the way; look at the disk below the archives for what is damaged.",
             facts=found,
         )
     return found
+
+
+def _not_whole(outcome: Outcome) -> str:
+    """What did not come back, in a sentence each."""
+    said = []
+    if outcome.conflicts:
+        said.append(
+            f"Not restored, since another file lies there: {counted(len(outcome.conflicts), 'file')}."
+        )
+    if outcome.damaged:
+        said.append(f"Cannot be read: {counted(len(outcome.damaged), 'archive')}.")
+    return " ".join(said)

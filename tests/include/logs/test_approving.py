@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from include.logs.approving import plan_code, takes_something, why_asked
+from include.logs.approving import plan_code, question_body, takes_something, why_asked
 from include.logs.dry import would
-from include.logs.retention import Volume
+from include.logs.loading import PlacedVolume
+from include.logs.retention import LogRetention, Volume
 
 MIB = 1 << 20
 
@@ -46,6 +48,43 @@ def test_an_approval_is_for_one_plan():
     first = plan(5)
     assert plan_code(first) == plan_code({**first, "done_before": True})
     assert plan_code(first) != plan_code(plan(6))
+
+
+def test_the_question_says_who_asks_why_what_it_brings_and_until_when():
+    placed = PlacedVolume(volume(floor="20 %"), LogRetention(volumes=[volume()]))
+    actions = {"delete": {"files": 6, "bytes": 6 * MIB}}
+    web = {"name": "web", "files": 9, "bytes": 9 * MIB, "actions": actions, "held": {"files": 0, "bytes": 0}, "new": False,
+           "examples": {"delete": ["a.1", "a.2", "a.3", "a.4", "a.5"]}}  # fmt: skip
+    found = {
+        **plan(6 * MIB), "files": 6, "classes": [web], "unclassified": {"files": 0}, "left": {}, "open": [], "expired_left": [],
+        "unreadable_examples": [], "other_file_systems": [],
+        "before": {"free": 15 * MIB, "free_percent": 15.0}, "after": {"free": 21 * MIB, "free_percent": 21.0},
+    }  # fmt: skip
+    asked = {"Asked for by": "ada", "Reason": "too *full*", "Run": "log_cleanup/run-1"}
+    now = datetime(2026, 11, 21, 4, 5, tzinfo=UTC)
+    body = question_body(placed, found, ["it takes 6.0 MiB away"], asked, 60, now)
+    assert body.splitlines() == [
+        "Somebody has to approve it, because it takes 6.0 MiB away.",
+        "",
+        "- **Where:** /logs on the worker",
+        "- **Asked for by:** ada",
+        "- **Reason:** too \\*full\\*",
+        "- **Run:** `log_cleanup/run-1`",
+        "- **Free now:** 15.0 MiB, 15.0 %; the floor is 20 %",
+        "- **Free then:** about 21.0 MiB, 21.0 %",
+        "- **Answer until:** 2026-11-21 05:05:00 UTC (60 minutes); without an answer nothing is changed",
+        f"- **Plan:** `{plan_code(found)}`",
+        "",
+        "```text",
+        "Plan: 6 files to clean up, 6.0 MiB to free.",
+        "class web: 9 files, 9.0 MiB",
+        "  delete: 6 files, frees 6.0 MiB",
+        *(f"    a.{number}" for number in range(1, 6)),
+        "    and 1 more",
+        "```",
+    ]
+    scheduled = question_body(placed, found, ["x"], {"Asked for by": "the schedule", "Reason": ""}, 60, now)
+    assert "Reason" not in scheduled
 
 
 @pytest.mark.parametrize(

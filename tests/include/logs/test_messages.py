@@ -14,6 +14,7 @@ from include.logs.messages import (
     run_message,
     space_alerts,
 )
+from include.logs.program.summary import sized
 from include.logs.requesting import Asker, request_of
 from include.logs.retention import Compliance, Hold
 from include.logs.running import run_here
@@ -65,12 +66,14 @@ def done(on_worker):
 
 
 def test_the_report_of_a_run_says_what_went_and_what_is_free(done):
-    message = run_message([done], RUN, {"Run in Airflow": "http://airflow/run"}, reason="disk full")
+    message = run_message(
+        [done], {"Run in Airflow": "http://airflow/run"}, {"Reason": "disk full", "Run": RUN}
+    )
     assert message.subject == "[cleaned up] log clean-up of shop-logs"
     archived = done.answers["archive"]["archive_bytes"]
-    free = done.answers["space"]["free_percent"]
+    free, net = done.answers["space"]["free_percent"], sized(4096 - archived)
     assert message.paragraph == (
-        f"shop-logs: 1 file (4.0 KiB) archived in {archived} B, read back and compared; 4.0 KiB freed; 1 file deleted. "
+        f"shop-logs: 1 file (4.0 KiB) archived in {archived} B, read back and compared; 4.0 KiB freed, {net} net of their archives; 1 file deleted. "
         f"{free:.1f} % are free (floor 20 %). THAT IS BELOW THE FLOOR: see the alert."
     )
     assert message.details == {"Approved by": "oncall (shop-logs)", "Reason": "disk full", "Run": RUN}
@@ -79,7 +82,18 @@ def test_the_report_of_a_run_says_what_went_and_what_is_free(done):
 def test_the_table_has_a_line_for_each_volume(done):
     other = VolumeRun("web-logs", {}, failure="`archive` failed: no space left")
     header, first, second = report_table([done, other]).splitlines()
-    assert header.split() == ["volume", "what", "files", "archived", "in", "freed", "free", "floor", "full"]
+    assert header.split() == [
+        "volume",
+        "what",
+        "files",
+        "archived",
+        "in",
+        "freed",
+        "net",
+        "free",
+        "floor",
+        "full",
+    ]
     assert first.startswith("shop-logs  cleaned up  1      4.0 KiB")
     assert " % !  20 %" in first
     assert second.split()[:3] == ["web-logs", "failed", "0"]
@@ -114,13 +128,13 @@ SENTENCES = {
 @pytest.mark.parametrize("name", SENTENCES)
 def test_what_became_of_a_volume_is_told_in_a_sentence(name):
     run, outcome, text = SENTENCES[name]
-    message = run_message([run], RUN, {})
+    message = run_message([run], {}, {"Run": RUN})
     assert (message.outcome, message.paragraph) == (outcome, text)
 
 
 def test_one_volume_that_failed_makes_the_run_failed_and_the_other_is_told_too():
     good, bad = VolumeRun("a", {"plan": {"entries": 0}}), VolumeRun("b", {}, failure="`plan` failed")
-    message = run_message([good, bad], RUN, {})
+    message = run_message([good, bad], {}, {"Run": RUN})
     assert message.subject == "[failed] log clean-up of a, b"
     assert message.paragraph == "a: nothing to do. b: NOT cleaned up: `plan` failed. Nothing was deleted."
 
@@ -130,7 +144,7 @@ def test_a_volume_that_is_not_configured_right_is_told_with_every_run():
         "include/config/log_retention.yaml:31", "volumes[1].claim", "nothing", "claim: PersistentVolumeClaim"
     )
     wrong = Wrong("web-logs (line 30)", [problem], "it is not cleaned up", "web-logs")
-    message = run_message([VolumeRun("a", {"plan": {"entries": 0}})], RUN, {}, [wrong])
+    message = run_message([VolumeRun("a", {"plan": {"entries": 0}})], {}, {"Run": RUN}, [wrong])
     assert message.outcome == "failed"
     assert message.paragraph.endswith(
         "web-logs (line 30): it is not cleaned up until this is put right: include/config/log_retention.yaml:31 "
@@ -167,7 +181,7 @@ At the present rate (64.0 MiB a day remain after the clean-ups) it is full in 16
 
 Please decide one of these:
   1. More storage: 6.0 GiB more, which is enough for 90 days at the present rate.
-  2. Class access: keep_days from 7 days to 3 days frees 2.0 GiB (the minimum allows 1 day).
+  2. Class access: keep_days from 7 days to 3 days frees 2.0 GiB (not below 1 day).
 
 The largest files before the clean-up:
   - app.log: 5.0 GiB (class access)
@@ -211,7 +225,7 @@ def test_where_no_setting_is_enough_all_of_them_are_named(on_worker):
     assert (
         "  2. All of these, as no single one is enough (together they do not reach the target; storage is needed too):\n"
         "     - Class access: keep_size from 200.0 MiB to 1.0 MiB frees 1.0 GiB\n"
-        "     - Class orders: keep_days from no limit to 90 days frees 512.0 MiB (the minimum allows 90 days)\n"
+        "     - Class orders: keep_days from no limit to 90 days frees 512.0 MiB (not below 90 days)\n"
     ) in message.paragraph
 
 
@@ -250,4 +264,4 @@ def test_an_answer_with_nothing_in_it_breaks_no_message(on_worker):
     )
     assert report_text(run).startswith("v: 0 B freed.")
     assert report_table([run])
-    assert run_message([], RUN, {}).subject == "[cleaned up] log clean-up of no volume"
+    assert run_message([], {}, {"Run": RUN}).subject == "[cleaned up] log clean-up of no volume"

@@ -52,3 +52,6 @@ def test_people_are_told_what_came_back_and_what_did_not():
     failed = restored_message("here", "app.log", {}, "no archive has it.", {}, {})
     assert failed.outcome == "failed"
     assert failed.paragraph == "no archive has it. No file that is there was written over."
+    refused = restored_message("here", "app.log", {}, "the request: may not.", {}, {}, refused=True)
+    assert refused.subject == "[refused] restore of app.log on here"
+    assert refused.paragraph == "Nothing was restored: the request: may not."

@@ -36,7 +36,7 @@ def test_a_hold_that_matches_no_file_is_told(volume: Volume) -> None:
     assert told in listing(facts)
     assert told in step("report", request)["text"].splitlines()
     run = VolumeRun("shop-logs", {"plan": facts})
-    assert f"shop-logs: {told}" in run_message([run], "log_cleanup/r1", {}).paragraph
+    assert f"shop-logs: {told}" in run_message([run], {}, {}).paragraph
 
 
 def test_what_was_restored_and_stays_is_named(volume: Volume) -> None:
@@ -63,7 +63,9 @@ def test_a_whole_run_in_words(volume: Volume) -> None:
     assert text[3] == "of no class, kept: 1 file, 4.0 KiB"
     assert text[4].startswith("archived: 3 files, 24.0 KiB in ")
     assert text[5] == "freed: 24.0 KiB, 3 files deleted"
-    assert text[6].startswith("free: ")
+    assert text[6].startswith("net: ")
+    assert text[6].endswith(" KiB, as the new archives lie on the volume too")
+    assert text[7].startswith("free: ")
     assert facts["missing_steps"] == []
     assert facts["alerts"] == []
     assert facts["steps"]["delete"]["freed_bytes"] == 3 * 8192

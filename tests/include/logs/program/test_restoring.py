@@ -143,7 +143,7 @@ def test_nothing_asked_for_and_nothing_found(volume: Volume) -> None:
     assert "globs, or from and until" in restore(volume, expect=2, to="back").text
     volume.run = "restore-3"
     answer = volume.step(
-        "restore", expect=1, restore={"globs": ["nothing/**"]}, take_over="log_cleanup/restore-1"
+        "restore", expect=2, restore={"globs": ["nothing/**"]}, take_over="log_cleanup/restore-1"
     )
     assert "No archive of this volume has what is asked for" in answer.text
 
@@ -190,14 +190,31 @@ def test_a_link_on_the_way_is_not_followed(volume: Volume, tmp_path: Path) -> No
     assert list(outside.iterdir()) == []
 
 
-def test_a_restore_leaves_room_for_whoever_writes(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restore_leaves_the_floor_to_whoever_writes(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
     volume.write("a.log", os.urandom(100_000))
     volume.clean()
 
     def small(_path: str) -> os.statvfs_result:
-        return os.statvfs_result((4096, 4096, 1000, 70, 70, 100, 100, 100, 0, 255))  # 7 % of 4 MB are free
+        return os.statvfs_result((4096, 4096, 1000, 220, 220, 100, 100, 100, 0, 255))  # 22 % of 4 MB are free
 
     volume.next_run("restore-1")
-    monkeypatch.setattr("include.logs.program.restoring.os.statvfs", small)
-    answer = volume.step("restore", expect=1, restore={"globs": ["a.log"]})
-    assert "5 % of the volume are left to whoever writes there" in answer.text
+    monkeypatch.setattr("include.logs.program.usage.os.statvfs", small)
+    answer = volume.step("restore", expect=4, restore={"globs": ["a.log"]})
+    assert (
+        "1 file of 97.7 KiB asked back, and there is room for 80.0 KiB: 880.0 KiB (22.0 %) are free, and the floor, 20 %, is "
+        "left to whoever writes there. Nothing was restored.\nAsk for less, or make room first."
+    ) in answer.text
+    assert not (volume.state / "restored").exists()
+    volume.more = {"floor_percent": 15}
+    assert "Restored 1 file, " in volume.step("restore", restore={"globs": ["a.log"]}).text
+
+
+def test_a_directory_with_a_size_of_its_own_is_not_filled_by_a_restore(volume: Volume) -> None:
+    volume.write("a.log", os.urandom(100_000))
+    volume.clean()
+    volume.next_run("restore-1")
+    volume.more = {"size": 300_000}
+    answer = volume.step("restore", expect=4, restore={"globs": ["a.log"]})
+    assert "the floor, 20 %, is left to whoever writes there" in answer.text
