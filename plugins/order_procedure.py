@@ -7,10 +7,11 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param
 
-from include.orders.config import Orders, Schedule
-from include.orders.loading import read_orders
+from include.orders.config import Schedule
+from include.orders.loading import Right, read_right
+from include.orders.messages import channels
+from include.orders.reopening import REOPEN
 from include.release.asking import REASON
-from include.release.environments import Environment
 from include.release.loading import Sources
 from include.release.problems import RejectedError
 from plugins.deadlines import must_end_within
@@ -20,10 +21,10 @@ from plugins.procedure import RETRYING
 _LATE = "open the run: the task run_batch says what it waits for, or which order the batch is at."
 
 
-def orders_here() -> tuple[Orders, Environment] | None:
-    """The configuration; None when it is not right: the DAGs are there all the same, and their first task says why."""
+def orders_here() -> Right | None:
+    """What is right in the configuration; None when that is not enough: the DAGs are there all the same, and say why."""
     try:
-        return read_orders(Sources.from_environment())
+        return read_right(Sources.from_environment())
     except RejectedError:
         return None
 
@@ -31,7 +32,7 @@ def orders_here() -> tuple[Orders, Environment] | None:
 def batches() -> dict[str, Any]:
     """Arguments of the DAG that runs the batches."""
     found = orders_here()
-    schedule = found[0].schedule if found else Schedule()
+    schedule = found.orders.schedule if found else Schedule()
     within = timedelta(minutes=schedule.finish_within_minutes)
     return {
         **_common(schedule.cron),
@@ -47,7 +48,7 @@ def batches() -> dict[str, Any]:
 def looks() -> dict[str, Any]:
     """Arguments of the DAG that looks at the backlog."""
     found = orders_here()
-    schedule = found[0].schedule if found else Schedule()
+    schedule = found.orders.schedule if found else Schedule()
     return {**_common(schedule.look_cron), "default_args": {**RETRYING, "retries": 2}}
 
 
@@ -55,6 +56,13 @@ def order_params() -> dict[str, Param]:
     """What the DAG ``order_processor`` asks for; its schedule asks for nothing."""
     return {
         "dry_run": intent_params()["dry_run"],
+        REOPEN: Param(
+            default=None,
+            type=["null", "string"],
+            title="Open again",
+            description="Numbers of orders that were set aside and are put right by now, such as 4, 17: this run tries them "
+            "anew. Empty: none.",
+        ),
         REASON: Param(
             default=None,
             type=["null", "string"],
@@ -74,8 +82,5 @@ def _common(cron: str) -> dict[str, Any]:
     }
 
 
-def _on_call(found: tuple[Orders, Environment] | None) -> Any:
-    if found is None:
-        return []
-    orders, place = found
-    return place.tell if orders.tell.on_call is None else orders.tell.on_call
+def _on_call(found: Right | None) -> Any:
+    return channels(found.orders, found.place, "on_call") if found else []

@@ -114,19 +114,13 @@ def batch_job(
         asked_by: DAG run and how often it was cleared: a retry finds the Job of the try before it.
         number: which batch of the run it is.
     """
-    template = processor.deployment["spec"]["template"]["spec"]
-    container = {
-        key: copy.deepcopy(value) for key, value in processor.container.items() if key not in _OF_A_SERVER
-    }
+    container = container_of(processor)
     container["command"] = once(
         container.get("command") or [], container.pop("args", None) or [], batch.limit
     )
     others = [each for each in container.get("env", []) if each["name"] != TRIES]
     container["env"] = [*others, {"name": TRIES, "value": str(orders.errors.tries)}]
-    pod = copy.deepcopy(template)
-    pod.pop("topologySpreadConstraints", None)
-    pod |= {"containers": [container], "restartPolicy": "Never"}
-    beside_it(pod, processor.deployment)
+    pod = pod_of(processor, container)
     spec = {
         "backoffLimit": 0,
         "activeDeadlineSeconds": batch.seconds,
@@ -156,14 +150,34 @@ def batch_job(
     }
 
 
+def container_of(processor: Processor) -> Json:
+    """The live processor's container, for a Job of one command: it answers nobody."""
+    return {
+        key: copy.deepcopy(value) for key, value in processor.container.items() if key not in _OF_A_SERVER
+    }
+
+
+def pod_of(processor: Processor, container: Json) -> Json:
+    """The pod of a Job that runs this container where the live processor runs, once."""
+    pod: Json = copy.deepcopy(processor.deployment["spec"]["template"]["spec"])
+    pod.pop("topologySpreadConstraints", None)
+    pod |= {"containers": [container], "restartPolicy": "Never"}
+    beside_it(pod, processor.deployment)
+    return pod
+
+
 def once(command: Sequence[str], args: Sequence[str], limit: int) -> list[str]:
     """The processor's command line for one batch of at most ``limit`` orders (0: without a limit)."""
+    return [*program(command, args), "--once", *(["--limit", str(limit)] if limit else [])]
+
+
+def program(command: Sequence[str], args: Sequence[str]) -> list[str]:
+    """The processor's command line without how often it runs."""
     words = [*command, *args]
     if "--every" in words:
         place = words.index("--every")
         del words[place : place + 2]
-    words = [each for each in words if each != "--once" and not each.startswith("--every=")]
-    return [*words, "--once", *(["--limit", str(limit)] if limit else [])]
+    return [each for each in words if each != "--once" and not each.startswith("--every=")]
 
 
 def beside_it(pod: Json, deployment: Json) -> None:

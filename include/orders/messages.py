@@ -186,18 +186,14 @@ def handover_finding(
     )
 
 
-def aside_findings(
-    aside: Sequence[Failing], known: OrderErrors, where: Where, workload: str
-) -> list[Finding]:
+def aside_findings(aside: Sequence[Failing], known: OrderErrors, where: Where) -> list[Finding]:
     """One for each code that has orders set aside, never one for each order.
 
     Args:
         aside: the orders.
         known: what codes mean.
         where: who says it.
-        workload: Deployment of the processor, in a pod of which an order is opened again.
     """
-    reopen = f"kubectl -n {where.place.namespace} exec deploy/{workload} -- python3 -m shop.orders --reopen"
     codes: dict[str, list[Failing]] = {}
     for each in aside:
         codes.setdefault(each.code or NO_CODE, []).append(each)
@@ -211,10 +207,10 @@ def aside_findings(
         named_here = min(len(orders), MOST_NAMED)
         rest = f"; and {count - named_here:,} more" if count > named_here else ""
         named = "; ".join(_aside_text(each) for each in orders[:MOST_NAMED])
-        number = orders[0].order if count == 1 else "NUMBER"
+        numbers = f"number {orders[0].order}" if count == 1 else "its number, or several,"
         text = (
             f"{head}; the others go on. {meaning.meaning} {meaning.what_to_do or ''}\n{named}{rest}.\n"
-            f"When an order is put right: {reopen} {number}, and the next batch tries it anew."
+            f"When an order is put right: trigger order_processor with {numbers} in 'Open again'; that run tries it anew."
         )
         found.append(
             Finding(

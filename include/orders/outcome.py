@@ -176,7 +176,7 @@ def findings_of(
         # Orders that were set aside by an error which hits all of them are part of that problem.
         handed = {each.key.removeprefix(ERROR) for each in found if each.key.startswith(ERROR)}
         others = [each for each in outcome.aside if (each.code or NO_CODE) not in handed]
-        found += aside_findings(others, known, where, orders.workload)
+        found += aside_findings(others, known, where)
     if outcome.after is None and outcome.unreadable is not None and not waits_for_release:
         found.append(unreadable_finding(problem_of(outcome.unreadable), where))
     return found

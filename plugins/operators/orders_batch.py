@@ -16,6 +16,7 @@ from include.orders.messages import ERROR, PROCESSOR
 from include.orders.noting import problem_key
 from include.orders.outcome import handed_on
 from include.orders.ran import HEADER, Ran
+from include.orders.reopening import REOPEN, wrong_numbers
 from include.orders.running import Batches, World, remove_old, summary
 from include.orders.sizing import size_batch, waiting_text
 from include.records.database import RecordsError
@@ -42,6 +43,8 @@ class ReadBacklogOperator(OrdersOperator):
     def step(self, office: Office, context: Context) -> dict[str, Any]:
         """Returns the backlog, or why it is not known."""
         _check_request(office, context)
+        for each in office.wrong:
+            say(self, each, error=True)
         found = office.backlog()
         if isinstance(found, Problem):
             say(self, f"How many orders wait is not known.\n{found}", error=True)
@@ -181,6 +184,7 @@ def _check_request(office: Office, context: Context) -> None:
     dag_run: Any = context["dag_run"]
     reason = str(context["params"].get(REASON) or "")
     problems = list(wrong_request(dag_run.conf or {}, reason, list(context["dag"].params)))
+    problems += wrong_numbers(context["params"].get(REOPEN))
     if refused := may_trigger(office.place, getattr(dag_run, "triggering_user_name", None)):
         problems.append(refused)
     if problems:

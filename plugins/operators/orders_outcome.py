@@ -46,6 +46,7 @@ class ReadLogOperator(OrdersOperator):
 
     Args:
         read_by: id of the task that read the backlog.
+        reopened_by: id of the task that opened orders again.
         sized_by: id of the task that sized the batch.
         run_by: id of the task that ran the batches.
     """
@@ -54,12 +55,13 @@ class ReadLogOperator(OrdersOperator):
         self,
         *,
         read_by: str = "read_backlog",
+        reopened_by: str = "reopen",
         sized_by: str = "size_batch",
         run_by: str = "run_batch",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.read_by, self.sized_by, self.run_by = read_by, sized_by, run_by
+        self.read_by, self.reopened_by, self.sized_by, self.run_by = read_by, reopened_by, sized_by, run_by
 
     @override
     def step(self, office: Office, context: Context) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class ReadLogOperator(OrdersOperator):
         ti: Any = context["ti"]
         dag_run: Any = context["dag_run"]
         states = {each["task_id"]: each for each in ti.get_task_breadcrumbs(dag_run.dag_id, dag_run.run_id)}
-        for task in (self.read_by, self.sized_by, self.run_by):
+        for task in (self.read_by, self.reopened_by, self.sized_by, self.run_by):
             if (states.get(task) or {}).get("state") != "failed":
                 continue
             failure = ti.xcom_pull(task_ids=task, key=KEY) or {}

@@ -69,7 +69,11 @@ def shop(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
 
     def run(dag_id: str = "order_processor", **conf: Any) -> dict[str, str]:
         # All of them each time: ``dag.test()`` keeps what an earlier run was given.
-        given = {"reason": "a test", "dry_run": False, **conf} if dag_id == "order_processor" else {}
+        given = (
+            {"reason": "a test", "dry_run": False, "reopen": None, **conf}
+            if dag_id == "order_processor"
+            else {}
+        )
         done = dags[dag_id].test(run_conf=given)
         return {
             "run": str(done.state),
@@ -92,7 +96,17 @@ def quiet(shop: Shop) -> Iterator[None]:
 
 
 def good(**changes: str) -> dict[str, str]:
-    names = ("run", "read_backlog", "size_batch", "run_batch", "read_log", "decide", "tell", "record")
+    names = (
+        "run",
+        "read_backlog",
+        "reopen",
+        "size_batch",
+        "run_batch",
+        "read_log",
+        "decide",
+        "tell",
+        "record",
+    )
     return {**dict.fromkeys(names, "success"), **changes}
 
 
@@ -151,9 +165,13 @@ def test_a_poison_order_is_set_aside_and_told_once_and_the_others_go_on(shop, ca
     shop.order([PLANT])
     assert shop.run()["run"] == "success"
     assert len(Chat.told) == 1  # known already
-    shop.sql("UPDATE orders SET status = 'processed' WHERE id = ?", first)
-    shop.order([PLANT])
-    assert shop.run()["run"] == "success"
+    shop.sql("UPDATE orders SET item = ? WHERE id = ?", PLANT, first)
+    capsys.readouterr()
+    assert shop.run(reopen=f"{first}, 999999") == good()
+    said = capsys.readouterr().out
+    assert f"order {first} is open again, with all its tries" in said
+    assert "There is no order 999999: look at the numbers" in said
+    assert set(shop.status()) == {"processed"}
     assert told()[1:] == [("developers", "*[resolved] error #12, item in no catalog in production*")]
 
 
@@ -328,7 +346,7 @@ def test_orders_that_no_batch_takes_are_told_of_once_until_one_does(shop, capsys
 
 
 def test_a_request_without_a_reason_is_refused(shop, capsys):
-    states = shop.run(reason="")
+    states = shop.run(reason="", reopen="#4")
     assert (states["run"], states["read_backlog"], states["run_batch"]) == (
         "failed",
         "failed",
@@ -336,6 +354,7 @@ def test_a_request_without_a_reason_is_refused(shop, capsys):
     )
     said = capsys.readouterr().out
     assert "param reason" in said
+    assert "param reopen" in said
     assert "-- *Order processing, a request that was refused*" in said
     assert "No batch was started. Who asked for it: put the request right and trigger it anew." in said
     assert told() == []

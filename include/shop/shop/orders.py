@@ -106,15 +106,21 @@ def serve(processor: Processor, port: int) -> Server:
 
 
 def open_again(database: Database, orders: list[int]) -> int:
-    """Open orders that were set aside, once their cause is gone; return the exit status."""
-    aside = True
+    """Open orders that were set aside, once their cause is gone; return the exit status.
+
+    Asked a second time it answers the same: an order that is open, or processed by now, is as it should be.
+    """
+    ended = status.DONE
     for order in orders:
-        if reopen(database, order):
+        before = reopen(database, order)
+        if before == "held":
             say(f"order processor: order {order} is open again, with all its tries")
+        elif before is None:
+            ended = status.FAILED
+            say(f"order processor: there is no order {order}: nothing done")
         else:
-            aside = False
-            say(f"order processor: order {order} is not set aside: nothing done")
-    return status.DONE if aside else status.FAILED
+            say(f"order processor: order {order} is not set aside, it is {before}: nothing to do")
+    return ended
 
 
 def parse(arguments: Optional[list[str]]) -> argparse.Namespace:

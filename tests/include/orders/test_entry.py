@@ -83,7 +83,6 @@ def test_one_bad_order_was_set_aside():
         [Failing(order=4, code="12", text="'x' is in no catalog", tries=6)],
         known(),
         where(),
-        "order-processor",
     )
     entry = entry_of(
         RunFacts(

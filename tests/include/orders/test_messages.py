@@ -192,7 +192,7 @@ def test_orders_set_aside_are_one_message_for_each_code():
         Failing(order=9, code="12", text="'Triffid' is in no catalog", tries=6, last_at=NOW),
         Failing(order=7, code="13", text="the order has no item (item is null)", tries=1, last_at=NOW),
     ]
-    first, second = aside_findings(aside, known(), where(), orders().workload)
+    first, second = aside_findings(aside, known(), where())
     assert first.message().plain() == (
         "[set aside] error #12, item in no catalog in production\n"
         "\n"
@@ -201,8 +201,7 @@ def test_orders_set_aside_are_one_message_for_each_code():
         "empty and what the last release did to them.\n"
         "order 4 after 6 tries, 2026-11-20 10:00:00 UTC: 'Mandrake' is in no catalog; order 9 after 6 tries, 2026-11-20 10:00:00 "
         "UTC: 'Triffid' is in no catalog.\n"
-        "When an order is put right: kubectl -n course4 exec deploy/order-processor -- python3 -m shop.orders --reopen NUMBER, and the "
-        "next batch tries it anew.\n"
+        "When an order is put right: trigger order_processor with its number, or several, in 'Open again'; that run tries it anew.\n"
         "\n"
         "Orders: 4, 9\n"
         "Run: order_processor/scheduled\n"
@@ -214,15 +213,14 @@ def test_orders_set_aside_are_one_message_for_each_code():
     )
 
 
-def test_one_order_set_aside_has_the_command_as_it_is_to_be_given():
-    (found,) = aside_findings([Failing(order=7, code="13")], known(), where(), "processor")
-    command = "kubectl -n course4 exec deploy/processor -- python3 -m shop.orders --reopen 7,"
-    assert command in found.text
+def test_one_order_set_aside_has_its_number_as_it_is_to_be_given():
+    (found,) = aside_findings([Failing(order=7, code="13")], known(), where())
+    assert "trigger order_processor with number 7 in 'Open again'" in found.text
 
 
 def test_thousands_set_aside_are_counted_by_the_database():
     aside = [Failing(order=each, code="13", of_code=4000) for each in range(30)]
-    (found,) = aside_findings(aside, known(), where(), orders().workload)
+    (found,) = aside_findings(aside, known(), where())
     assert found.size == 4000
     assert found.text.startswith("4000 orders could not be processed and are set aside")
     assert "; and 3,980 more." in found.text

@@ -58,7 +58,7 @@ def test_i_dont_want_100_emails():
 def test_i_dont_want_100_emails_for_100_orders():
     """airflow#63856: a hundred orders with one cause are one message, too."""
     aside = [Failing(order=each, code="12", text="'x' is in no catalog", tries=6) for each in range(100)]
-    found = aside_findings(aside, known(), where(), orders().workload)
+    found = aside_findings(aside, known(), where())
     assert [(each.key, each.size) for each in found] == [("set-aside-12", 100)]
     assert found[0].text.count("order ") <= 22
     assert "and 80 more" in found[0].text

@@ -113,9 +113,12 @@ def test_a_set_aside_order_is_opened_again_once_its_cause_is_gone(shop: Any) -> 
     shop.prepare(1, 2)
     change(shop, "UPDATE orders SET item = 'Triffid' WHERE id = 4")
     shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="2")
-    said = shop.run("shop:2.0.0", "shop.orders", "--reopen", "4", "5", expect=1)
+    said = shop.run("shop:2.0.0", "shop.orders", "--reopen", "4", "5", "99", expect=1)
     assert "order 4 is open again, with all its tries" in said
-    assert "order 5 is not set aside: nothing done" in said
+    assert "order 5 is not set aside, it is processed: nothing to do" in said
+    assert "there is no order 99: nothing done" in said
+    said = shop.run("shop:2.0.0", "shop.orders", "--reopen", "4")
+    assert "order 4 is not set aside, it is open: nothing to do" in said
     change(shop, "INSERT INTO plants (name, price_cents) VALUES ('Triffid', 6600)")
     shop.run("shop:2.0.0", "shop.orders", "--once")
     assert orders(shop) == {"processed": 20, "fulfilled": 20}

@@ -200,11 +200,15 @@ def set_aside_without_status(database: Database, worker: str, most: int = 1000) 
     return done
 
 
-def reopen(database: Database, order: int) -> bool:
-    """Open an order that was set aside, with all its attempts; False when it is not set aside."""
+def reopen(database: Database, order: int) -> Optional[str]:
+    """Open an order that was set aside, with all its attempts.
+
+    Returns the status that it had before: `held` when it was opened now; None when there is no such order.
+    """
     with database.transaction() as connection:
         if connection.execute(statements.REOPEN, (order,)) != 1:
-            return False
+            row = connection.row(statements.STATUS, (order,))
+            return str(row["status"]) if row else None
         connection.execute(statements.FORGET_CLAIM, (order,))
         connection.execute(statements.NOT_ASIDE, (order,))
-    return True
+    return "held"
