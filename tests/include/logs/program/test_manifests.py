@@ -90,7 +90,9 @@ def _is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip at all", gzip.compress(b"[]\n"), gzip.compress(b'{"format": 99}\n')]
+    "content",
+    [b"", b"no gzip at all", gzip.compress(b"[]\n"), gzip.compress(b'{"format": 99}\n')],
+    ids=["empty", "no gzip", "no object", "another format"],
 )
 def test_what_is_no_manifest_is_refused(content: Any, tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl.gz"
