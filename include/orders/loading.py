@@ -2,26 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from include.orders.codes import OrderErrors
 from include.orders.config import Orders
+from include.orders.salvaging import Wrong, salvage_errors, salvage_orders
 from include.release.environments import Environment, belongs
 from include.release.loading import Sources, read_one, shown_path
 from include.release.problems import Problem, RejectedError
-from include.release.yamlfile import Document
+from include.release.yamlfile import Document, parse, read_text
+
+ORDERS, ERRORS = "orders.yaml", "order_errors.yaml"
+
+
+@dataclass(frozen=True)
+class Right:
+    """What is right in the files of order processing, and what is not.
+
+    Args:
+        orders: how orders are processed.
+        place: where.
+        known: what errors mean.
+        wrong: what is left out.
+    """
+
+    orders: Orders
+    place: Environment
+    known: OrderErrors
+    wrong: Sequence[Wrong] = ()
+
+
+def read_right(sources: Sources) -> Right:
+    """Both files, without what is wrong in them. Raises RejectedError when it is not to be told whose orders are meant."""
+    places = _places(sources)
+    try:
+        orders, wrong = read_orders(sources)[0], list[Wrong]()
+    except RejectedError:
+        path = sources.config / ORDERS
+        documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+        found = (
+            salvage_orders(documents[0], problems, lambda value, document: _check(value, document, places))
+            if len(documents) == 1
+            else None
+        )
+        if found is None:
+            raise
+        orders, wrong = found
+    known, of_errors = read_right_errors(sources)
+    return Right(orders, places[orders.environment], known, [*wrong, *of_errors])
+
+
+def read_right_errors(sources: Sources) -> tuple[OrderErrors, list[Wrong]]:
+    """What errors mean, and what is wrong in the file: whatever that is, orders are processed."""
+    try:
+        return read_errors(sources), []
+    except RejectedError as error:
+        path = sources.config / ERRORS
+        try:
+            documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+        except RejectedError:
+            return salvage_errors(None, error.problems, _check_codes)
+        if len(documents) != 1:
+            return salvage_errors(None, error.problems, _check_codes)
+        return salvage_errors(documents[0], problems, _check_codes)
 
 
 def read_orders(sources: Sources) -> tuple[Orders, Environment]:
     """How orders are processed, and where. Raises RejectedError with every problem."""
-    path = sources.config / "orders.yaml"
-    places = {each.name: each for each in sources.environments().environments}
+    path = sources.config / ORDERS
+    places = _places(sources)
     orders = read_one(Orders, path, shown_path(path), lambda value, document: _check(value, document, places))
     return orders, places[orders.environment]
 
 
 def read_errors(sources: Sources) -> OrderErrors:
     """What errors mean. Raises RejectedError with every problem."""
-    path = sources.config / "order_errors.yaml"
+    path = sources.config / ERRORS
     return read_one(OrderErrors, path, shown_path(path), _check_codes)
+
+
+def _places(sources: Sources) -> dict[str, Environment]:
+    return {each.name: each for each in sources.environments().environments}
 
 
 def _check(value: Orders, document: Document, places: dict[str, Environment]) -> list[Problem]:
@@ -73,5 +135,5 @@ def _check_codes(value: OrderErrors, document: Document) -> list[Problem]:
 def require_fits(orders: Orders, sources: Sources, at_a_time: int) -> None:
     """Raise RejectedError when the number of orders that stops a batch does not fit the capacity that is live."""
     if orders.errors.systemic_orders <= at_a_time:
-        where = shown_path(sources.config / "orders.yaml")
+        where = shown_path(sources.config / ORDERS)
         raise RejectedError([systemic_problem(where, orders, at_a_time)], subject=where)

@@ -1,7 +1,8 @@
-"""Of which overdue procedures people are told, and what one look leaves for the next."""
+"""Of which overdue procedures and wrong files people are told, and what one look leaves for the next."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from include.overdue.judging import Duty, Judgement, State
+from include.overdue.judging import Judgement, State
+from include.release.policies import Channel
 
 MEMORY = "memory"
 """XCom by which one look hands on to the next what it needs."""
@@ -30,12 +32,23 @@ class Known(BaseModel):
     told_at: AwareDatetime | None = None
 
 
+class KnownFile(BaseModel):
+    """A file that is not right: what people were told of it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    told: str
+    """Digest of the mistakes that they were told of."""
+    told_at: AwareDatetime
+
+
 class Memory(BaseModel):
-    """What one look leaves for the next, by DAG."""
+    """What one look leaves for the next, by DAG and by file."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     known: dict[str, Known] = {}
+    files: dict[str, KnownFile] = {}
 
     @classmethod
     def read(cls, value: Any) -> Memory:
@@ -53,17 +66,54 @@ class Memory(BaseModel):
 
 
 @dataclass(frozen=True)
-class News:
-    """Something to tell of a procedure."""
+class File:
+    """A file of configuration, or several that belong together.
 
-    duty: Duty
+    Args:
+        name: what they are called.
+        text: what is wrong, and what follows from that; empty when they are right.
+        tell: channels of whoever has to know.
+    """
+
+    name: str
+    text: str
+    tell: Sequence[Channel]
+
+    @property
+    def digest(self) -> str:
+        """Of what is wrong."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class News:
+    """Something to tell of a procedure, or of a file.
+
+    Args:
+        name: the procedure's DAG, or the file.
+        title: what it is called for people.
+        outcome: what the message begins with.
+        text: what is known.
+        tell: whom.
+        dag_id: the DAG to look at; empty for a file.
+        run_id: its run; empty when there is none.
+    """
+
+    name: str
+    title: str
     outcome: str
     text: str
-    run_id: str
-    over: bool
+    tell: Sequence[Channel]
+    dag_id: str = ""
+    run_id: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it is the end of a problem."""
+        return self.outcome == "resolved"
 
 
-def news(found: Sequence[Judgement], memory: Memory, now: datetime) -> list[News]:
+def news(found: Sequence[Judgement], memory: Memory, now: datetime, files: Sequence[File] = ()) -> list[News]:
     """What people are told: a problem once and again after a day, another problem at once, and the end of it."""
     due = []
     for each in found:
@@ -71,21 +121,47 @@ def news(found: Sequence[Judgement], memory: Memory, now: datetime) -> list[News
         told = known.told if known else ""
         if each.fine:
             if told:
-                text = f"{each.duty.dag_id} is on time again. {each.text}"
-                due.append(News(each.duty, "resolved", text, each.run_id, True))
+                due.append(_of_duty(each, "resolved", f"{each.duty.dag_id} is on time again. {each.text}"))
             continue
         if each.state in SECOND_LOOK and (known is None or known.state != each.state):
             continue
         again = known is None or known.told_at is None or now - known.told_at >= AGAIN
         if told != each.state or again:
-            due.append(News(each.duty, "alert", each.text, each.run_id, False))
+            due.append(_of_duty(each, "alert", each.text))
+    return [*due, *_of_files(files, memory, now)]
+
+
+def _of_duty(found: Judgement, outcome: str, text: str) -> News:
+    duty = found.duty
+    title = f"{duty.dag_id} ({duty.title})"
+    return News(duty.dag_id, title, outcome, text, duty.tell, duty.dag_id, found.run_id)
+
+
+def _of_files(files: Sequence[File], memory: Memory, now: datetime) -> list[News]:
+    due = []
+    for each in files:
+        known = memory.files.get(each.name)
+        if not each.text:
+            if known:
+                due.append(News(each.name, each.name, "resolved", "Its files are right again.", each.tell))
+        elif known is None or known.told != each.digest or now - known.told_at >= AGAIN:
+            due.append(News(each.name, f"{each.name} is not right", "alert", each.text, each.tell))
     return due
 
 
-def remember(found: Sequence[Judgement], told: Sequence[News], memory: Memory, now: datetime) -> Memory:
-    """What the next look needs to know; ``told`` are the news that reached somebody."""
-    said = {each.duty.dag_id: each for each in told}
-    known = {}
+def remember(
+    found: Sequence[Judgement],
+    told: Sequence[News],
+    memory: Memory,
+    now: datetime,
+    files: Sequence[File] = (),
+) -> Memory:
+    """What the next look needs to know; ``told`` are the news that reached somebody.
+
+    Of what this look could not judge it stays as it was.
+    """
+    said = {each.name: each for each in told}
+    known = dict(memory.known)
     for each in found:
         dag_id = each.duty.dag_id
         before = memory.known.get(dag_id)
@@ -93,4 +169,10 @@ def remember(found: Sequence[Judgement], told: Sequence[News], memory: Memory, n
         if dag_id in said:
             state, at = ("", None) if said[dag_id].over else (each.state, now)
         known[dag_id] = Known(since=memory.since(dag_id, now), state=each.state, told=state, told_at=at)
-    return Memory(known=known)
+    wrong = dict(memory.files)
+    for file in files:
+        if file.name in said and file.text:
+            wrong[file.name] = KnownFile(told=file.digest, told_at=now)
+        elif file.name in said:
+            wrong.pop(file.name, None)
+    return Memory(known=known, files=wrong)

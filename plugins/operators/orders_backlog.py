@@ -25,6 +25,7 @@ from include.records.database import RecordsError
 from include.records.problems import OpenProblem
 from include.release.problems import Problem, RejectedError
 from plugins.operators.base import give_up, say
+from plugins.operators.keeping import keep_backlog, keep_unknown
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator
 from plugins.operators.orders_telling import tell_findings
 
@@ -41,9 +42,12 @@ class LookAtBacklogOperator(OrdersOperator):
     @override
     def step(self, office: Office, context: Context) -> dict[str, Any]:
         """Returns what waits, and whether that is too much."""
+        for each in office.wrong:
+            say(self, each, error=True)
         found = office.backlog()
         if isinstance(found, Problem):
             say(self, f"How many orders wait is not known.\n{found}", error=True)
+            keep_unknown(self, office.place, found, context)
             if lacks_tables(found.found) and self._never_processed(office):
                 say(self, "No order was ever processed here: nobody is told before a first batch has run")
                 return {"backlog": None, "raised": None}
@@ -54,6 +58,7 @@ class LookAtBacklogOperator(OrdersOperator):
         raised = any(each.key == problem_key(office.place.name, BACKLOG) for each in mine)
         pace = office.pace(None, None, found)
         alert = alert_of(found, pace, office.orders, raised=raised)
+        keep_backlog(self, office.place, found, alert, pace, context)
         findings = []
         if alert.reasons:
             say(self, f"Too many: {alert.text}")

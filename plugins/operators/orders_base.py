@@ -16,7 +16,7 @@ from include.orders.codes import OrderErrors
 from include.orders.config import Orders
 from include.orders.facts import Backlog, Kept
 from include.orders.live import live_pace, pace_without_cluster
-from include.orders.loading import read_errors, read_orders
+from include.orders.loading import read_right
 from include.orders.messages import Where
 from include.orders.sizing import Pace
 from include.records.problems import ProblemBook
@@ -38,7 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Office:
-    """What a task works with. The files are read anew by every task, so a change counts at once."""
+    """What a task works with. The files are read anew by every task, so a change counts at once.
+
+    What is wrong in them (``wrong``) is left out: the DAG ``overdue`` tells people of it.
+    """
 
     operator: BaseOperator
     orders: Orders
@@ -46,6 +49,7 @@ class Office:
     known: OrderErrors
     run: str
     url: str
+    wrong: tuple[str, ...] = ()
 
     @property
     def where(self) -> Where:
@@ -120,12 +124,12 @@ class OrdersOperator(BaseOperator):
 
 
 def office_of(operator: BaseOperator, context: Context) -> Office:
-    """What a task works with. Raises RejectedError when a file is wrong."""
-    sources = Sources.from_environment()
-    orders, place = read_orders(sources)
+    """What a task works with. Raises RejectedError when a file does not say whose orders are processed, and by what."""
+    right = read_right(Sources.from_environment())
     dag_run: Any = context["dag_run"]
     url = run_url(dag_run.dag_id, dag_run.run_id)
-    return Office(operator, orders, place, read_errors(sources), run_name(context), url)
+    wrong = tuple(each.text for each in right.wrong)
+    return Office(operator, right.orders, right.place, right.known, run_name(context), url, wrong)
 
 
 def known(backlog: Backlog | Problem) -> Backlog | None:

@@ -1,4 +1,4 @@
-"""Looking for scheduled procedures that did not run or did not end when they should have."""
+"""Looking for scheduled procedures that did not run or did not end when they should have, and for files that are wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OUTCOME = "failed"
 
 
 class OverdueOperator(BaseOperator):
-    """Fails while a procedure is overdue, so that it is seen; tells its list once, again after a day, and of the end."""
+    """Fails while a procedure is overdue or its file is wrong, so that it is seen; tells once, again after a day, and of the end."""
 
     ui_color = "#e8f0e4"
 
@@ -42,13 +42,14 @@ class OverdueOperator(BaseOperator):
             found = [self._judge(each, ti, memory, now) for each in expected.duties]
             self._show(expected, [(each.duty.dag_id, each.state, each.text) for each in found])
             if getattr(context["dag_run"], "logical_date", None) is not None:
-                told = self._tell(news(found, memory, now), context)
-                kept = remember(found, told, memory, now)
+                told = self._tell(news(found, memory, now, expected.files), context)
+                kept = remember(found, told, memory, now, expected.files)
                 ti.xcom_push(MEMORY, kept.model_dump(mode="json"))
             # Else it is a look by hand: it has no place in the order of looks, tells nobody and leaves nothing.
-            late = [each.text for each in found if not each.fine]
-            if late or expected.problems:
-                raise give_up(self, "\n".join([*late, *expected.problems]))
+            wrong = [each.text for each in found if not each.fine]
+            wrong += [f"{each.name} is not right. {each.text}" for each in expected.files if each.text]
+            if wrong or expected.problems:
+                raise give_up(self, "\n".join([*wrong, *expected.problems]))
             return {each.duty.dag_id: each.state for each in found}
 
     def _judge(self, duty: Duty, ti: Any, memory: Memory, now: datetime) -> Judgement:
@@ -74,7 +75,7 @@ class OverdueOperator(BaseOperator):
         """Tell each list; returns what reached at least one channel, or concerns none."""
         told = []
         for each in due:
-            wanted = channels_for(each.duty.tell, OUTCOME)
+            wanted = channels_for(each.tell, OUTCOME)
             reached = [self._reaches(channel, each, context) for channel in wanted]
             if any(reached) or not wanted:
                 told.append(each)
@@ -87,16 +88,14 @@ class OverdueOperator(BaseOperator):
             first = str(error).splitlines()[0] if str(error) else ""
             say(self, f"{name_of(channel)}: cannot be told: {type(error).__name__}: {first}", error=True)
             return False
-        say(self, f"{name_of(channel)}: told of {each.duty.dag_id}")
+        say(self, f"{name_of(channel)}: told of {each.name}")
         return True
 
 
 def message(each: News) -> Message:
-    """What is told of one procedure."""
+    """What is told of one procedure, or of a file."""
     base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    dag_id = each.duty.dag_id
-    links = {"DAG in Airflow": f"{base}/dags/{quote(dag_id)}" if base else ""}
+    links = {"DAG in Airflow": f"{base}/dags/{quote(each.dag_id)}"} if base and each.dag_id else {}
     if each.run_id:
-        links["Its run"] = run_url(dag_id, each.run_id)
-    title = f"{dag_id} ({each.duty.title})"
-    return Message(each.outcome, title, each.text, {}, links)
+        links["Its run"] = run_url(each.dag_id, each.run_id)
+    return Message(each.outcome, each.title, each.text, {}, links)

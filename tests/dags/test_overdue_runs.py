@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +112,29 @@ def test_a_run_over_the_api_without_a_logical_date_counts_when_it_is_in_earnest(
     triggered("log_cleanup", dags, dry_run=dry_run)
     _, said, known = look()
     assert known["log_cleanup"]["state"] == state, said[-2000:]
+
+
+def test_a_mistake_in_the_file_of_orders_is_told_once_with_its_line_until_it_is_right(look):
+    path = Path(os.environ["PLAN_REDUCE_REPEAT_CONFIG"]) / "orders.yaml"
+    right = path.read_text()
+    path.write_text(right.replace("oldest_minutes: 120", "oldest_minutes: soon"))
+    try:
+        state, said, _ = look()
+        assert state == "failed"
+        assert "the task log: told of the configuration of order processing" in said
+        assert "Orders are processed all the same." in said
+        assert "alarm.oldest_minutes: found 'soon'; expected a whole number." in said
+        state, said, _ = look()
+        assert (state, "told of the configuration" in said) == ("failed", False)
+        path.write_text(right.replace("database: shop_database", ""))
+        state, said, known = look()
+        assert "No order is processed and nobody looks how many wait" in said
+        assert known["order_processor"]["state"] == "on time"  # as it was: nobody can judge it now
+    finally:
+        path.write_text(right)
+    state, said, _ = look()
+    assert state == "success"
+    assert "Its files are right again." in said
 
 
 def test_a_dag_that_is_new_is_late_for_nothing(look):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from include.overdue.judging import Judgement, State
-from include.overdue.telling import Memory, News, news, remember
+from include.overdue.telling import File, Memory, News, news, remember
 from tests.include.overdue.test_judging import DAILY
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -70,3 +70,31 @@ def test_since_when_a_procedure_is_known_is_kept():
 
 def test_what_another_version_left_is_nothing():
     assert Memory.read({"known": 3}) == Memory.read(None) == Memory()
+
+
+def test_a_file_that_is_wrong_is_told_once_again_after_a_day_anew_when_it_changes_and_when_it_is_right():
+    now, memory = NOON, Memory()
+
+    def look(text: str, after: timedelta = timedelta(minutes=10), *, reaches: bool = True) -> list[str]:
+        nonlocal now, memory
+        now += after
+        files = [File("orders.yaml", text, [])]
+        due = news([], memory, now, files)
+        memory = Memory.read(remember([], due if reaches else [], memory, now, files).model_dump_json())
+        return [f"[{each.outcome}] {each.title}: {each.text}" for each in due]
+
+    assert look("") == []
+    assert look("line 3", reaches=False) == look("line 3") == ["[alert] orders.yaml is not right: line 3"]
+    assert look("line 3") == []
+    assert look("line 4") == ["[alert] orders.yaml is not right: line 4"]
+    assert len(look("line 4", timedelta(days=1))) == 1
+    assert look("") == ["[resolved] orders.yaml: Its files are right again."]
+    assert look("") == []
+
+
+def test_of_a_procedure_that_could_not_be_judged_it_stays_as_it_was():
+    watch = Watch()
+    watch.look("failed")
+    watch.memory = remember([], [], watch.memory, watch.now)
+    (end,) = watch.look("on time")
+    assert end.over
