@@ -22,6 +22,7 @@ from include.release.telling import Message
 from plugins.operators.base import is_dry_run, readable_errors, run_name, say
 from plugins.operators.failure import KEY
 from plugins.operators.heartbeat import send_heartbeat
+from plugins.operators.keeping import keep_cleanup
 from plugins.operators.log_people import by_hand, links_of, request_details, tell_list
 from plugins.operators.log_report import volume_run
 
@@ -87,6 +88,7 @@ class TellCleanupOperator(BaseOperator):
             say(self, "Left for the next run: nobody has to be told")
             return
         say(self, report_table(found))
+        keep_cleanup(self, found, context)
         wrong = read_right_volumes(Sources.from_environment()).wrong
         yield run_message(found, links, request_details(context), wrong)
         for each in found:

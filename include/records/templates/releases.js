@@ -16,3 +16,5 @@ if (around !== window) {
     twin.remove();
   });
 }
+// Times are in UTC; pointing at one shows it as the reader's clock has it.
+for (const each of document.querySelectorAll("time[datetime]")) each.title = new Date(each.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
