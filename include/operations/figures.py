@@ -7,7 +7,7 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
-from include.logs.messages import VolumeRun, number, sentence_of
+from include.logs.messages import VolumeRun, net, number, sentence_of
 from include.orders.alarm import Alert
 from include.orders.facts import Backlog
 from include.orders.sizing import Pace
@@ -39,6 +39,7 @@ def of_cleanup(run: VolumeRun, started: datetime) -> dict[str, Any]:
         **{name: number(space, name) for name in _SPACE if name in space},
         "below_floor": bool(space.get("below_floor")),
         "freed": number(run.of("delete"), "freed_bytes"),
+        "net": net(run),
         "archived": number(archive, "bytes"),
         "archived_in": number(archive, "archive_bytes"),
         "forecast": _forecast(run.of("space") or plan or run.of("measure")),

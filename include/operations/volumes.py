@@ -222,13 +222,14 @@ def _row(look: Look) -> CleanedUp:
         free = f"{number(figures, 'free_percent'):.1f} %"
         if "free_percent_before" in figures:
             free = f"{number(figures, 'free_percent_before'):.1f} % to {free}"
-    archived = number(figures, "archived")
+    archived, freed = number(figures, "archived"), number(figures, "freed")
+    net = number(figures, "net")
     return CleanedUp(
         look.at,
         look.run,
         str(figures.get("state") or "unknown"),
         free,
-        sized(number(figures, "freed")),
+        sized(freed) + (f", {sized(net)} net of its archives" if net != freed else ""),
         f"{sized(archived)} in {sized(number(figures, 'archived_in'))}" if archived else "nothing",
         str(figures.get("text") or ""),
     )
