@@ -125,9 +125,14 @@ def floor_message(
     missed, space = found
     facts = answers.get("space") or answers.get("plan") or {}
     volume = placed.volume
+    then = (
+        f"and nothing could be cleaned up, as {facts['undone']}:"
+        if facts.get("undone")
+        else "after the clean-up,"
+    )
     paragraph = (
-        f"Free storage below {volume.floor}: {number(space, 'free_percent'):.1f} % of {volume.title} are free after the "
-        f"clean-up, {sized(number(space, 'to_floor'))} too little for the floor and {sized(number(missed, 'missing'))} "
+        f"Free storage below {volume.floor}: {number(space, 'free_percent'):.1f} % of {volume.title} are free "
+        f"{then} {sized(number(space, 'to_floor'))} too little for the floor and {sized(number(missed, 'missing'))} "
         f"for the target, {volume.target}. Retention was not shortened: {placed.retention.compliance.name} decides. "
         f"{full_text(facts)} The text to send them is below.\n\n{storage_request(placed, missed, space, facts, run)}"
     )

@@ -54,7 +54,7 @@ def storage_request(
         f"To: {to}",
         f"Subject: Storage of {volume.title} ({volume.name}): {_share(space)} free, the floor is {volume.floor}",
         "",
-        f"The logs in {placed.place} were cleaned up as the retention policy says, and {_share(space)} "
+        f"The logs in {placed.place} {_cleaned(facts)}, and {_share(space)} "
         f"({_size(space, 'free')} of {_size(space, 'size')}) are free. The floor is {volume.floor}, the target "
         f"{volume.target}: {_size(space, 'to_floor')} are missing to the floor, {_size(missed, 'missing')} to the "
         "target. Nothing was deleted that the policy keeps.",
@@ -73,6 +73,12 @@ def storage_request(
         held = "; ".join(f"case {each.case}, {each.owner}: {', '.join(each.globs)}" for each in holds)
         lines += ["", f"Legal holds on this volume, which no change of the policy ends: {held}."]
     return "\n".join([*lines, "", f"Found by {run}."])
+
+
+def _cleaned(facts: Mapping[str, Any]) -> str:
+    if undone := facts.get("undone"):
+        return f"could not be cleaned up as the retention policy says ({undone})"
+    return "were cleaned up as the retention policy says"
 
 
 def full_text(facts: Mapping[str, Any]) -> str:

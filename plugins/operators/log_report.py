@@ -16,7 +16,7 @@ from include.release.problems import RejectedError
 from plugins.operators.base import give_up, is_dry_run, say
 from plugins.operators.failure import KEY, rejection
 from plugins.operators.log_steps import StepOperator
-from plugins.operators.log_volume import HELD
+from plugins.operators.log_volume import HELD, SEEN
 
 STEPS = ("measure", "plan", "approve", "archive", "verify_archive", "delete", "verify_space")
 COMMANDS = {"verify_archive": "verify", "verify_space": "space"}
@@ -48,6 +48,9 @@ def volume_run(context: Context, name: str, index: int, *, group: str) -> Volume
         for task, value in found.items()
         if task != "approve" and isinstance(value, dict)
     }
+    seen = (left(task, SEEN) for task in STEPS if states.get(f"{group}.{task}") == "failed")
+    if "space" not in answers and (space := next(filter(None, seen), None)):
+        answers["space"] = space
     failure: dict[str, Any] = {}
     if states.get(f"{group}.report", "failed") == "failed":
         failure = left("report", FAILURE) or left("report", KEY) or {}

@@ -28,7 +28,7 @@ from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import give_up, is_dry_run, run_name, say
 from plugins.operators.locking import ask_airflow
 from plugins.operators.log_meeting import held_by
-from plugins.operators.log_volume import HELD, VolumeOperator, step_errors
+from plugins.operators.log_volume import HELD, SEEN, VolumeOperator, step_errors
 from plugins.operators.retrying import with_retry
 from plugins.triggers.jobs import JobTrigger
 
@@ -120,6 +120,8 @@ class StepOperator(VolumeOperator):
 
     def _ended_badly(self, error: StepError, placed: PlacedVolume, context: Context) -> dict[str, Any]:
         """Another run holds the volume: take it over when that run has ended, else name it. Other errors are raised."""
+        if isinstance(seen := error.facts.get("space"), dict):
+            context["ti"].xcom_push(key=SEEN, value=seen)
         holder = error.holder
         if not holder:
             raise error

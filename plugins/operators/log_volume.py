@@ -26,6 +26,8 @@ FOR_GOOD = (BAD_REQUEST, HELD_BY_OTHER, NO_SPACE)
 """Exit codes of the program that another try would only see again."""
 HELD = "held"
 """XCom: who held the volume when this run wanted it."""
+SEEN = "seen"
+"""XCom: the space, as the step ``space`` answers it, of a volume that had no room to be cleaned up."""
 
 
 class VolumeOperator(BaseOperator):

@@ -265,6 +265,10 @@ def test_of_a_file_without_a_right_volume_the_run_says_what_is_wrong_and_tells_i
     assert "volumes[0].size" in said
     assert "found:    '1 Gigabyte'" in said
     assert "[refused] log clean-up" in said
+    assert "Asked for by: " in said
+    assert "Reason: a test" in said
+    assert states["heartbeat"] == "skipped"
+    assert "No heartbeat: nothing in log_retention.yaml that a clean-up could go by is right" in said
 
 
 def test_a_volume_that_is_not_there_ends_the_run_before_anything_is_touched(runs, capsys):

@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskD
 
 from include.logs.approving import plan_code
 from include.logs.running import StepError
+from plugins.operators.log_report import volume_run
 from plugins.operators.log_steps import ChangingStepOperator, StepOperator
-from plugins.operators.log_volume import step_errors
+from plugins.operators.log_volume import SEEN, step_errors
 from tests.include.logs.conftest import Claimed, claimed, fill
 from tests.plugins.test_log_procedures_meet import context
 
@@ -73,6 +74,19 @@ def test_what_was_not_approved_is_not_begun(project: Path, approval: Any, capsys
     said = capsys.readouterr().out
     assert f"approve has not let this plan ({plan_code(plan)}) go on." in said
     assert "What now: clear approve." in said
+
+
+def test_what_a_step_saw_of_a_full_volume_is_handed_on_for_the_alert(project: Path):
+    made = context("log_cleanup")
+    seen = {"free": 0, "shortfall": {"missing": 5}, "undone": "no room"}
+    task = StepOperator(task_id="clean.measure", command="measure", volume="shop-logs")
+    error = StepError("Volume shop-logs is full", 4, {"alert": "volume_full", "space": seen})
+    with pytest.raises(StepError):
+        task._ended_badly(error, task.placed(), made)
+    assert made["ti"].values["", SEEN] == seen
+    made["ti"].values["clean.measure", SEEN] = seen
+    made["ti"].states = {"clean.measure": "failed", "clean.report": "failed"}
+    assert volume_run(made, "shop-logs", -1, group="clean").answers == {"space": seen}
 
 
 @pytest.mark.parametrize(("code", "raised"), [(None, AirflowException), (1, AirflowException), (137, AirflowException),

@@ -7,7 +7,6 @@ this run answers what it answered then; one that was interrupted goes on.
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import sys
 import traceback
@@ -15,8 +14,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
+from . import full
 from .holder import is_own, read_holder, working
-from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, NO_SPACE, StepError
+from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
 
@@ -35,6 +35,8 @@ COMMANDS = {
 READ_ONLY = ("measure", "plan", "space", "report", "restore")
 """What a dry run may do; it needs no lock, since it writes to its own directory only."""
 UNLOCKED = ("release",)
+NO_ROOM_FOR_ARCHIVES = "no_space_for_archives"
+"""What ``archive`` says when the volume with the archives has filled up."""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -78,10 +80,28 @@ def placed(request: Request, root: Optional[str], archive_to: Optional[str]) -> 
 
 def step(command: str, request: Request) -> Dict[str, Any]:
     """Do a step, or answer what it answered when it finished. Raises StepError."""
+    try:
+        return _step(command, request)
+    except OSError as error:
+        if error.errno not in full.OUT_OF_SPACE:
+            raise
+        if request.dry_run or not full.give_up_reserve(request):
+            raise full.no_room(command, request, error) from error
+    except StepError as error:
+        if error.facts.get("alert") == NO_ROOM_FOR_ARCHIVES and not request.archive_to:
+            error.facts.update(full.seen(request, "its archives have no room"))
+        raise
+    return step(command, request)
+
+
+def _step(command: str, request: Request) -> Dict[str, Any]:
+    """The same. Raises OSError where there is no room."""
     if request.dry_run and command not in (*READ_ONLY, *UNLOCKED):
         raise StepError(f"{command} changes things, and this is a dry run. Nothing has been changed.")
     layout = request.layout
     layout.prepare()
+    if request.dry_run:
+        layout.mark_dry()
     answer = kept(layout.answer(command))
     if answer is not None and answer.get("volume", request.volume) != request.volume:
         raise StepError(
@@ -93,15 +113,10 @@ def step(command: str, request: Request) -> Dict[str, Any]:
         say(f"This run has done `{command}` before; the answer of then:")
         return {**answer, "done_before": True}
     run = importlib.import_module("." + COMMANDS[command], __package__).run
-    try:
-        with nullcontext() if request.dry_run or command in UNLOCKED else working(request):
-            facts = run(request)
-        facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
-        keep(layout.answer(command), facts)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise full(command, request, error) from error
+    with nullcontext() if request.dry_run or command in UNLOCKED else working(request):
+        facts = run(request)
+    facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
+    keep(layout.answer(command), facts)
     return dict(facts)
 
 
@@ -109,17 +124,6 @@ def _more_to_report(command: str, request: Request) -> bool:
     """Whether a run that has reported has taken the volume again, for a step that was cleared."""
     holder = read_holder(request.layout) if command == "report" else None
     return holder is not None and is_own(holder, request)
-
-
-def full(command: str, request: Request, error: OSError) -> StepError:
-    """The volume has no room for what the step has to note; before it has noted that, it changes nothing."""
-    return StepError(
-        f"Volume {request.volume} is full: `{command}` cannot write its own files below {request.layout.state} "
-        f"({error.strerror}).\nMake room for them by hand, or add storage, and run it again: "
-        "it goes on where it ended.",
-        NO_SPACE,
-        {"alert": "volume_full"},
-    )
 
 
 if __name__ == "__main__":

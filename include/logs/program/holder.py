@@ -88,6 +88,8 @@ def _lock(request: Request) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise StepError(f"{path} cannot be opened: {error.strerror}") from error
     deadline = time.monotonic() + request.lock_wait_seconds
     while True:

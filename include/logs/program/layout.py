@@ -2,6 +2,7 @@
 
     <root>/.log-cleanup/
         lock, holder.json          who cleans this volume up (see holder)
+        reserve                    room for a day without any (see full)
         history.jsonl              space used, sizes of growing files, what was punched (see history)
         runs/<run slug>/           one directory for each run; the newest few are kept
             plan                   see entries
@@ -15,6 +16,7 @@ Archives and manifests may lie in another directory (``archive_to``).
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from .problems import StepError
 
 STATE = ".log-cleanup"
-_GONE = ".gone-"
+_GONE, _DRY = ".gone-", "dry-run"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Layout:
     root: str
     slug: str
     archive_to: str = ""
+    scratch: str = ""
+    """Has the run's files where nothing may be written to the volume."""
 
     @property
     def state(self) -> str:
@@ -47,7 +51,7 @@ class Layout:
     @property
     def run(self) -> str:
         """This run's directory."""
-        return os.path.join(self.runs, self.slug)
+        return self.scratch or os.path.join(self.runs, self.slug)
 
     @property
     def plan(self) -> str:
@@ -79,7 +83,7 @@ class Layout:
         return os.path.join(self.run, command + ".json")
 
     def prepare(self) -> None:
-        """Make the directories. Raises StepError when the root is none, or a link lies where they belong."""
+        """Make the directories. Raises OSError when there is no room, StepError when a link lies where they belong."""
         require_directory(self.root, "the volume's root")
         for path in (self.state, self.runs, self.run):
             try:
@@ -87,16 +91,27 @@ class Layout:
             except FileExistsError:
                 pass
             except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise  # a volume that is full is no wrong request
                 raise StepError(f"{path} cannot be made: {error.strerror}") from error
             require_directory(path, "a directory of the clean-up")
 
-    def drop_old_runs(self, keep: int) -> int:
-        """Remove the directories of all but the newest ``keep`` runs (this one stays). Returns how many."""
+    def mark_dry(self) -> None:
+        """Note that this run is a dry one. Raises OSError."""
+        os.close(os.open(os.path.join(self.run, _DRY), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640))
+
+    def drop_old_runs(self, keep: int, *, dry: bool = False) -> int:
+        """Remove the directories of all but the newest ``keep`` runs (this one stays). Returns how many.
+
+        A dry run has no hold on the volume: it counts dry runs, and leaves those alone that may be at work (``dry``).
+        """
         found = []
         with os.scandir(self.runs) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False) and entry.name.startswith(_GONE):
                     _remove(entry.path)  # what an earlier removal has left
+                elif dry and not os.path.lexists(os.path.join(entry.path, _DRY)):
+                    continue
                 elif entry.is_dir(follow_symlinks=False) and entry.name != self.slug:
                     found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
         old = [path for _, path in sorted(found, reverse=True)[max(keep - 1, 0) :]]

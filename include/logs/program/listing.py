@@ -96,9 +96,10 @@ def outlook(facts: Dict[str, Any]) -> List[str]:
     missed = facts.get("shortfall")
     if not missed:
         return []
-    after = facts["after"]
+    after, undone = facts["after"], facts.get("undone")
+    head = f"Free, as nothing could be cleaned up ({undone})" if undone else "Free after the clean-up"
     lines = [
-        f"Free after the clean-up: {after['free_percent']:.1f} % ({sized(after['free'])}); the floor is "
+        f"{head}: {after['free_percent']:.1f} % ({sized(after['free'])}); the floor is "
         f"{after['floor_percent']:g} %, the target {after['target_percent']:g} %. "
         f"{sized(after['to_floor'])} are missing to the floor, {sized(missed['missing'])} to the target. "
         "Retention was not shortened."

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Dict, List
 
-from . import history, holder
+from . import full, history, holder
 from .copies import RESTORED, apart
 from .layout import STATE
 from .listing import archives_of_no_class, holds_of_nothing, outlook
@@ -53,7 +53,8 @@ def run(request: Request) -> Dict[str, Any]:
         days = [found.keep_days or found.minimum_days for found in request.classes]
         history.compact(request.layout.history, time.time(), max([MARKS_LONGEST, *days]))
         facts["released"] = holder.drop(request)["released"]
-        request.layout.drop_old_runs(request.keep_runs)
+        full.keep_reserve(request)
+    request.layout.drop_old_runs(request.keep_runs, dry=request.dry_run)
     return facts
 
 

@@ -79,11 +79,13 @@ class Request:
     lock_wait_seconds: float = 20
     compression: str = "auto"
     restore: Dict[str, Any] = field(default_factory=dict)
+    scratch: str = ""
+    """Directory for the notes of a run that may write nothing to the volume; no part of ``request.json``."""
 
     @property
     def layout(self) -> Layout:
         """Where the clean-up keeps its own things."""
-        return Layout(self.root, self.slug, self.archive_to)
+        return Layout(self.root, self.slug, self.archive_to, self.scratch)
 
     def now(self) -> float:
         """The moment ages are counted from: never later than the clock, so that nothing goes too early."""

@@ -28,8 +28,8 @@ WORTH_A_WORD = 1 << 20
 """Bytes: less than this may be anything."""
 
 
-def run(request: Request) -> Dict[str, Any]:
-    """Verify the space. Returns the answer."""
+def run(request: Request, undone: str = "") -> Dict[str, Any]:
+    """Verify the space. Returns the answer. ``undone`` says why nothing was cleaned up; empty when it was."""
     space = usage(request)
     answers = {
         name: kept(request.layout.answer(name)) or {} for name in ("measure", "plan", "archive", "delete")
@@ -43,7 +43,7 @@ def run(request: Request) -> Dict[str, Any]:
     facts["shortfall"] = _shortfall(request, past, space)
     facts["forecast"] = forecast.facts(past.points, time.time(), space.free)
     facts["largest"] = answers["plan"].get("largest", [])
-    facts["alerts"] = _alerts(request, facts)
+    facts["alerts"] = _alerts(request, facts, undone)
     say(in_words(request, facts))
     for alert in facts["alerts"]:
         say(alert["text"])
@@ -71,10 +71,10 @@ def _shortfall(request: Request, past: history.History, space: Usage) -> Optiona
     return shortfall.missed(request, past, grounds, space)
 
 
-def _alerts(request: Request, facts: Dict[str, Any]) -> List[Dict[str, str]]:
+def _alerts(request: Request, facts: Dict[str, Any], undone: str) -> List[Dict[str, str]]:
     alerts = []
     if facts["shortfall"]:
-        text = "\n".join(outlook({"after": facts, "shortfall": facts["shortfall"]}))
+        text = "\n".join(outlook({"after": facts, "shortfall": facts["shortfall"], "undone": undone}))
         alerts.append({"kind": "floor_missed", "text": text})
     if facts["not_returned"]:
         alerts.append({"kind": "not_returned", "text": _not_returned(facts)})

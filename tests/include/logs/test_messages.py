@@ -193,6 +193,21 @@ Found by {RUN}."""
     )
 
 
+def test_of_a_volume_without_room_the_alert_says_that_nothing_could_be_cleaned_up(on_worker):
+    space = {**SPACE, "undone": "there is no room for the clean-up's own notes"}
+    message = floor_message(on_worker, {"space": space}, RUN, {})
+    assert message is not None
+    head, _, text = message.paragraph.partition("\n\n")
+    assert (
+        "10.0 % of Logs of the shop and of its order processor are free and nothing could be cleaned up, as there is no room "
+        "for the clean-up's own notes: 1.0 GiB too little for the floor"
+    ) in head
+    assert (
+        f"The logs in {on_worker.volume.path} on the worker could not be cleaned up as the retention policy says (there is no "
+        "room for the clean-up's own notes), and 10.0 % (1.0 GiB of 10.0 GiB) are free."
+    ) in text
+
+
 def test_each_alert_of_the_space_is_a_message_of_its_own(on_worker):
     floor, inodes = space_alerts(on_worker, {"plan": PLAN, "space": SPACE}, RUN, {})
     assert floor.title == "log volume shop-logs is too full"

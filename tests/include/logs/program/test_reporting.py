@@ -101,6 +101,18 @@ def test_a_run_that_ended_early_is_reported_too(volume: Volume) -> None:
     assert facts["text"].splitlines()[-1].startswith("free: ")
 
 
+def test_dry_runs_leave_the_newest_of_their_directories_and_all_of_the_others(volume: Volume) -> None:
+    runs = volume.root / ".log-cleanup/runs"
+    step("measure", volume.request(run="waits"))  # for an approval, say
+    os.utime(runs / "waits", (1_600_000_000, 1_600_000_000))
+    for number in range(5):
+        request = volume.request(run=f"r{number}", keep_runs=3, dry_run=True)
+        step("plan", request)
+        step("report", request)
+        os.utime(runs / f"r{number}", (1_700_000_000 + number, 1_700_000_000 + number))
+    assert sorted(path.name for path in runs.iterdir()) == ["r2", "r3", "r4", "waits"]
+
+
 def test_the_directories_of_the_newest_runs_stay(volume: Volume) -> None:
     for number in range(5):
         step("measure", volume.request(run=f"r{number}"))

@@ -124,7 +124,7 @@ def test_a_volume_with_no_room_for_a_plan_says_so(volume: Volume, monkeypatch: p
         StepError, match=r"Volume logs is full: `plan` cannot write its own files below"
     ) as ended:
         program.step("plan", volume.request())
-    assert (ended.value.code, ended.value.facts) == (NO_SPACE, {"alert": "volume_full"})
+    assert (ended.value.code, ended.value.facts["alert"]) == (NO_SPACE, "volume_full")
 
 
 def test_two_volumes_of_one_directory_are_told_in_one_run_too(volume: Volume) -> None:
