@@ -20,6 +20,7 @@ from include.records.problems import OpenProblem
 from include.release.environments import Environment
 from include.release.policies import Channel
 from include.release.problems import Problem
+from include.release.telling import Message
 from include.release.texts import moment, plural
 
 BACKLOG = "backlog"
@@ -265,6 +266,22 @@ def not_run_finding(reason: str, state: str, backlog: Backlog | None, where: Whe
         details={"Run": where.run, "Runbook": "docs/orders.md"},
         links=dict(where.links),
     )
+
+
+def refused_message(text: str, asker: str, reason: str, where: Where) -> Message:
+    """A request that was refused, for on-call: who asked, and what was wrong with it.
+
+    Args:
+        text: what was wrong.
+        asker: who triggered the run.
+        reason: what they gave as one; empty when nothing.
+        where: who says it.
+    """
+    said = text.removeprefix("read_backlog: ").removeprefix("the request: ")
+    paragraph = f"{_sentence(said)} No batch was started. Put the request right and trigger it anew. Runs by schedule go on."
+    details = {"Asked for by": asker, "Reason": reason, "Run": where.run}
+    title = f"order processing in {where.place.name}"
+    return Message("refused", title, paragraph, details, dict(where.links))
 
 
 def since_text(since: Since) -> str:

@@ -54,7 +54,7 @@ class LookAtBacklogOperator(OrdersOperator):
             self._tell(office, context, [unreadable_finding(found, office.where)], [])
             return {"backlog": None, "raised": None}
         say(self, waiting_text(found))
-        mine = self._open(office, LOOK)
+        mine = office.told.open(LOOK, office.place.name)
         raised = any(each.key == problem_key(office.place.name, BACKLOG) for each in mine)
         pace = office.pace(None, None, found)
         alert = alert_of(found, pace, office.orders, raised=raised)
@@ -62,7 +62,7 @@ class LookAtBacklogOperator(OrdersOperator):
         findings = []
         if alert.reasons:
             say(self, f"Too many: {alert.text}")
-            known = holding_up(self._open(office, PROCEDURE))
+            known = holding_up(office.told.open(PROCEDURE, office.place.name))
             at = next_run(datetime.now(UTC), office.orders.schedule)
             findings.append(backlog_finding(found, alert, pace, at, known, office.where))
         elif alert.raised:
@@ -90,13 +90,6 @@ class LookAtBacklogOperator(OrdersOperator):
         except (RecordsError, RejectedError) as error:
             self.log.warning("Whether an order was ever processed cannot be read: %s", error)
             return False
-
-    def _open(self, office: Office, procedure: str) -> list[OpenProblem]:
-        try:
-            return office.book.open_problems(procedure, office.place.name)
-        except (RecordsError, RejectedError) as error:
-            self.log.warning("What people know already cannot be read, so they may be told again: %s", error)
-            return []
 
 
 def _over(

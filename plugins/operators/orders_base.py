@@ -30,6 +30,7 @@ from plugins.hooks.orders import OrdersHook
 from plugins.hooks.records import RecordsHook
 from plugins.operators.base import readable_errors, say
 from plugins.operators.locking import run_name, run_url
+from plugins.operators.orders_known import KnownProblems
 
 PROCEDURE = "order_processor"
 """The DAG that keeps what is known of order processing."""
@@ -70,6 +71,11 @@ class Office:
     def book(self) -> ProblemBook:
         """Open problems and the on-call log. Raises RejectedError."""
         return self.records.problems
+
+    @property
+    def told(self) -> KnownProblems:
+        """What people know of problems."""
+        return KnownProblems(self.operator, lambda: self.book)
 
     def say(self, text: str) -> None:
         """Write a text to the task log."""

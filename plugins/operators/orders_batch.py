@@ -19,7 +19,6 @@ from include.orders.ran import HEADER, Ran
 from include.orders.reopening import REOPEN, wrong_numbers
 from include.orders.running import Batches, World, remove_old, summary
 from include.orders.sizing import size_batch, waiting_text
-from include.records.database import RecordsError
 from include.release.asking import REASON, wrong_request
 from include.release.environments import may_trigger
 from include.release.loading import Sources
@@ -149,11 +148,7 @@ class RunBatchOperator(OrdersOperator):
     def _handed_over(self, office: Office) -> frozenset[str]:
         """Codes that people have and that are not over: they are not restarted again by each run."""
         start = problem_key(office.place.name, ERROR)
-        try:
-            found = office.book.open_problems(PROCEDURE, office.place.name)
-        except (RecordsError, RejectedError) as error:
-            self.log.warning("What is handed over already cannot be read: %s", error)
-            return frozenset()
+        found = office.told.open(PROCEDURE, office.place.name)
         codes = {each.key.removeprefix(start) for each in found if each.key.startswith(start)}
         broken = problem_key(office.place.name, PROCESSOR)
         return frozenset(codes | ({""} if any(each.key == broken for each in found) else set()))

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from include.orders.entry import entry_of
 from include.orders.facts import Failing, Since
-from include.orders.messages import BACKLOG, excerpt_text
+from include.orders.messages import BACKLOG, channels, excerpt_text, refused_message
 from include.orders.noting import Finding, problem_key
 from include.orders.outcome import (
     Outcome,
@@ -26,10 +26,12 @@ from include.orders.ran import HEADER, Ran
 from include.orders.sizing import Pace, waiting_text
 from include.records.database import RecordsError
 from include.records.problems import Entry
+from include.release.asking import REASON
 from include.release.kube import KubeError
 from include.release.problems import Problem, RejectedError
 from include.release.storing import store_of
 from include.release.texts import plural, table
+from plugins.notifiers.telling import tell_all
 from plugins.operators.base import give_up, is_dry_run, say
 from plugins.operators.failure import KEY
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known, started_at
@@ -214,19 +216,27 @@ class TellOrdersOperator(_Outcome):
             say(self, "Dry run: nobody is told")
             raise AirflowSkipException("dry run")
         outcome, found = self.outcome(context), self.found(context)
-        try:
-            open_problems = office.book.open_problems(PROCEDURE, office.place.name)
-        except (RecordsError, RejectedError) as error:
-            self.log.warning("What people know already cannot be read, so they may be told again: %s", error)
-            open_problems = []
+        open_problems = office.told.open(PROCEDURE, office.place.name)
         result = tell_findings(
             self, office, context, found, over_now(outcome, open_problems, found), procedure=PROCEDURE
         )
-        if not found and not result.resolved:
+        if outcome.not_asked_for:
+            result.failed += self._refused(office, context, outcome.not_asked_for)
+        elif not found and not result.resolved:
             say(self, "There is nothing to tell")
         if result.failed:
             raise give_up(self, f"NOT TOLD: {'; '.join(result.failed)}. Clear this task to try again.")
         return {"told": result.told, RESOLVED: result.resolved}
+
+    def _refused(self, office: Office, context: Context, text: str) -> list[str]:
+        """Tell on-call of a request that was refused; returns the channels that could not be told."""
+        asker = getattr(context["dag_run"], "triggering_user_name", None) or "nobody"
+        reason = str(context["params"].get(REASON) or "")
+        message = refused_message(text, asker, reason, office.where)
+        say(self, message.plain())
+        listed = channels(office.orders, office.place, "on_call")
+        place = office.place.model_copy(update={"tell": listed})
+        return tell_all(self, message, place, context, logged=True)["failed"]
 
 
 class RecordOrdersOperator(_Outcome):
@@ -274,10 +284,7 @@ class RecordOrdersOperator(_Outcome):
         return place
 
     def _raised(self, office: Office) -> bool:
-        try:
-            problem = office.book.problem(problem_key(office.place.name, BACKLOG))
-        except (RecordsError, RejectedError):
-            return False
+        problem = office.told.problem(problem_key(office.place.name, BACKLOG))
         return problem is not None and problem.open
 
     def _write(self, office: Office, context: Context, text: str, outcome: Outcome) -> str:

@@ -9,9 +9,7 @@ from airflow.sdk import BaseOperator, Context
 
 from include.orders.messages import channels
 from include.orders.noting import Finding, Noted, note, problem_key, resolve
-from include.records.database import RecordsError
 from include.records.problems import OpenProblem
-from include.release.problems import RejectedError
 from plugins.notifiers.telling import tell_all
 from plugins.operators.base import say
 from plugins.operators.orders_base import Office, started_at
@@ -47,10 +45,11 @@ def tell_findings(
     """
     # The time of the run, the same for every try: what a killed try has told is not told twice.
     result, now = Told(), started_at(context)
+    office.told.hand_on()
     for each in found:
         noted = note(
             each,
-            _kept(operator, office, each.key),
+            office.told.problem(problem_key(office.place.name, each.key)),
             procedure=procedure,
             environment=office.place.name,
             run=office.run,
@@ -80,16 +79,5 @@ def _tell(operator: BaseOperator, office: Office, context: Context, noted: Noted
         result.failed += sent["failed"]
         if sent["failed"] and not sent["told"] and not sent["before"]:
             return False
-    try:
-        office.book.save(problem)
-    except (RecordsError, RejectedError) as error:
-        operator.log.warning("That people know this cannot be kept, so they may be told again: %s", error)
+    office.told.save(problem)
     return True
-
-
-def _kept(operator: BaseOperator, office: Office, key: str) -> OpenProblem | None:
-    try:
-        return office.book.problem(problem_key(office.place.name, key))
-    except (RecordsError, RejectedError) as error:
-        operator.log.warning("Whether people know this already cannot be read: %s", error)
-        return None

@@ -319,6 +319,26 @@ def test_the_alert_is_raised_once_between_the_batches_and_ends_when_it_is_over(s
     assert told()[1:] == [("on_call", "*[resolved] Outstanding orders too high in production*")]
 
 
+def test_without_the_records_a_problem_is_told_once_all_the_same_and_they_get_it_when_they_are_back(
+    shop, monkeypatch, tmp_path, capsys
+):
+    shop.order([PLANT] * 2)
+    shop.sql("UPDATE orders SET created_at = '2026-01-01T00:00:00.000Z' WHERE status = 'open'")
+    key = "orders/production/backlog"
+    away = f"sqlite:///{tmp_path / 'absent' / 'records.db'}"
+    monkeypatch.setenv("AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS", away)
+    for _ in range(2):
+        assert shop.run("order_backlog")["run"] == "success"
+    assert told() == [("on_call", "*[alert] Outstanding orders too high in production*")]
+    assert shop.records.problems.problem(key) is None
+    monkeypatch.undo()
+    shop.run("order_backlog")
+    kept = shop.records.problems.problem(key)
+    assert kept is not None
+    assert kept.open
+    assert told()[1:] == []
+
+
 @pytest.mark.long
 def test_without_a_processor_the_run_says_so_and_is_no_failure(shop, capsys):
     shop.client.delete("Deployment", NAMESPACE, "order-processor")
@@ -357,4 +377,9 @@ def test_a_request_without_a_reason_is_refused(shop, capsys):
     assert "param reopen" in said
     assert "-- *Order processing, a request that was refused*" in said
     assert "No batch was started. Who asked for it: put the request right and trigger it anew." in said
-    assert told() == []
+    ((team, text),) = Chat.told
+    assert team == "on_call"
+    assert text.startswith("*[refused] order processing in production*")
+    assert "Param reason: found '', expected at least 3 characters" in text
+    assert "No batch was started." in text
+    assert "*Asked for by:* " in text
