@@ -102,10 +102,15 @@ def _cleaning(session: Session, dags: dict[str, DagFact]) -> dict[str, Holder]:
             states.setdefault(each.map_index, {})[each.task_id] = _word(each.state)
         for index, name in enumerate(volumes if isinstance(volumes, list) else ()):
             tasks = states.get(index, {})
-            at_work = {task: state for task, state in tasks.items() if state and state not in _ENDED}
-            if at_work and tasks.get(REPORT) not in _ENDED:
-                task, state = next(iter(at_work.items()))
-                found[str(name)] = Holder(run, f"{task.removeprefix(GROUP)} is {state.replace('_', ' ')}")
+            if not any(tasks.values()) or tasks.get(REPORT) in _ENDED:
+                continue
+            at_work = next(
+                ((task, state) for task, state in tasks.items() if state and state not in _ENDED), None
+            )
+            doing = "between two steps"
+            if at_work:
+                doing = f"{at_work[0].removeprefix(GROUP)} is {at_work[1].replace('_', ' ')}"
+            found[str(name)] = Holder(run, doing)
     return found
 
 
