@@ -129,8 +129,8 @@ def proposal_finding(proposal: Proposal, backlog: Backlog, tried: int, where: Wh
         outcome="proposal",
         title=f"order processing in {where.place.name}: {proposal.what}",
         text=f"{proposal.text} After {started} in a row {_uncapital(waiting_text(backlog))}\n{lines}",
-        size=max(1, backlog.left),
-        state=proposal.what,
+        # A load around a limit, or a backlog that comes and goes, is the same proposal all day.
+        daily=True,
         details={"Where to change it": _where_to_change(proposal), "Run": where.run},
         links=dict(where.links),
         facts={"every_minutes": proposal.every_minutes, "at_a_time": proposal.at_a_time},

@@ -18,6 +18,8 @@ from include.release.texts import moment, noted_time
 
 BACK = "back"
 """Detail of a problem: since when it is back, while people believe that it is over."""
+SEVERAL = 3
+"""What runs see in turns with its end is one problem: so many intervals of theirs are no time."""
 LARGER = 2
 """A problem that has grown to so many times what people were told is told anew."""
 
@@ -33,6 +35,7 @@ class Finding(Fact):
         text: what is known; may have several lines.
         size: how large it is, such as the number of orders.
         state: what makes it another case of the same problem, such as the verdict; told anew when it changes.
+        daily: a matter of days: between a first message and the end of it nobody hears more than one a day.
     """
 
     key: str
@@ -44,6 +47,7 @@ class Finding(Fact):
     state: str = ""
     details: dict[str, str] = {}
     links: dict[str, str] = {}
+    daily: bool = False
     facts: dict[str, Any] = Field(default={}, title="Kept with the problem, for the next run")
 
     def message(self) -> Message:
@@ -93,6 +97,7 @@ def note(
     run: str,
     now: datetime,
     rules: Messages,
+    seen_every: int = 5,
 ) -> Noted:
     """Note what is wrong, and say whether people are told.
 
@@ -104,9 +109,10 @@ def note(
         run: ``dag_id/run_id``.
         now: the time.
         rules: how often people are told.
+        seen_every: minutes from one run that would see it to the next.
     """
-    quiet = timedelta(minutes=rules.update_minutes)
-    came_back = _since_back(kept, now, quiet)
+    pace = _Pace.of(finding, rules, seen_every)
+    came_back = _since_back(kept, now, pace.quiet)
     if kept is None or (kept.resolved is not None and came_back is None):
         problem = _problem(
             finding, procedure, environment, run, opened=now, updated=now, updates=0, told=_told(finding)
@@ -114,10 +120,10 @@ def note(
         return Noted(problem, finding.message(), finding.tell, "first")
     why: Why
     if came_back is not None:
-        long = now - kept.updated >= timedelta(hours=rules.remind_hours)
-        why = "changed" if now - came_back >= quiet else "reminder" if long else "silent"
+        long = now - kept.updated >= pace.remind
+        why = "changed" if now - came_back >= pace.stays else "reminder" if long else "silent"
     else:
-        why = _why(finding, kept, now, rules)
+        why = _why(finding, kept, now, pace)
     if why == "silent":
         told = {name: kept.details.get(name) for name in ("size", "state")}
         told |= {BACK: came_back.isoformat()} if came_back else {}
@@ -179,14 +185,42 @@ def _since_back(kept: OpenProblem | None, now: datetime, quiet: timedelta) -> da
     return noted_time(str(kept.details.get(BACK) or ""))
 
 
-def _why(finding: Finding, kept: OpenProblem, now: datetime, rules: Messages) -> Why:
+@dataclass(frozen=True)
+class _Pace:
+    """How fast people hear of a problem.
+
+    Args:
+        quiet: at most one update in this time, and what is over and back within it is the same problem.
+        stays: what is back is told when it has stayed for so long.
+        remind: a problem that lasts is said again after so long.
+    """
+
+    quiet: timedelta
+    stays: timedelta
+    remind: timedelta
+
+    @classmethod
+    def of(cls, finding: Finding, rules: Messages, seen_every: int) -> _Pace:
+        remind = timedelta(hours=rules.remind_hours)
+        if finding.daily:
+            return cls(remind, remind, remind)
+        # No two runs are exactly an interval apart.
+        stays = max(rules.update_minutes, seen_every) - seen_every / 10
+        return cls(
+            timedelta(minutes=max(rules.update_minutes, SEVERAL * seen_every)),
+            timedelta(minutes=stays),
+            remind,
+        )
+
+
+def _why(finding: Finding, kept: OpenProblem, now: datetime, pace: _Pace) -> Why:
     age = now - kept.updated
-    if age >= timedelta(hours=rules.remind_hours):
+    if age >= pace.remind:
         return "reminder"
     changed = finding.state != kept.details.get("state", "") or finding.size >= LARGER * int(
         kept.details.get("size") or 1
     )
-    return "changed" if changed and age >= timedelta(minutes=rules.update_minutes) else "silent"
+    return "changed" if changed and age >= pace.quiet else "silent"
 
 
 def _told(finding: Finding) -> dict[str, Any]:

@@ -27,6 +27,8 @@ NOTE_HELD = f"{FIELD_MANAGER}/held"
 POLL_SECONDS = 0.5
 SPARE_SECONDS = 60.0
 """On top of a pod's grace period: the node's own time to tear it down."""
+SETTLED_SECONDS = 2.0
+"""So long nothing may be at work before it is believed of batches that were."""
 TRIES = 20
 
 Json = dict[str, Any]
@@ -75,14 +77,16 @@ def hold_batches(cluster: Cluster, namespace: str, app: str, run: str, say: Say)
         The names of the Jobs that gave way now.
 
     Raises:
-        BatchStaysError: a pod does not end in its time.
+        BatchStaysError: a pod does not end in its time, or the cluster does not suspend a batch.
         KubeError: the cluster does not answer.
     """
     labels = f"{LABEL_APP}={app},{LABEL_BATCH}"
     held = []
     for job in cluster.list("Job", namespace, labels=labels):
         name = str(job["metadata"]["name"])
-        if job_state(job).phase == "running" and NOTE_HELD not in _notes(job):
+        # One that somebody has resumed by hand is held again.
+        free = NOTE_HELD not in _notes(job) or not job["spec"].get("suspend")
+        if job_state(job).phase == "running" and free:
             if not _hold(cluster, namespace, name, run):
                 continue
             held.append(name)
@@ -91,7 +95,7 @@ def hold_batches(cluster: Cluster, namespace: str, app: str, run: str, say: Say)
                 f"Order batch {name}{f' of {by}' if by else ''} gives way: it finishes the orders that it has in work; "
                 "what waits goes on in the next batch, when this run has ended"
             )
-    _wait_for_pods(cluster, namespace, labels, say)
+    _wait_until_idle(cluster, namespace, labels, say, settle=bool(held))
     return held
 
 
@@ -154,21 +158,59 @@ def _hold(cluster: Cluster, namespace: str, name: str, run: str) -> bool:
     return job_state(answer.object).phase == "running"
 
 
-def _wait_for_pods(cluster: Cluster, namespace: str, labels: str, say: Say) -> None:
+def _wait_until_idle(cluster: Cluster, namespace: str, labels: str, say: Say, *, settle: bool) -> None:
+    """Until no batch has a pod at work, nor gets one: the cluster has seen that each is suspended.
+
+    ``settle``: a batch was held just now, or one works.
+    """
     deadline: float | None = None
-    while pods := [each for each in cluster.list("Pod", namespace, labels=labels) if is_at_work(each)]:
+    idle_since: float | None = None
+    while True:
+        # The Jobs first: a pod that is made after they were seen suspended would be one of nobody.
+        unseen = [
+            str(job["metadata"]["name"])
+            for job in cluster.list("Job", namespace, labels=labels)
+            if job_state(job).phase == "running" and not is_suspended(job)
+        ]
+        pods = [each for each in cluster.list("Pod", namespace, labels=labels) if is_at_work(each)]
+        now = time.monotonic()
+        if not unseen and not pods:
+            # A batch that was held right as it began may be seen suspended from before that.
+            idle_since = now if idle_since is None else idle_since
+            if not settle or now - idle_since >= SETTLED_SECONDS:
+                return
+            time.sleep(POLL_SECONDS)
+            continue
+        idle_since, settle = None, True
         names = sorted(str(each["metadata"]["name"]) for each in pods)
         if deadline is None:
-            grace = max(each["spec"].get("terminationGracePeriodSeconds") or 0 for each in pods)
-            deadline = time.monotonic() + grace + SPARE_SECONDS
-            say(f"Waiting for {', '.join(names)} to end, {grace + SPARE_SECONDS:.0f} s at most")
-        elif time.monotonic() > deadline:
+            grace = max((each["spec"].get("terminationGracePeriodSeconds") or 0 for each in pods), default=0)
+            deadline = now + grace + SPARE_SECONDS
+            awaited = f"{', '.join(names)} to end" if names else f"Job {', '.join(unseen)} to be suspended"
+            say(f"Waiting for {awaited}, {grace + SPARE_SECONDS:.0f} s at most")
+        elif now > deadline and names:
             raise BatchStaysError(
                 f"These pods of an order batch do not end in their time: {', '.join(names)}. No migration was run under "
                 "them.\nWhat now: look at their node; is it off for good, delete them (kubectl delete pod --force). "
                 "Then clear this task."
             )
+        elif now > deadline:
+            raise BatchStaysError(
+                f"The cluster does not say that these order batches are suspended: Job {', '.join(unseen)}. No migration was "
+                "run beside them.\nWhat now: see whether its Job controller works (kubectl describe job), or delete them "
+                "(kubectl delete job): what waits stays in the queue. Then clear this task."
+            )
         time.sleep(POLL_SECONDS)
+
+
+def is_suspended(job: Json) -> bool:
+    """Whether the cluster has seen that a Job is suspended, so that it gets no pod any more."""
+    status = job.get("status") or {}
+    seen = any(
+        each.get("type") == "Suspended" and each.get("status") == "True"
+        for each in status.get("conditions") or []
+    )
+    return seen and bool(job["spec"].get("suspend")) and not status.get("active")
 
 
 def is_at_work(pod: Json) -> bool:

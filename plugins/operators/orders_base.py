@@ -72,6 +72,11 @@ class Office:
         """Open problems and the on-call log. Raises RejectedError."""
         return self.records.problems
 
+    def seen_every(self, procedure: str) -> int:
+        """Minutes from one run of a DAG of order processing to the next."""
+        schedule = self.orders.schedule
+        return schedule.every_minutes if procedure == PROCEDURE else schedule.look_every_minutes
+
     @property
     def told(self) -> KnownProblems:
         """What people know of problems."""

@@ -55,6 +55,7 @@ def tell_findings(
             run=office.run,
             now=now,
             rules=office.orders.messages,
+            seen_every=office.seen_every(procedure),
         )
         if noted.message is None:
             say(operator, f"{each.title}: people know it already, and nothing about it is new")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 
 from include.orders.facts import Failing
-from include.orders.messages import aside_findings
+from include.orders.messages import aside_findings, proposal_finding
 from include.orders.noting import Finding, Noted, note, problem_key, resolve, team_of
+from include.orders.proposal import proposal_of
 from include.records.problems import OpenProblem
-from tests.include.orders.world import NOW, known, orders, where
+from tests.include.orders.world import NOW, backlog, known, orders, pace, where
 
 HOUR = timedelta(hours=1)
 
@@ -23,7 +26,9 @@ def finding(size: int = 5, state: str = "systemic", **more) -> Finding:
     return Finding(**(found | more))
 
 
-def noted(found: Finding, kept: OpenProblem | None = None, at: datetime = NOW) -> Noted:
+def noted(
+    found: Finding, kept: OpenProblem | None = None, at: datetime = NOW, *, seen_every: int = 5
+) -> Noted:
     return note(
         found,
         kept,
@@ -32,6 +37,7 @@ def noted(found: Finding, kept: OpenProblem | None = None, at: datetime = NOW) -
         run=f"order_processor/{at:%H%M}",
         now=at,
         rules=orders().messages,
+        seen_every=seen_every,
     )
 
 
@@ -43,8 +49,59 @@ def test_it_is_told_when_it_is_first_seen():
     assert (first.problem.opened, first.problem.updates, first.problem.open) == (NOW, 0, True)
 
 
-def test_i_dont_want_100_emails():
-    """airflow#63856: 100 runs that see the same problem are one message, and one a day while it lasts."""
+def hourly(count: int, sees: Callable[[int], Finding | None]) -> list[tuple[int, str]]:
+    """In which of so many hourly runs people are told, and why. Runs are some seconds late; None: it is over."""
+    kept, told = None, []
+    jitter = random.Random(1)
+    for run in range(count):
+        at = NOW + run * HOUR + timedelta(seconds=jitter.uniform(0, 5))
+        found = sees(run)
+        if found is not None:
+            one = noted(found, kept, at, seen_every=60)
+        elif kept is not None and kept.open:
+            one = resolve(kept, "over", run="r", now=at)
+        else:
+            continue
+        kept = one.problem
+        told += [(run, one.why)] if one.message else []
+    return told
+
+
+def proposed(arrived: int, left: int = 900) -> Finding:
+    """The proposal of a run that left orders."""
+    found = backlog(left, arrived=arrived, done=900)
+    return proposal_finding(proposal_of(found, pace(), orders()), found, 3, where())
+
+
+def test_airflow_63856_i_dont_want_100_emails_for_a_load_around_a_limit():
+    """apache/airflow#63856: more at a time, a one-time backlog, more at a time: one proposal, and a reminder a day."""
+    loads = random.Random(2)
+    told = hourly(100, lambda _: proposed(loads.randint(670, 860), loads.choice([60, 200, 450, 950])))
+    assert [why for _, why in told] == ["first", *["reminder"] * 4]
+
+
+@pytest.mark.parametrize("hours", [2, 3, 5])
+def test_airflow_63856_i_dont_want_100_emails_for_a_backlog_that_comes_and_goes(hours):
+    told = hourly(100, lambda run: None if run % hours else proposed(1200))
+    assert len(told) <= 10, told
+    assert [why for _, why in told[:2]] == ["first", "resolved"]
+
+
+def test_airflow_63856_i_dont_want_100_emails_for_an_error_that_comes_and_goes_or_changes():
+    changing = hourly(
+        100, lambda run: finding(size=5 + 10 * (run % 2), state="stuck" if run % 2 else "systemic")
+    )
+    assert len(changing) <= 100 / 3 + 1
+    assert len(hourly(100, lambda run: None if run % 2 else finding())) <= 10
+
+
+def test_an_error_that_is_back_in_two_runs_in_a_row_is_told():
+    told = hourly(8, lambda run: None if run in (2, 6, 7) else finding())
+    assert told == [(0, "first"), (2, "resolved"), (4, "changed"), (6, "resolved")]
+
+
+def test_airflow_63856_i_dont_want_100_emails():
+    """apache/airflow#63856: 100 runs that see the same problem are one message, and one a day while it lasts."""
     kept, told = None, []
     for run in range(100):
         at = NOW + run * HOUR
