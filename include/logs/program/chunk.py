@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timezone
+from itertools import groupby
 from typing import Any
 
 from .adopting import Adopted
 from .beneath import ChangedError, Tree, as_planned, only_grown, unchanged
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, TRUNCATE, Entry, Frame, Plan
 from .leaving import CHANGED, GONE, UNREADABLE, Left
-from .manifests import Ordinary, Place, Record
+from .manifests import Place, Record
 from .punching import line_end
 from .request import Request
 from .sweeping import MARK
-from .tar import Plain
-from .writing import ArchiveWriter, segments_of
+from .writing import MANY_HOLES, ArchiveWriter, segments_of
 
 LARGE = 4 << 20
 """Bytes from which a file is read piece by piece, into an archive that is compressed by several threads."""
-SMALL = 1 << 17
-"""Bytes up to which a file is read straight into the archive's buffer."""
-MANY_HOLES = 1 << 16
-"""Bytes from which it pays off to look for holes."""
 BLOCK = 512
 
 
@@ -54,12 +50,9 @@ class Chunk:
             directory = -1  # each of its files says so
         if self._adopted:
             directory = -1
-        below = frame.directory + b"/" if frame.directory else b""
-        parse, ordinary = self._plan.parse, self._ordinary
-        for record in frame.records:
-            if directory >= 0 and record.startswith(b"A") and ordinary(directory, below, record):
-                continue
-            entry = self._wanted(parse(frame.directory, record))
+        records = frame.records if directory < 0 else self._ordinary(directory, frame)
+        for record in records:
+            entry = self._wanted(self._plan.parse(frame.directory, record))
             if entry is None:
                 continue
             if entry.nlink > 1:
@@ -69,24 +62,18 @@ class Chunk:
             else:
                 self._guarded(entry, self._small)
 
-    def _ordinary(self, directory: int, below: bytes, record: bytes) -> bool:
-        """Archive a file that is as ordinary as most; False leaves it to whoever looks more closely."""
-        kind, ino, size, blocks, mtime_ns, links, name = record.split(b" ", 6)
-        entry = Ordinary(int(ino), int(size), int(mtime_ns))
-        path = below + name
-        holes = entry.size >= MANY_HOLES and int(blocks) * BLOCK < entry.size
-        if links != b"1" or entry.size > SMALL or holes or len(path) > Plain.NAME:
-            return False
-        class_name = self._plan.classes[int(kind[1:])]
-        writer = self._writers.get(class_name) or self._writer(class_name)
-        try:
-            descriptor = self._tree.open(directory, name)
-        except (OSError, ChangedError):
-            return False
-        try:
-            return writer.ordinary(path, descriptor, entry)
-        finally:
-            os.close(descriptor)
+    def _ordinary(self, directory: int, frame: Frame) -> list[bytes]:
+        """Archive the files that are as ordinary as most, class by class; returns the records of the others."""
+        below = frame.directory + b"/" if frame.directory else b""
+        others: list[bytes] = []
+        for kind, records in groupby(frame.records, _kind):
+            if kind.startswith(b"A"):
+                class_name = self._plan.classes[int(kind[1:])]
+                writer = self._writers.get(class_name) or self._writer(class_name)
+                others += writer.ordinary(directory, below, list(records), self._tree.flags)
+            else:
+                others += records
+        return others
 
     def linked(self, frame: Frame) -> None:
         """Archive the files of a frame that have several names, each once."""
@@ -200,3 +187,8 @@ class Chunk:
         done = [writer.finish() for writer in self._writers.values()]
         self._writers = {}
         return [facts for facts in done if facts]
+
+
+def _kind(record: bytes) -> bytes:
+    """Action and class of a plan's record."""
+    return record[: record.index(b" ")]

@@ -4,8 +4,8 @@
     {"path": ..., "ino": ..., "size": 912, "mtime_ns": ..., "mode": ..., "at": 512, "sha256": ...}  a line for each file
     {"entries": ..., "bytes": ..., "stored": ..., "sha256": ..., "first": ..., "last": ...}         the last line
 
-``at`` is where a file's bytes begin in the (uncompressed) archive, whose own length and checksum the last line has:
-``zstd -dc ... | sha256sum`` tells it too. Of a file of which only a part was archived, ``start`` and ``end`` say which
+``at`` is where a file's bytes begin in the (uncompressed) archive, whose length is ``stored`` in the last line; the
+checksum there is that of the compressed archive: ``sha256sum`` tells it too. Of a file of which only a part was archived, ``start`` and ``end`` say which
 bytes. A path that is no UTF-8 is ``path_base64``. A manifest without its last line is not whole; it never has its final name.
 """
 
@@ -30,7 +30,7 @@ from .tar import Segments
 FORMAT = 1
 SUFFIX = ".jsonl.gz"
 _GZIP_LEVEL = 1
-# A line of an ordinary file, as ``ordinary`` writes it; json takes three times as long, and reads all the others.
+# A line of an ordinary file, as ``ArchiveWriter.ordinary`` writes it; json takes three times as long, and reads all the others.
 _ORDINARY = re.compile(
     rb'\{"path":"([^"\\]*)","ino":(\d+),"size":(\d+),"mtime_ns":(\d+),"mode":(\d+),"at":(\d+),'
     rb'"sha256":"([0-9a-f]{64})"\}\n'
@@ -68,14 +68,6 @@ class Record(NamedTuple):
         if self.segments is None:
             return self.end - self.start
         return sum(count for _, count in self.segments)
-
-
-class Ordinary(NamedTuple):
-    """What the plan says of an ordinary file: whole, with one name."""
-
-    ino: int
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -136,19 +128,13 @@ class ManifestWriter:
         if mtime_ns > self.last:
             self.last = mtime_ns
 
-    def ordinary(self, path: bytes, entry: Ordinary, found: os.stat_result, at: int, sha256: str) -> None:
-        """One more whole file, as ``add`` has it, for many of them."""
-        size, mtime_ns = entry.size, entry.mtime_ns
-        self._line(
-            f'{{{_path("path", path)},"ino":{entry.ino},"size":{size},"mtime_ns":{mtime_ns},'
-            f'"mode":{found.st_mode & 0o7777},"at":{at},"sha256":"{sha256}"}}\n'
-        )
-        self.entries += 1
+    def lines(self, lines: list[str], size: int, first: int, last: int) -> None:
+        """More whole files, written as ``add`` does; their bytes in all, the first and the last time of change."""
+        self._lines += lines
+        self._flush()
+        self.entries += len(lines)
         self.bytes += size
-        if mtime_ns < self.first:
-            self.first = mtime_ns
-        if mtime_ns > self.last:
-            self.last = mtime_ns
+        self.first, self.last = min(self.first, first), max(self.last, last)
 
     def _line(self, line: str) -> None:
         self._lines.append(line)
@@ -166,7 +152,7 @@ class ManifestWriter:
             view = view[self._file.write(view) or 0 :]
 
     def finish(self, stored: int, sha256: str) -> dict[str, Any]:
-        """The last line (length and checksum of the archive), and everything onto the disk. Returns it. Raises OSError."""
+        """The last line (``stored``, ``sha256`` of the archive), and everything onto the disk. Returns it. Raises OSError."""
         last = {
             "entries": self.entries,
             "bytes": self.bytes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from zlib import adler32
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -50,7 +51,9 @@ class Plain:
         if owner is None:
             owner = self._owners[key] = self._owner(*key)
         numbers = b"%011o\0%011o\0" % (size, int(found.st_mtime))
-        checksum = b"%06o\0 " % (sum(name) + sum(numbers) + owner[1])
+        # adler32 begins with 1 and adds the bytes up, modulo 65521: more than these can be. sum() takes three times as long.
+        added = (adler32(numbers, adler32(name)) & 0xFFFF) - 1
+        checksum = b"%06o\0 " % (added + owner[1])
         return b"".join((name.ljust(100, b"\0"), owner[0], numbers, checksum, _TAIL))
 
     @staticmethod

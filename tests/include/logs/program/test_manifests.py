@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.logs.program.entries import ARCHIVE_DELETE, ARCHIVE_PUNCH
-from include.logs.program.manifests import Manifest, ManifestWriter, Ordinary, Record
+from include.logs.program.manifests import Manifest, ManifestWriter, Record
 from include.logs.program.problems import StepError
 
 PLAIN = Record(b"app/a.log", 7, 12, 10**18, 1, 0o640, ARCHIVE_DELETE, 0, 12, 512, "ab" * 32)
@@ -49,20 +49,6 @@ def test_every_record_comes_back(tmp_path: Path) -> None:
         10_240,
         "cd" * 32,
     )
-
-
-def test_the_short_way_writes_what_the_long_way_writes(tmp_path: Path) -> None:
-    path = tmp_path / "a.log"
-    path.write_bytes(b"x" * 12)
-    path.chmod(0o640)
-    descriptor = os.open(tmp_path / "m.jsonl.gz", os.O_WRONLY | os.O_CREAT)
-    writer = ManifestWriter(descriptor, {"archive": "", "class": ""})
-    for name in (b"app/a.log", b"odd\n.log", b"\xff.log"):
-        writer.ordinary(name, Ordinary(7, 12, 10**18), path.stat(), 512, "ab" * 32)
-    writer.finish(0, "")
-    os.close(descriptor)
-    expected = [PLAIN._replace(path=name) for name in (b"app/a.log", b"odd\n.log", b"\xff.log")]
-    assert list(Manifest(str(tmp_path / "m.jsonl.gz"))) == expected
 
 
 @pytest.mark.parametrize("keep", [1, 5, 10])
