@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from include.release.problems import Problem, RejectedError
 
@@ -12,8 +13,8 @@ FILES, DAY, TO = "files", "day", "to"
 """Names of params."""
 
 
-def restore_wish(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The program's ``restore``: ``globs``, ``from`` and ``until`` (UTC), ``to``. Raises RejectedError."""
+def restore_wish(params: Mapping[str, Any], time_zone: str = "UTC") -> dict[str, Any]:
+    """The program's ``restore``: ``globs``, ``from`` and ``until`` (the day in a time zone), ``to``. Raises RejectedError."""
     files = [line.strip() for line in str(params.get(FILES) or "").splitlines() if line.strip()]
     day = str(params.get(DAY) or "").strip()
     to = str(params.get(TO) or "").strip().rstrip("/")
@@ -28,8 +29,8 @@ def restore_wish(params: Mapping[str, Any]) -> dict[str, Any]:
         for each in files
         if _leaves(each)
     ]
-    begin = _day(day) if day else None
-    if day and begin is None:
+    span = _day(day, ZoneInfo(time_zone)) if day else None
+    if day and span is None:
         problems.append(Problem(f"param {DAY}", "", repr(day), "a day such as 2026-11-21", "correct it"))
     if to and _leaves(to):
         expected = "a directory below the volume's root, such as restored/case-117"
@@ -39,16 +40,16 @@ def restore_wish(params: Mapping[str, Any]) -> dict[str, Any]:
     wish: dict[str, Any] = {"to": to} if to else {}
     if files:
         wish["globs"] = files
-    if begin is not None:
-        wish |= {"from": begin.isoformat(), "until": (begin + timedelta(days=1)).isoformat()}
+    if span is not None:
+        wish |= {"from": span[0].isoformat(), "until": span[1].isoformat()}
     return wish
 
 
-def in_words(params: Mapping[str, Any]) -> str:
+def in_words(params: Mapping[str, Any], time_zone: str = "UTC") -> str:
     """What is asked back, for people."""
     files = ", ".join(line.strip() for line in str(params.get(FILES) or "").splitlines() if line.strip())
     day = str(params.get(DAY) or "").strip()
-    return " ".join(part for part in (files or "all files", f"of {day}" if day else "") if part)
+    return " ".join(part for part in (files or "all files", f"of {day} ({time_zone})" if day else "") if part)
 
 
 def _leaves(path: str) -> bool:
@@ -56,9 +57,12 @@ def _leaves(path: str) -> bool:
     return path.startswith("/") or "\0" in path or ".." in parts or "" in parts or parts[0] == ".log-cleanup"
 
 
-def _day(text: str) -> datetime | None:
+def _day(text: str, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
+    """Its beginning and its end, in UTC."""
     try:
         found = date.fromisoformat(text)
-    except ValueError:
+        begins = (datetime.combine(each, time(), zone) for each in (found, found + timedelta(days=1)))
+        begin, end = (each.astimezone(UTC) for each in begins)
+    except (ValueError, OverflowError):
         return None
-    return datetime(found.year, found.month, found.day, tzinfo=UTC)
+    return begin, end

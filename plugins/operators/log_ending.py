@@ -161,7 +161,7 @@ class TellRestoreOperator(BaseOperator):
         answer = ti.xcom_pull(task_ids=self.restored_by) or {}
         with readable_errors(self):
             retention = times_of(Sources.from_environment())
-            asked, facts = in_words(context["params"]), answer.get("facts") or {}
+            asked, facts = in_words(context["params"], retention.time_zone), answer.get("facts") or {}
             message = restored_message(
                 self.volume,
                 asked,

@@ -28,8 +28,8 @@ class CheckRestoreOperator(VolumeOperator):
             conf = getattr(dag_run, "conf", None) or {}
             if problems := wrong_request(conf, str(params.get(REASON) or ""), list(context["dag"].params)):
                 raise RejectedError(problems, subject="the params")
-            wish = restore_wish(params)
             placed = self.placed()
+            wish = restore_wish(params, placed.retention.time_zone)
             refused = (
                 may_trigger(placed.environment, getattr(dag_run, "triggering_user_name", None))
                 if placed.environment
@@ -38,7 +38,8 @@ class CheckRestoreOperator(VolumeOperator):
             if refused:
                 raise RejectedError([refused], subject="the request")
             to = wish.get("to") or "a directory of this run's own"
-            say(self, f"{in_words(params)} of {placed.name}, {placed.place}, is brought back to {to}")
+            asked = in_words(params, placed.retention.time_zone)
+            say(self, f"{asked} of {placed.name}, {placed.place}, is brought back to {to}")
             return wish
 
 

@@ -21,7 +21,7 @@ from .copies import RESTORED, note_copies
 from .manifests import Place
 from .problems import BAD_REQUEST, NO_SPACE, StepError
 from .request import Request
-from .selecting import Original, Piece, facts, names, select, wish
+from .selecting import Original, Piece, Wish, facts, names, select, wish
 from .summary import counted, say, shown, sized
 from .usage import Usage, usage, usage_of
 from .verifying import UnfitError, skip
@@ -78,7 +78,7 @@ def run(request: Request) -> dict[str, Any]:
     finally:
         shutil.rmtree(working, ignore_errors=True)
         os.close(place)
-    return _answer(outcome, target)
+    return _answer(outcome, target, asked)
 
 
 def _open_target(target: str, base: str) -> int:
@@ -264,10 +264,15 @@ def _same(source: bytes, there: bytes) -> bool:
     return os.path.isfile(there) and not os.path.islink(there) and filecmp.cmp(source, there, shallow=False)
 
 
-def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
+def _answer(outcome: Outcome, target: str, asked: Wish) -> dict[str, Any]:
     """Tell people, and return the facts. Raises StepError when a file could not be brought back."""
     size = sum(piece.record.end - piece.record.start for _, file in outcome.restored for piece in file.pieces)
     say(f"Restored {counted(len(outcome.restored), 'file')}, {sized(size)}, to {target}.")
+    after = sum(asked.end is not None and file.changed_s >= asked.end for _, file in outcome.restored)
+    if after:
+        say(
+            f"{counted(after, 'file')} of these {'was' if after == 1 else 'were'} written to after the time, and may have lines of it."
+        )
     if outcome.there:
         say(
             f"{counted(len(outcome.there), 'file')} {'was' if len(outcome.there) == 1 else 'were'} there already, the same."
@@ -281,6 +286,7 @@ def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
         "files": len(outcome.restored),
         "bytes": size,
         "there_already": len(outcome.there),
+        "changed_later": after,
         "restored": [{"path": shown(name), **facts(file)} for name, file in outcome.restored[:SHOWN]],
         "conflicts": [shown(name) for name in outcome.conflicts],
         "damaged": outcome.damaged,

@@ -7,6 +7,8 @@ belong together when the path and the inode are the same and no byte is there tw
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -16,9 +18,13 @@ from .fields import Fields
 from .globs import compiled
 from .manifests import Manifest, Place, Record, all_manifests
 from .problems import RequestError, StepError
-from .request import Request
+from .request import DAY, Request
 from .summary import say
 
+AFTER_DAYS = 7
+"""A log that was written to for longer than that is found by its name, or by its last day."""
+_ROTATED = re.compile(rb"([.-](\d{1,3}|\d{8,14}|\d{4}-\d\d-\d\d(T?[-_]?\d+)?)|\.(gz|xz|bz2|zst))+$")
+"""What a rotation adds to a log's name: .1, -20261121, .2026-11-21, .gz."""
 MOST = 500_000
 """Files that one restore brings back; their list has to fit into memory."""
 
@@ -59,11 +65,15 @@ class Original:
 
     path: bytes
     pieces: list[Piece] = field(default_factory=list)
+    punched: bool = False
+    """Whether what it had before that was archived, too, and is gone: else a hole at its beginning is its own."""
 
     @property
     def first(self) -> int:
         """Where its first archived byte was in the file."""
-        return min((extent[0] for piece in self.pieces for extent in piece.extents), default=0)
+        if self.punched:
+            return min((extent[0] for piece in self.pieces for extent in piece.extents), default=0)
+        return min(piece.record.start for piece in self.pieces)
 
     @property
     def last(self) -> int:
@@ -71,9 +81,21 @@ class Original:
         return max(piece.record.end for piece in self.pieces)
 
     @property
+    def changed_s(self) -> float:
+        """When it was last changed, as far as the archives know: seconds since 1970."""
+        return max(piece.record.mtime_ns for piece in self.pieces) / 1e9
+
+    @property
     def changed(self) -> datetime:
-        """When it was last changed, as far as the archives know."""
-        return datetime.fromtimestamp(max(p.record.mtime_ns for p in self.pieces) // 10**9, timezone.utc)
+        """The same, to the second below."""
+        return datetime.fromtimestamp(int(self.changed_s), timezone.utc)
+
+    @property
+    def begins_with_a_hole(self) -> bool:
+        """Whether nothing is archived of the beginning of a file that was archived whole, as far as one knows."""
+        return all(piece.record.action == ARCHIVE_DELETE for piece in self.pieces) and all(
+            extent[0] > 0 for piece in self.pieces for extent in piece.extents
+        )
 
     def takes(self, piece: Piece) -> bool:
         """Whether the piece goes on where this file ends."""
@@ -99,23 +121,104 @@ def wish(request: Request) -> Wish:
 def select(request: Request, asked: Wish) -> list[Original]:
     """The files, in the order of their paths. Raises StepError where there are too many."""
     wanted = compiled([asked.globs]).match if asked.globs else None
-    by_path: dict[bytes, dict[int, list[Original]]] = {}
-    before: dict[tuple[bytes, int], int] = {}
-    count = 0
+    chosen = Chosen()
+    spans = Spans(asked)
     for place, manifest in _manifests(request, asked.begin):
         for record in manifest:
             if wanted is not None and not wanted(os.fsdecode(record.path)):
                 continue
-            since = before.get((record.path, record.ino), 0)
-            if record.action != ARCHIVE_DELETE:
-                before[record.path, record.ino] = record.mtime_ns
-            if not _written_within(record, since, asked):
-                continue
-            count += 1
-            if count > MOST:
-                raise StepError(f"More than {MOST} files are asked back at once. Ask for a part of them.")
-            _add(by_path.setdefault(record.path, {}).setdefault(record.ino, []), Piece(place, record))
-    return [file for path in sorted(by_path) for files in by_path[path].values() for file in files]
+            if spans.has(record):
+                chosen.add(Piece(place, record))
+            else:
+                spans.offer(place, record)
+    for place, record in spans.later():
+        chosen.add(Piece(place, record))
+    found = chosen.files()
+    _mark_punched(request, found)
+    return found
+
+
+class Chosen:
+    """The files that are asked back, put together from their pieces."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[bytes, dict[int, list[Original]]] = {}
+        self._count = 0
+
+    def add(self, piece: Piece) -> None:
+        """One more. Raises StepError where there are too many."""
+        self._count += 1
+        if self._count > MOST:
+            raise StepError(f"More than {MOST:,} files are asked back at once. Ask for a part of them.")
+        _add(self._by_path.setdefault(piece.record.path, {}).setdefault(piece.record.ino, []), piece)
+
+    def files(self) -> list[Original]:
+        """In the order of their paths."""
+        return [
+            file for path in sorted(self._by_path) for files in self._by_path[path].values() for file in files
+        ]
+
+
+class Spans:
+    """Which archived bytes may be of the time that is asked for.
+
+    Of a file that was archived whole only its last change is known. So those count that were changed last within the time;
+    and of each log, over all that it was renamed to, the next one after it, which may have been begun within: up to
+    ``AFTER_DAYS`` later.
+    """
+
+    def __init__(self, asked: Wish) -> None:
+        self._begin = float("-inf") if asked.begin is None else asked.begin * 1e9
+        self._end = float("inf") if asked.end is None else asked.end * 1e9
+        self._before: dict[int, int] = {}
+        """When the last archived range of a file was written that stayed open, by its inode."""
+        self._later: dict[bytes, list[tuple[Place, Record]]] = {}
+
+    def has(self, record: Record) -> bool:
+        """Whether it certainly is, or, of a range, may have lines of it."""
+        since = self._before.get(record.ino)
+        if record.action != ARCHIVE_DELETE:
+            self._before[record.ino] = record.mtime_ns
+            first = since or 0
+        else:
+            first = record.mtime_ns if since is None or since > record.mtime_ns else since
+        return record.mtime_ns >= self._begin and first < self._end
+
+    def offer(self, place: Place, record: Record) -> None:
+        """A file that was changed after the time, and may have been begun within it."""
+        known = self._before.get(record.ino)
+        if (
+            record.action != ARCHIVE_DELETE
+            or not self._end <= record.mtime_ns < self._end + AFTER_DAYS * DAY * 10**9
+        ):
+            return
+        if known is not None and known <= record.mtime_ns:
+            return  # its older lines were archived before
+        name = _ROTATED.sub(b"", record.path)
+        mine = self._later.setdefault(name, [])
+        if mine and mine[0][1].mtime_ns > record.mtime_ns:
+            mine.clear()
+        if not mine or mine[0][1].mtime_ns == record.mtime_ns:
+            mine.append((place, record))
+
+    def later(self) -> Iterator[tuple[Place, Record]]:
+        """The first of each log after the time."""
+        for files in self._later.values():
+            yield from files
+
+
+def _mark_punched(request: Request, found: list[Original]) -> None:
+    """Tell a file whose beginning was archived before from one that has always begun with a hole."""
+    asked: dict[int, list[Original]] = {}
+    for file in found:
+        if file.begins_with_a_hole:
+            asked.setdefault(file.pieces[0].record.ino, []).append(file)
+    if asked:
+        for _, manifest in _manifests(request, None):
+            for record in manifest:
+                if record.action != ARCHIVE_DELETE:
+                    for file in asked.get(record.ino, ()):
+                        file.punched |= record.mtime_ns <= file.changed_s * 1e9
 
 
 def names(files: list[Original]) -> list[bytes]:
@@ -154,14 +257,6 @@ def _manifests(request: Request, begin: float | None) -> list[tuple[Place, Manif
         found.append((created, place, manifest))
     found.sort(key=lambda each: (each[0], each[1].name))
     return [(place, manifest) for _, place, manifest in found]
-
-
-def _written_within(record: Record, since_ns: int, asked: Wish) -> bool:
-    """Whether a whole file was last changed in the time, or a range may have lines of it."""
-    first = record.mtime_ns if record.action == ARCHIVE_DELETE else since_ns
-    begin = float("-inf") if asked.begin is None else asked.begin * 1e9
-    end = float("inf") if asked.end is None else asked.end * 1e9
-    return record.mtime_ns >= begin and first < end
 
 
 def _add(files: list[Original], piece: Piece) -> None:

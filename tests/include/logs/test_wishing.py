@@ -19,8 +19,15 @@ def test_files_a_day_and_a_directory():
         "until": "2026-11-22T00:00:00+00:00",
         "to": "restored/case-117",
     }
-    assert in_words(params) == "app.log, web/**/*.log of 2026-11-21"
-    assert in_words({"day": "2026-11-21"}) == "all files of 2026-11-21"
+    assert in_words(params) == "app.log, web/**/*.log of 2026-11-21 (UTC)"
+    assert in_words({"day": "2026-11-21"}, "Europe/Berlin") == "all files of 2026-11-21 (Europe/Berlin)"
+
+
+def test_a_day_is_one_of_the_time_zone_of_the_file():
+    found = restore_wish({"day": "2026-11-21"}, "Europe/Berlin")
+    assert found == {"from": "2026-11-20T23:00:00+00:00", "until": "2026-11-21T23:00:00+00:00"}
+    found = restore_wish({"day": "2026-10-25"}, "Europe/Berlin")  # which has 25 hours
+    assert found == {"from": "2026-10-24T22:00:00+00:00", "until": "2026-10-25T23:00:00+00:00"}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,7 @@ def test_files_a_day_and_a_directory():
         ({"files": ".log-cleanup/archives/x"}, "'.log-cleanup/archives/x'"),
         ({"files": "a", "to": "../elsewhere"}, "'../elsewhere'"),
         ({"day": "21.11.2026"}, "'21.11.2026'"),
+        ({"day": "9999-12-31"}, "'9999-12-31'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(params: dict[str, Any], found: str):

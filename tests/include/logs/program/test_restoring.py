@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import shutil
 import time
@@ -55,12 +57,70 @@ def test_without_a_place_it_goes_where_no_class_reaches(volume: Volume) -> None:
     assert (volume.state / "restored/restore-1/a.log").read_bytes() == b"line\n"
 
 
-def test_the_day_a_file_was_last_written(volume: Volume) -> None:
+def test_a_day_brings_back_what_may_have_lines_of_it(volume: Volume) -> None:
     for days in (10, 11, 12):
         volume.write(f"{days}.log", b"line\n", days=days)
     volume.clean()
     restore(volume, **{"from": moment(11.5), "until": moment(10.5), "to": "back"})
-    assert volume.live() == ["back/11.log"]
+    assert volume.live() == ["back/10.log", "back/11.log"]  # the later one may have been begun that day
+
+
+def test_a_file_that_was_written_over_several_days_is_found_by_each_of_them(volume: Volume) -> None:
+    for days in (8, 10, 13):
+        volume.write(f"batch.log.{days}", b"line\n", days=days)
+    volume.write("other.log", b"line\n", days=30)
+    volume.clean()
+    answer = restore(volume, **{"from": moment(12), "until": moment(11), "to": "back"})
+    assert volume.live() == [
+        "back/batch.log.10"
+    ]  # begun, at the earliest, 13 days ago; the one after it later
+    assert answer.facts["changed_later"] == 1
+    assert "1 file of these was written to after the time, and may have lines of it." in answer.text
+
+
+def test_what_was_begun_long_before_it_ended_is_found_by_its_name_only(volume: Volume) -> None:
+    volume.write("batch.log", b"line\n", days=10)
+    volume.clean()
+    restore(volume, expect=2, **{"from": moment(19), "until": moment(18), "to": "back"})
+
+
+def test_a_hole_at_the_beginning_of_a_file_is_its_own(volume: Volume) -> None:
+    path = volume.root / "sparse.log"
+    with path.open("wb") as file:
+        file.seek(3 << 20)
+        file.write(b"data")
+        file.truncate(5 << 20)
+    volume.age(path, 30)
+    os.link(path, volume.root / "too.log")
+    was = path.read_bytes()
+    volume.clean()
+    assert volume.live() == []
+    restore(volume, globs=["*"], to="back")
+    for name in ("sparse.log", "too.log"):
+        assert (volume.root / "back" / name).read_bytes() == was
+
+
+def test_a_beginning_that_was_archived_before_is_no_hole_of_the_rest(volume: Volume) -> None:
+    path = volume.root / "app.log"
+    with path.open("ab", buffering=0) as log:
+        log.write(b"first line\n" * 50_000)
+        volume.age(path, 30)
+        assert volume.clean().facts["punched"] == 1
+        volume.next_run("run-2")
+        log.write(b"the rest\n" * 20)
+    volume.age(path, 20)
+    assert volume.clean().facts["deleted"] == 1
+    volume.next_run("restore-1")
+    # The archive of the first range is older than the time, and its manifest is passed over.
+    header = volume.manifests[0]
+    lines = gzip.decompress(header.read_bytes()).splitlines(keepends=True)
+    first = json.loads(lines[0])
+    first["created"] = moment(25)
+    header.write_bytes(gzip.compress(b"".join([json.dumps(first).encode() + b"\n", *lines[1:]])))
+    answer = volume.step("restore", restore={"from": moment(21), "until": moment(19), "to": "back"})
+    assert answer.facts["restored"][0]["first"] > 500_000
+    assert (volume.root / "back/app.log").read_bytes().endswith(b"the rest\n" * 20)
+    assert (volume.root / "back/app.log").stat().st_size < 100_000
 
 
 def test_a_file_that_is_there_is_never_overwritten(volume: Volume) -> None:
