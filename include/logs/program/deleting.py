@@ -27,6 +27,7 @@ from .removing import Done, Remover
 from .request import Request
 from .summary import kept, say, sized
 from .sweeping import MARK
+from .usage import usage_of
 from .workers import count, share
 
 SLICES = 8
@@ -42,8 +43,9 @@ def run(request: Request) -> dict[str, Any]:
     again = notes.note_deleting(request.layout)
     if again:
         say("An earlier try of this run has begun to delete; going on.")
+    before = usage_of(request.root).used
     done = deletion.all_tasks()
-    facts = _facts(done)
+    facts = {**_facts(done), "used_before": before, "used_after": usage_of(request.root).used}
     _report(facts, done.left, time.monotonic() - begun)
     return facts
 

@@ -3,7 +3,7 @@
 The answer: what usage says, and
 
     expected        bytes that the changes should have given back, archives on the volume taken off
-    returned        bytes by which less is used than before; what was written meanwhile is in it
+    returned        bytes by which less was used after the deletions than before; null when nothing was deleted
     not_returned    null, or that far too little came back: bytes, and deleted files that are still open
     shortfall       null, or what is missing to the target and what would have to change (see shortfall)
     forecast        see forecast
@@ -22,10 +22,10 @@ from .measuring import in_words
 from .request import Request
 from .summary import kept, say, sized
 from .unlinked import unlinked
-from .usage import Usage, usage
+from .usage import Usage, usage, usage_of
 
-WORTH_A_WORD = 1 << 20
-"""Bytes: less than this may be anything."""
+WORTH_A_WORD = 200
+"""Less than this part of the volume's file system may be anything: logs are written while others are deleted."""
 
 
 def run(request: Request, undone: str = "") -> Dict[str, Any]:
@@ -39,7 +39,7 @@ def run(request: Request, undone: str = "") -> Dict[str, Any]:
         history.append(path, [history.point_line(_point(request, space, answers))])
     past = history.read(path)
     facts = space.facts(request)
-    facts.update(_returned(request, space, answers))
+    facts.update(_returned(request, answers))
     facts["shortfall"] = _shortfall(request, past, space)
     facts["forecast"] = forecast.facts(past.points, time.time(), space.free)
     facts["largest"] = answers["plan"].get("largest", [])
@@ -50,16 +50,22 @@ def run(request: Request, undone: str = "") -> Dict[str, Any]:
     return facts
 
 
-def _returned(request: Request, space: Usage, answers: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """What should have come back, and what did."""
+def _returned(request: Request, answers: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
+    """What should have come back, and what did: from just before the first deletion on, as logs are written all the time."""
     taken = int(answers["archive"].get("archive_bytes", 0)) if not request.archive_to else 0
-    expected = int(answers["delete"].get("freed_bytes", 0)) - taken
-    before = answers["measure"].get("used")
-    returned = int(before) - space.used if before is not None else None
-    facts: Dict[str, Any] = {"expected": expected, "returned": returned, "not_returned": None}
-    if returned is not None and expected >= WORTH_A_WORD and returned < expected / 2:
+    delete = answers["delete"]
+    freed = int(delete.get("freed_bytes", 0))
+    if request.archive_to:
+        freed -= int(delete.get("freed", {}).get("expired", 0))
+    facts: Dict[str, Any] = {"expected": freed - taken, "returned": None, "not_returned": None}
+    if "used_before" not in delete:
+        return facts
+    # A file system may take its time to count what was freed: then it is seen now.
+    now = usage_of(request.root)
+    facts["returned"] = returned = int(delete["used_before"]) - min(int(delete["used_after"]), now.used)
+    if freed >= max(now.size // WORTH_A_WORD, 1) and returned < freed / 2:
         found = unlinked(os.stat(request.root).st_dev)
-        facts["not_returned"] = {"bytes": expected - returned, "unlinked": found}
+        facts["not_returned"] = {"bytes": freed - returned, "freed": freed, "unlinked": found}
     return facts
 
 
@@ -87,8 +93,8 @@ def _alerts(request: Request, facts: Dict[str, Any], undone: str) -> List[Dict[s
 def _not_returned(facts: Dict[str, Any]) -> str:
     found = facts["not_returned"]
     lines = [
-        f"{sized(facts['expected'])} were freed, but only {sized(facts['returned'])} less are used: "
-        f"{sized(found['bytes'])} were written meanwhile, or have not come back."
+        f"{sized(found['freed'])} were deleted, but only {sized(max(facts['returned'], 0))} less were used right after that: "
+        f"{sized(found['bytes'])} were written in these minutes, or have not come back."
     ]
     for item in found["unlinked"]:
         lines.append(f"  deleted, but still open: {item['path']} ({sized(item['bytes'])}), by {item['by']}")

@@ -14,6 +14,7 @@ from include.logs.program.unlinked import unlinked
 from tests.include.logs.program.planned import APP, Volume
 
 MIB = 1 << 20
+GIB = 1 << 30
 
 
 @pytest.fixture
@@ -106,34 +107,46 @@ def test_airflow_maintenance_dags_55_space_that_did_not_come_back_is_said_and_by
     volume: Volume,
 ) -> None:
     path = volume.file("gone.log", content=b"x" * 4 * MIB)
-    before = step("measure", volume.request(size=20 * MIB))["used"]
-    _answers(volume, measure={"used": before}, delete={"ok": True, "freed_bytes": 40 * MIB})
+    now = usage.usage_of(str(volume.root)).used
+    seen = {"used_before": now, "used_after": now}
+    _answers(volume, measure={"used": 0}, delete={"ok": True, "freed_bytes": 40 * GIB, **seen})
     with path.open("rb"):
         path.unlink()
         facts = step("space", volume.request(size=20 * MIB))
     (alert,) = facts["alerts"]
     assert alert["kind"] == "not_returned"
+    assert alert["text"].startswith("40.0 GiB were deleted, but only ")
     assert f"deleted, but still open: {path} (4.0 MiB), by " in alert["text"]
     assert f"({os.getpid()})" in alert["text"]
 
 
+@pytest.mark.parametrize(("after", "now", "alerts"), [(6, 90, False), (10, 6, False), (10, 90, True)])
+def test_what_was_written_while_somebody_thought_about_the_approval_is_no_space_that_stayed_away(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch, after: int, now: int, alerts: bool
+) -> None:
+    """Only from just before the first deletion on; a file system may also count later what it has freed."""
+    monkeypatch.setattr(spacing, "usage_of", lambda _: usage.Usage(100 * MIB, now * MIB, (100 - now) * MIB))
+    delete = {"freed_bytes": 4 * MIB, "used_before": 10 * MIB, "used_after": after * MIB}
+    facts = spacing._returned(volume.request(), {"archive": {}, "delete": delete})
+    assert (facts["not_returned"] is not None) is alerts
+
+
+def test_deleting_notes_what_was_used_before_and_after(volume: Volume) -> None:
+    for name in ("plan", "archive", "verify"):
+        step(name, volume.request())
+    facts = step("delete", volume.request())
+    assert facts["used_before"] > 0 < facts["used_after"]
+
+
 def test_what_archives_take_is_not_expected_back(volume: Volume) -> None:
-    _answers(
-        volume,
-        measure={"used": 10 * MIB},
-        archive={"archive_bytes": 9 * MIB},
-        delete={"freed_bytes": 10 * MIB},
-    )
-    space = usage.Usage(100 * MIB, 9 * MIB, 91 * MIB)
-    answers = {
-        "measure": {"used": 10 * MIB},
+    answers: dict[str, Any] = {
         "archive": {"archive_bytes": 9 * MIB},
-        "delete": {"freed_bytes": 10 * MIB},
+        "delete": {"freed_bytes": 10 * MIB, "freed": {"expired": MIB}},
     }
-    facts = spacing._returned(volume.request(), space, answers)
-    assert facts == {"expected": MIB, "returned": MIB, "not_returned": None}
+    facts = spacing._returned(volume.request(), answers)
+    assert facts == {"expected": MIB, "returned": None, "not_returned": None}
     apart = volume.request(archive_to=str(volume.root / "arch"))
-    assert spacing._returned(apart, space, answers)["expected"] == 10 * MIB
+    assert spacing._returned(apart, answers)["expected"] == 9 * MIB
 
 
 def test_only_deleted_files_of_this_volume_are_named(tmp_path: Path) -> None:
