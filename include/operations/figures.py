@@ -57,18 +57,18 @@ def of_cleanup(run: VolumeRun, started: datetime) -> dict[str, Any]:
     return found
 
 
-def of_backlog(backlog: Backlog, alert: Alert, pace: Pace) -> dict[str, Any]:
-    """What is kept of a look at the orders."""
+def of_backlog(backlog: Backlog, alert: Alert, pace: Pace | None) -> dict[str, Any]:
+    """What is kept of a look at the orders; without a pace nobody knows how long they take."""
     oldest = backlog.oldest_seconds
     return {
         "waiting": backlog.waiting,
         "in_work": backlog.in_work,
         "set_aside": backlog.set_aside,
         "oldest_minutes": None if oldest is None else round(oldest / 60, 1),
-        "drain_minutes": round(float(pace.drain_seconds(backlog.left)) / 60, 1),
+        "drain_minutes": None if pace is None else round(float(pace.drain_seconds(backlog.left)) / 60, 1),
         "arrived_an_hour": round(backlog.arrived_an_hour, 1),
         "done_an_hour": round(backlog.done_an_hour, 1),
-        "pace_an_hour": round(float(pace.per_hour), 1),
+        "pace_an_hour": None if pace is None else round(float(pace.per_hour), 1),
         "raised": alert.raised,
         "why": _short(alert.text),
     }

@@ -29,7 +29,7 @@ class Alert(Fact):
         return "; ".join(self.reasons)
 
 
-def alert_of(backlog: Backlog, pace: Pace, orders: Orders, *, raised: bool) -> Alert:
+def alert_of(backlog: Backlog, pace: Pace | None, orders: Orders, *, raised: bool) -> Alert:
     """Judge a backlog.
 
     The drain time counts for more than a whole interval: such a batch is still at work when the next run is due. A
@@ -37,12 +37,13 @@ def alert_of(backlog: Backlog, pace: Pace, orders: Orders, *, raised: bool) -> A
 
     Args:
         backlog: what waits.
-        pace: what the processor gets done.
+        pace: what the processor gets done; None when nobody says: then number and age decide.
         orders: the limits.
         raised: it was raised before and has not been over since.
     """
     limits, interval = orders.alarm, orders.schedule.every_minutes * 60
-    drain, oldest = float(pace.drain_seconds(backlog.left)), backlog.oldest_seconds or 0
+    drain = float(pace.drain_seconds(backlog.left)) if pace is not None else 0
+    oldest = backlog.oldest_seconds or 0
     figures: list[tuple[float, float, str]] = [
         (backlog.waiting, limits.count, f"more than {limits.count:,} wait"),
         (

@@ -53,8 +53,19 @@ def live_pace(
     return pace_of(facts, f"capacity facts of {name}", measured)
 
 
-def pace_without_cluster(sources: Sources, orders: Orders, backlog: Backlog | None) -> Pace:
-    """The pace by orders.yaml, else by the newest release's file that has facts: for a look that asks no cluster.
+def pace_without_cluster(
+    sources: Sources, orders: Orders, backlog: Backlog | None, went_out: str = ""
+) -> Pace:
+    """The pace by orders.yaml, else by the file of a release: for a look that asks no cluster.
+
+    The release that went out last counts; where nobody knows it, or it has no facts, the newest one that has. Files
+    that cannot be read are passed over: a draft must not hide what is live.
+
+    Args:
+        sources: the releases.
+        orders: the configuration; its ``capacity`` wins.
+        backlog: with what was measured of late; None when it is not known.
+        went_out: name of the release that went out last; empty when nobody knows.
 
     Raises:
         RejectedError: nobody says what it gets done.
@@ -62,12 +73,15 @@ def pace_without_cluster(sources: Sources, orders: Orders, backlog: Backlog | No
     measured = backlog.seconds_per_order if backlog else None
     if orders.capacity is not None:
         return pace_of(orders.capacity, "orders.yaml", measured)
-    found: list[tuple[int, str, Queue]] = []
+    found: list[tuple[bool, int, str, Queue]] = []
     for name in sources.release_names():
-        release = sources.read_release(name).release
+        try:
+            release = sources.read_release(name).release
+        except RejectedError:
+            continue
         facts = _facts(release.capacity, orders)
         if release.app == orders.app and facts is not None:
-            found.append((release.number, name, facts))
+            found.append((name == went_out, release.number, name, facts))
     if not found:
         problem = Problem(
             "include/config/orders.yaml",
@@ -77,7 +91,7 @@ def pace_without_cluster(sources: Sources, orders: Orders, backlog: Backlog | No
             "add capacity: {processes, at_a_time, seconds_per_order, seconds_per_order_at_most}",
         )
         raise RejectedError([problem], subject="what the order processor gets done")
-    _, name, facts = max(found, key=lambda each: each[0])
+    _, _, name, facts = max(found, key=lambda each: each[:2])
     return pace_of(facts, f"capacity facts of {name}", measured)
 
 

@@ -58,14 +58,14 @@ def channels(orders: Orders, place: Environment, team: Team) -> list[Channel]:
 
 
 def backlog_finding(
-    backlog: Backlog, alert: Alert, pace: Pace, next_at: datetime, known: Sequence[str], where: Where
+    backlog: Backlog, alert: Alert, pace: Pace | None, next_at: datetime, known: Sequence[str], where: Where
 ) -> Finding:
     """'Outstanding orders too high'.
 
     Args:
         backlog: what waits.
         alert: why that is too much.
-        pace: what the processor gets done.
+        pace: what the processor gets done; None when nobody says.
         next_at: when the next batch starts.
         known: titles of the open problems that the orders wait for (``holding_up``).
         where: who says it.
@@ -94,7 +94,9 @@ def backlog_finding(
         text=f"{waiting_text(backlog)} Too high: {alert.text}. {rates} {what}",
         size=max(1, backlog.waiting),
         details={
-            "At present capacity": f"{duration(alert.drain_seconds)} to work off; {pace.text}",
+            "At present capacity": f"{duration(alert.drain_seconds)} to work off; {pace.text}"
+            if pace is not None
+            else "not known: no release that can be read has capacity facts, nor has orders.yaml",
             "Runbook": "docs/orders.md",
             "Run": where.run,
         },

@@ -208,7 +208,7 @@ def run_facts(
 ) -> RunFacts:
     """For the entry of the on-call log. ``raised``: outstanding orders were too high already."""
     before = outcome.before
-    alert = alert_of(before, pace, orders, raised=raised) if before is not None and pace is not None else None
+    alert = alert_of(before, pace, orders, raised=raised) if before is not None else None
     waited = [each.decision.text for each in outcome.ran if each.ended.how == "waited"]
     return RunFacts(
         at=outcome.started,

@@ -31,7 +31,12 @@ def keep_cleanup(operator: BaseOperator, runs: Iterable[VolumeRun], context: Con
 
 
 def keep_backlog(
-    operator: BaseOperator, place: Environment, backlog: Backlog, alert: Alert, pace: Pace, context: Context
+    operator: BaseOperator,
+    place: Environment,
+    backlog: Backlog,
+    alert: Alert,
+    pace: Pace | None,
+    context: Context,
 ) -> None:
     """Keep what a look at the orders saw."""
     _keep(operator, "orders", place.name, partial(of_backlog, backlog, alert, pace), context, place)

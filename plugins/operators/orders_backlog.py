@@ -20,7 +20,7 @@ from include.orders.messages import (
     unreadable_finding,
 )
 from include.orders.noting import Finding, problem_key
-from include.orders.sizing import next_run, waiting_text
+from include.orders.sizing import Pace, next_run, waiting_text
 from include.records.database import RecordsError
 from include.records.problems import OpenProblem
 from include.release.problems import Problem, RejectedError
@@ -56,7 +56,7 @@ class LookAtBacklogOperator(OrdersOperator):
         say(self, waiting_text(found))
         mine = office.told.open(LOOK, office.place.name)
         raised = any(each.key == problem_key(office.place.name, BACKLOG) for each in mine)
-        pace = office.pace(None, None, found)
+        pace = self._pace(office, found)
         alert = alert_of(found, pace, office.orders, raised=raised)
         keep_backlog(self, office.place, found, alert, pace, context)
         findings = []
@@ -82,6 +82,14 @@ class LookAtBacklogOperator(OrdersOperator):
         result = tell_findings(self, office, context, found, over, procedure=LOOK)
         if result.failed:
             raise give_up(self, f"NOT TOLD: {'; '.join(result.failed)}. The next look tries again.")
+
+    def _pace(self, office: Office, backlog: Backlog) -> Pace | None:
+        """What the processor gets done; None when nobody says: number and age are judged all the same."""
+        try:
+            return office.pace(None, None, backlog)
+        except RejectedError as error:
+            say(self, f"How long working them off takes is not known.\n{error}", error=True)
+            return None
 
     def _never_processed(self, office: Office) -> bool:
         """Whether no good run of batches is on record: the release that brings the tables may not have gone out."""

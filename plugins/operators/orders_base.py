@@ -19,12 +19,14 @@ from include.orders.live import live_pace, pace_without_cluster
 from include.orders.loading import read_right
 from include.orders.messages import Where
 from include.orders.sizing import Pace
+from include.records.database import RecordsError
 from include.records.problems import ProblemBook
 from include.records.store import Records
 from include.release.environments import Environment
 from include.release.kube import Cluster, KubeError
 from include.release.loading import Sources
 from include.release.problems import Problem, RejectedError
+from include.release.running import settled
 from plugins.hooks.cluster import ClusterHook
 from plugins.hooks.orders import OrdersHook
 from plugins.hooks.records import RecordsHook
@@ -116,7 +118,18 @@ class Office:
             self.operator.log.info("Reckoned with the newest release that has capacity facts: %s", found)
         except KubeError as error:
             self.operator.log.warning("What is live cannot be asked for what it gets done: %s", error)
-        return pace_without_cluster(Sources.from_environment(), self.orders, backlog)
+        return pace_without_cluster(Sources.from_environment(), self.orders, backlog, self._went_out())
+
+    def _went_out(self) -> str:
+        """The release that went out last, by the records."""
+        if self.orders.capacity is not None:
+            return ""
+        try:
+            last = settled(self.records.changes(self.orders.app, self.place.name))
+        except (RecordsError, RejectedError) as error:
+            self.operator.log.warning("Which release went out last cannot be read: %s", error)
+            return ""
+        return last.release if last else ""
 
 
 class OrdersOperator(BaseOperator):
