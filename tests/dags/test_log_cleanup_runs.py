@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.records.store import Records
 from include.release.loading import PROJECT
 from tests.answering import answering
 from tests.include.logs.conftest import fill
@@ -186,6 +188,9 @@ def test_one_volume_that_is_wrong_does_not_stop_another_and_makes_the_run_red(ru
     assert (runs.live("right"), runs.live("wrong")) == ([], ["app.log.1"])
     assert "wrong was not cleaned up to its end: `measure` failed: volume wrong of " in said
     assert "No heartbeat: " in said
+    kept = Records(f"sqlite:///{runs.folder / 'records.db'}").looks.since("volume", datetime.now(UTC))
+    states = {each.subject: each.figures["state"] for each in kept}
+    assert (states["right"], states["wrong"]) == ("cleaned up", "refused")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -317,6 +318,8 @@ def test_the_alert_is_raised_once_between_the_batches_and_ends_when_it_is_over(s
     assert "-- *Outstanding orders too high*" in entries(shop)[-1].splitlines()[0]
     shop.run("order_backlog")
     assert told()[1:] == [("on_call", "*[resolved] Outstanding orders too high in production*")]
+    looks = shop.records.looks.since("orders", datetime.now(UTC) - timedelta(days=1))[-3:]
+    assert [each.figures["raised"] for each in looks] == [True, True, False]
 
 
 def test_without_the_records_a_problem_is_told_once_all_the_same_and_they_get_it_when_they_are_back(
