@@ -56,7 +56,7 @@ def needs(
     ]
     found += [
         Need(
-            f"{each.title} ({each.environment})",
+            each.title if each.environment in each.title else f"{each.title} ({each.environment})",
             each.text,
             each.opened,
             each.run,
