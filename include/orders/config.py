@@ -39,7 +39,7 @@ class Schedule(Strict):
         default=10, title="A run that has not started so long after its time is late"
     )
     finish_within_minutes: Minutes = Field(
-        default=180, title="A run that has not ended so long after its time is late"
+        default=120, title="A run that has not ended so long after its time is late"
     )
 
     @field_validator("every_minutes")
@@ -116,7 +116,9 @@ class Alarm(Strict):
     oldest_minutes: Annotated[int, Field(ge=1, le=7 * DAY_MINUTES)] = Field(
         title="The oldest of them waits longer than this"
     )
-    past_next_run: bool = Field(default=True, title="Working them off takes until after the next run is due")
+    past_next_run: bool = Field(
+        default=True, title="Working them off takes longer than from one run to the next"
+    )
 
 
 class Errors(Strict):
@@ -143,7 +145,10 @@ class Errors(Strict):
 class Messages(Strict):
     """One message per problem; how often it may be said again while it lasts."""
 
-    update_minutes: Minutes = Field(default=60, title="At most one update of a problem in so many minutes")
+    update_minutes: Minutes = Field(
+        default=60,
+        title="At most one update of a problem in so many minutes, and in three intervals of the runs that see it",
+    )
     remind_hours: Annotated[int, Field(ge=1, le=14 * 24)] = Field(
         default=24, title="A problem that lasts is said again after so many hours"
     )

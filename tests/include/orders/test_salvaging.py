@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from include.orders.due import order_duties
 from include.orders.loading import Right, read_right
+from include.overdue.judging import Duty, Run, Seen, judge
 from include.release.loading import PROJECT, Sources
 from include.release.problems import RejectedError
 
@@ -38,6 +41,21 @@ def wrong(sources: Sources, name: str, text: str) -> tuple[Right, str]:
     assert [each.dag_id for each in duties] == ["order_processor", "order_backlog"]
     assert file.tell
     return read_right(sources), file.text
+
+
+def test_a_batch_that_did_not_run_is_found_by_what_the_shipped_file_says():
+    batches, looks = order_duties(Sources.from_environment())[0]
+    due = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+    ended = Run("scheduled__8", due - timedelta(hours=1), "success", due, due - timedelta(minutes=5))
+    seen = Seen(newest=ended, good=ended)
+
+    def state(duty: Duty, seen: Seen, minutes: int) -> str:
+        return judge(duty, seen, due + timedelta(minutes=minutes), since=due - timedelta(days=1)).state
+
+    assert [state(batches, seen, each) for each in (9, 10, 11)] == ["on time", "not started", "not started"]
+    hangs = replace(seen, newest=Run("scheduled__9", due, "running", due))
+    assert [state(batches, hangs, each) for each in (60, 119, 121)] == ["on time", "on time", "not finished"]
+    assert [state(looks, seen, each) for each in (-1, 11)] == ["on time", "not started"]
 
 
 def test_files_that_are_right_say_nothing(sources):
