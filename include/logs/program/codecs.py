@@ -29,7 +29,9 @@ __all__ = [
 ]
 ZSTD, GZIP = "zstd", "gzip"
 SUFFIXES = {ZSTD: ".zst", GZIP: ".gz"}
-ZSTD_LEVEL, GZIP_LEVEL = 3, 6  # what the tools take by default
+LEVELS = {ZSTD: 3, GZIP: 6}
+"""What the tools take by default."""
+QUICK = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -54,20 +56,24 @@ def codec_of(path: str) -> str:
     raise StepError(f"{path} is no archive: its name ends in none of {', '.join(SUFFIXES.values())}")
 
 
-def sink(codec: str, descriptor: int, threads: int = 1) -> Sink:
-    """Compress to a descriptor, open for reading too; several threads pay off in large files only."""
+def sink(codec: str, descriptor: int, threads: int = 1, quick: bool = False) -> Sink:
+    """Compress to a descriptor, open for reading too; several threads pay off in large files only. Raises OSError.
+
+    ``quick``: at the tool's lowest level.
+    """
+    level = QUICK if quick else LEVELS[codec]
     if codec == GZIP:
-        return _Compressor(descriptor, zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31))
+        return _Compressor(descriptor, zlib.compressobj(level, zlib.DEFLATED, 31))
     python = _python_zstd()
     if python is not None:
         options = {
-            python.CompressionParameter.compression_level: ZSTD_LEVEL,
+            python.CompressionParameter.compression_level: level,
             python.CompressionParameter.checksum_flag: 1,
         }
         return _Compressor(descriptor, python.ZstdCompressor(options=options))
     if libzstd.library() is not None:
-        return libzstd.LibrarySink(descriptor, ZSTD_LEVEL, threads)
-    sink: Sink = _command().CommandSink(descriptor, ZSTD_LEVEL, threads)
+        return libzstd.LibrarySink(descriptor, level, threads)
+    sink: Sink = _command().CommandSink(descriptor, level, threads)
     return sink
 
 

@@ -1,4 +1,4 @@
-"""What an archive holds: which bytes of which file, and their checksum. One JSON object a line, gzip.
+"""What an archive holds: which bytes of which file, and their checksum. One JSON object a line, compressed as the archive is.
 
     {"format": 1, "archive": "2026/11/....tar.zst", "class": ..., "run": ..., "created": ...}   the first line
     {"path": ..., "ino": ..., "size": 912, "mtime_ns": ..., "mode": ..., "at": 512, "sha256": ...}  a line for each file
@@ -12,29 +12,30 @@ bytes. A path that is no UTF-8 is ``path_base64``. A manifest without its last l
 from __future__ import annotations
 
 import base64
-import gzip
+import contextlib
 import json
 import os
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
+from . import codecs
 from .entries import ARCHIVE_DELETE
 from .layout import Layout
 from .problems import StepError
 from .tar import Segments
 
 FORMAT = 1
-SUFFIX = ".jsonl.gz"
-_GZIP_LEVEL = 1
+MARK = ".jsonl"
+"""In the name of every manifest, before the suffix of its codec."""
 # A line of an ordinary file, as ``ArchiveWriter.ordinary`` writes it; json takes three times as long, and reads all the others.
 _ORDINARY = re.compile(
     rb'\{"path":"([^"\\]*)","ino":(\d+),"size":(\d+),"mtime_ns":(\d+),"mode":(\d+),"at":(\d+),'
-    rb'"sha256":"([0-9a-f]{64})"\}\n'
+    rb'"sha256":"([0-9a-f]{64})"\}'
 )
+_ENDS = tuple(MARK + suffix for suffix in codecs.SUFFIXES.values())
 _FLUSH = 1 << 16
 _LAST = 4096
 """The last line has fewer bytes."""
@@ -85,7 +86,8 @@ class Place:
     @property
     def manifest(self) -> str:
         """The manifest's absolute path."""
-        return os.path.join(self.layout.manifests, stem(self.name) + SUFFIX)
+        suffix = codecs.SUFFIXES[codecs.codec_of(self.name)]
+        return os.path.join(self.layout.manifests, stem(self.name) + MARK + suffix)
 
 
 def stem(name: str) -> str:
@@ -94,11 +96,13 @@ def stem(name: str) -> str:
 
 
 class ManifestWriter:
-    """Writes a manifest to a descriptor."""
+    """Writes a manifest to a descriptor. Raises OSError; ``abort`` when it is not to be finished."""
 
-    def __init__(self, descriptor: int, header: dict[str, Any]) -> None:
-        self._file = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
-        self._compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
+    def __init__(self, descriptor: int, header: dict[str, Any], codec: str = codecs.GZIP) -> None:
+        self._descriptor = descriptor
+        self._sink = codecs.sink(
+            codec, descriptor, quick=True
+        )  # checksums take all of the time for hardly a gain
         self._lines: list[str] = []
         self._size = 0
         self.entries = self.bytes = self.stored = self.last = 0
@@ -143,13 +147,12 @@ class ManifestWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self._write(self._compressor.compress("".join(self._lines).encode()))
+        self._sink.write("".join(self._lines).encode())
         self._lines, self._size = [], 0
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) or 0 :]
+    def abort(self) -> None:
+        """Give up: nothing is left running."""
+        self._sink.abort()
 
     def finish(self, stored: int, sha256: str) -> dict[str, Any]:
         """The last line (``stored``, ``sha256`` of the archive), and everything onto the disk. Returns it. Raises OSError."""
@@ -163,8 +166,8 @@ class ManifestWriter:
         }
         self._line(json.dumps(last) + "\n")
         self._flush()
-        self._write(self._compressor.flush())
-        os.fsync(self._file.fileno())
+        self._sink.close()
+        os.fsync(self._descriptor)
         return last
 
 
@@ -176,9 +179,9 @@ class Manifest:
         self.end: dict[str, Any] | None = None
         """The last line, once all records were read."""
         try:
-            with self._open() as lines:
-                self.header = self._object(lines.readline())
-        except (OSError, EOFError, zlib.error) as error:
+            with contextlib.closing(self._lines()) as lines:
+                self.header = self._object(next(lines, b""))
+        except (OSError, codecs.DamagedError) as error:
             raise StepError(f"{path} cannot be read: {error}") from error
         if self.header.get("format") != FORMAT:
             raise StepError(f"{path} is no manifest of format {FORMAT}")
@@ -196,9 +199,9 @@ class Manifest:
     def __iter__(self) -> Iterator[Record]:
         count = 0
         ordinary = _ORDINARY.fullmatch
-        with self._open() as lines:
+        with contextlib.closing(self._lines()) as lines:
             try:
-                lines.readline()
+                next(lines, b"")
                 for line in lines:
                     plain = ordinary(line)
                     if plain:
@@ -207,37 +210,46 @@ class Manifest:
                         continue
                     values = json.loads(line)
                     if "entries" in values:
-                        if values["entries"] != count or lines.read(1):  # which reads gzip's checksum as well
+                        # To the end: only there does the codec compare its checksum.
+                        if values["entries"] != count or next(lines, b""):
                             break
                         self.end = values
                         return
                     count += 1
                     yield _record(values)
-            except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
+            except (OSError, ValueError, KeyError, TypeError, codecs.DamagedError) as error:
                 raise StepError(f"{self.path} cannot be read after {count} files: {error}") from error
         raise StepError(f"{self.path} is not whole: it ends after {count} files")
 
     def last_line(self) -> dict[str, Any]:
         """The last line, after everything before it was read and counted, not understood. Raises StepError."""
         lines, rest = 0, b""
-        with self._open() as file:
+        with contextlib.closing(self._source()) as source:
             try:
-                while True:
-                    data = file.read(1 << 20)
-                    if not data:
-                        break
+                for piece in source.pieces():
+                    data = bytes(piece)
                     lines += data.count(b"\n")
                     rest = (rest + data)[-_LAST:]
-            except (OSError, EOFError, zlib.error) as error:
+            except (OSError, codecs.DamagedError) as error:
                 raise StepError(f"{self.path} cannot be read: {error}") from error
         found = self._object(rest.rstrip(b"\n").rpartition(b"\n")[2])
         if not rest.endswith(b"\n") or found.get("entries") != lines - 2:
             raise StepError(f"{self.path} is not whole: it ends after {lines} lines")
         return found
 
-    def _open(self) -> gzip.GzipFile:
+    def _lines(self) -> Generator[bytes, None, None]:
+        """The lines, without their ends."""
+        rest = b""
+        with contextlib.closing(self._source()) as source:
+            for piece in source.pieces():
+                *lines, rest = (rest + bytes(piece)).split(b"\n")
+                yield from lines
+        if rest:
+            yield rest
+
+    def _source(self) -> codecs.Source:
         try:
-            return gzip.open(self.path, "rb")
+            return codecs.source(codecs.codec_of(self.path), self.path)
         except OSError as error:
             raise StepError(f"{self.path} cannot be opened: {error.strerror}") from error
 
@@ -300,5 +312,5 @@ def all_manifests(layout: Layout) -> Iterator[str]:
     for folder, folders, names in os.walk(layout.manifests):
         folders.sort()
         for name in sorted(names):
-            if name.endswith(SUFFIX):
+            if name.endswith(_ENDS):
                 yield os.path.join(folder, name)

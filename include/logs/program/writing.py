@@ -44,11 +44,13 @@ class ArchiveWriter:
                     os.unlink(leftover)
         self._archive = os.open(place.archive + PARTIAL, _CREATE, 0o640)
         self._listing = -1
-        self._sink: codecs.Sink | None = None
+        self._running: list[codecs.Sink | ManifestWriter] = []
         try:
             self._listing = os.open(place.manifest + PARTIAL, _CREATE, 0o640)
             self._sink = codecs.sink(codec, self._archive, threads)
-            self.manifest = ManifestWriter(self._listing, {**facts, "archive": place.name})
+            self._running.append(self._sink)
+            self.manifest = ManifestWriter(self._listing, {**facts, "archive": place.name}, codec)
+            self._running.append(self.manifest)
         except BaseException:
             self.abort()
             raise
@@ -217,15 +219,15 @@ class ArchiveWriter:
 
     def finish(self) -> dict[str, Any]:
         """Bring both onto the disk and give them their names. Returns what is in them. Raises OSError."""
-        assert self._sink is not None
         if not self.manifest.entries:
             self.abort()
             return {}
         self._put(tar.END)
         self._flush()
         checksum = self._sink.close()
-        self._sink = None
+        self._running.remove(self._sink)
         last = self.manifest.finish(self._at, checksum)
+        self._running.clear()
         os.fsync(self._archive)
         size = os.fstat(self._archive).st_size + os.fstat(self._listing).st_size
         self._close()
@@ -236,9 +238,8 @@ class ArchiveWriter:
 
     def abort(self) -> None:
         """Remove what was written."""
-        if self._sink is not None:
-            self._sink.abort()
-            self._sink = None
+        while self._running:
+            self._running.pop().abort()
         self._close()
         for path in (self.place.archive, self.place.manifest):
             with contextlib.suppress(FileNotFoundError):
@@ -258,7 +259,6 @@ class ArchiveWriter:
             self._flush()
 
     def _flush(self) -> None:
-        assert self._sink is not None
         parts, self._parts, self._used = self._parts, [], 0
         self._sink.write(b"".join(parts))
 

@@ -35,7 +35,7 @@ CALLS = [
         "ftruncate",
         "utime",
         "fork",
-        "readv",
+        "read",
     )
 ] + [(fcntl, "fcntl"), (punching, "_fallocate")]
 
