@@ -1,0 +1,25 @@
+"""Whole runs by ``dag.test()``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+POLL_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_second_between_tasks() -> Iterator[None]:
+    """``dag.test()`` sleeps a second each time that a state only has to be handed on, as from a failed task to its successors."""
+    with pytest.MonkeyPatch.context() as patch:
+        sleep = time.sleep
+
+        def shorter(seconds: float) -> None:
+            caller = sys._getframe(1).f_globals["__name__"]
+            sleep(POLL_SECONDS if caller == "airflow.sdk.definitions.dag" else seconds)
+
+        patch.setattr(time, "sleep", shorter)
+        yield
