@@ -30,7 +30,18 @@ def cleanup_duty(retention: LogRetention) -> Duty:
     start, end = (datetime.strptime(each, _CLOCK) for each in (retention.start, retention.finish_by))
     span = end - start if end > start else end - start + timedelta(days=1)
     title = "the clean-up of the logs"
-    return Duty(DAG_ID, title, cleanup_ticks(retention), span, retention.tell, WHERE, first_task="choose")
+    return Duty(
+        DAG_ID,
+        title,
+        cleanup_ticks(retention),
+        span,
+        retention.tell,
+        WHERE,
+        first_task="choose",
+        part_param="volumes",
+        parts=[each.name for each in retention.volumes],
+        left_by="window",
+    )
 
 
 class _Times(LogRetention):

@@ -6,10 +6,10 @@ have happened. A problem lasts until a run in earnest has ended well, whoever st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from include.overdue.ticks import Ticks, last_tick
@@ -17,8 +17,10 @@ from include.release.policies import Channel
 from include.release.texts import plural
 
 State = Literal["on time", "paused", "unknown", "not started", "not finished", "failed"]
-OVER = ("success", "failed")
+LEFT = "left for the next run"
+OVER = ("success", "failed", LEFT)
 """States of a run that has ended."""
+DRY_RUN = "dry_run"
 START_WITHIN = timedelta(minutes=10)
 """So long a due run may take to begin: a scheduler that starts again needs a minute or two."""
 
@@ -36,6 +38,9 @@ class Duty:
         where: the file that says so.
         start_within: how long after its tick the run has begun.
         first_task: id of a task that every one of its runs has.
+        part_param: name of the param with which a run does a part of it only; empty when there is none.
+        parts: what that param may name, all of it.
+        left_by: id of the task that is skipped when somebody leaves everything for the next run; empty when there is none.
     """
 
     dag_id: str
@@ -46,11 +51,20 @@ class Duty:
     where: str
     start_within: timedelta = START_WITHIN
     first_task: str = ""
+    part_param: str = ""
+    parts: Sequence[str] = ()
+    left_by: str = ""
+
+    def in_earnest(self, conf: Mapping[str, Any] | None) -> bool:
+        """Whether a run with this configuration does all of it: no dry run, and not a part of it only."""
+        given = conf or {}
+        wanted = given.get(self.part_param) if self.part_param else None
+        return not given.get(DRY_RUN) and (not wanted or set(self.parts) <= set(wanted))
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run in earnest, as Airflow tells of it."""
+    """A run in earnest, as Airflow tells of it; its state is LEFT where somebody left everything for the next one."""
 
     run_id: str
     tick: datetime
@@ -109,7 +123,8 @@ def judge(duty: Duty, seen: Seen, now: datetime, *, since: datetime) -> Judgemen
     run = newest.run_id if newest else ""
     if newest is not None and newest.state == "failed":
         return Judgement(duty, "failed", _text(duty, seen, now, _FAILED, ended_by), run)
-    return Judgement(duty, "not finished", _text(duty, seen, now, _NOT_FINISHED, ended_by), run)
+    said = _WAS_LEFT if newest is not None and newest.state == LEFT else _NOT_FINISHED
+    return Judgement(duty, "not finished", _text(duty, seen, now, said, ended_by), run)
 
 
 _PAUSED = (
@@ -127,6 +142,10 @@ _NOT_STARTED = (
 _NOT_FINISHED = (
     "did not end in time.",
     "open its run: it waits for somebody's answer, or its log says what it works on",
+)
+_WAS_LEFT = (
+    "was left for the next run, and no run in earnest has ended well since.",
+    "trigger it by hand when it may run; a run that ends well ends this alert",
 )
 _FAILED = (
     "failed, and no run in earnest has ended well since.",

@@ -53,11 +53,11 @@ class OverdueOperator(BaseOperator):
             return {each.duty.dag_id: each.state for each in found}
 
     def _judge(self, duty: Duty, ti: Any, memory: Memory, now: datetime) -> Judgement:
-        seen, since = look_at(ti, duty.dag_id, now), memory.since(duty.dag_id, now)
+        seen, since = look_at(ti, duty, now), memory.since(duty.dag_id, now)
         found = judge(duty, seen, now, since=since)
         if found.fine or not seen.known:
             return found
-        return judge(duty, with_undated(seen, ti, duty.dag_id, duty.first_task, now), now, since=since)
+        return judge(duty, with_undated(seen, ti, duty, now), now, since=since)
 
     def _memory(self, context: Context) -> Memory:
         # With the index given this is the newest one; without, it would be those of all runs there ever were.

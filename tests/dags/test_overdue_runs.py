@@ -66,7 +66,7 @@ def ran(dag_id: str, ago: timedelta, state: str = "success", **conf: Any) -> Non
         session.add(run)
 
 
-def triggered(dag_id: str, dags: Any, **conf: Any) -> None:
+def triggered(dag_id: str, dags: Any, skipped: str = "", **conf: Any) -> None:
     """A run that was triggered over the API with ``logical_date`` null, and ended well just now."""
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
@@ -81,7 +81,9 @@ def triggered(dag_id: str, dags: Any, **conf: Any) -> None:
         dag.create_dagrun(run_id=run_id, run_after=at, conf=conf, run_type=DagRunType.MANUAL, state="success",
                           triggered_by=DagRunTriggeredByType.REST_API, start_date=at, session=session)  # fmt: skip
         session.query(DagRun).filter_by(run_id=run_id).update({"end_date": at})
-        assert session.query(TaskInstance).filter_by(run_id=run_id).count()
+        tasks = session.query(TaskInstance).filter_by(run_id=run_id)
+        assert tasks.count()
+        tasks.filter_by(task_id=skipped).update({"state": "skipped"})
 
 
 def test_the_clean_up_that_did_not_run_for_a_week(look):
@@ -102,6 +104,31 @@ def test_the_clean_up_that_did_not_run_for_a_week(look):
     assert state == "success"
     assert known["log_cleanup"]["told"] == ""
     assert "log_cleanup is on time again." in said
+
+
+def test_a_run_that_was_left_for_the_next_one_cleans_nothing_up(look, dags):
+    """Answered so every day, nothing is cleaned up, and each run ends well."""
+    ran("log_cleanup", timedelta(days=8))
+    triggered("log_cleanup", dags, skipped="window")
+    _, said, known = look()
+    assert known["log_cleanup"]["state"] == "not finished", said[-2000:]
+    assert "was left for the next run, and no run in earnest has ended well since." in said
+
+
+def test_one_volume_cleaned_up_by_hand_is_not_the_clean_up_of_all(look):
+    path = Path(os.environ["PLAN_REDUCE_REPEAT_CONFIG"]) / "log_retention.yaml"
+    right = path.read_text()
+    first = right[right.index("  - name: shop-logs") :]
+    path.write_text(right + first.replace("shop-logs", "web-logs").replace("course4", "web"))
+    try:
+        ran("log_cleanup", timedelta(days=8))
+        ran("log_cleanup", timedelta(hours=1), volumes=["shop-logs"])
+        _, said, known = look()
+        assert known["log_cleanup"]["state"] == "not started", said[-2000:]
+        ran("log_cleanup", timedelta(minutes=1), volumes=["shop-logs", "web-logs"])
+        assert look()[2]["log_cleanup"]["state"] == "on time"
+    finally:
+        path.write_text(right)
 
 
 @pytest.mark.parametrize(("dry_run", "state"), [(False, "on time"), (True, "not started")])

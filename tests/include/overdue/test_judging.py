@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.overdue.judging import Duty, Judgement, Run, Seen, judge
+from include.overdue.judging import LEFT, Duty, Judgement, Run, Seen, judge
 from include.overdue.ticks import Daily, Every
 
 DAILY = Duty(
@@ -101,6 +101,30 @@ def test_yesterdays_failure_is_not_over_because_todays_run_has_begun():
 def test_a_run_by_hand_that_ends_well_makes_it_good():
     by_hand = Run("manual__1", at("21T09:00"), "success", at("21T09:00"), at("21T09:20"))
     assert look(Seen(newest=by_hand, good=by_hand), "21T12:00").fine
+
+
+def test_a_run_that_somebody_left_for_the_next_one_is_none_that_did_it():
+    left = Run("scheduled__2", at("21T04:00"), LEFT, at("21T12:00"), at("21T12:20"))
+    found = look(Seen(newest=left, good=run("20")), "21T12:30")
+    assert found.state == "not finished"
+    assert "was left for the next run, and no run in earnest has ended well since." in found.text
+    assert "What now: trigger it by hand when it may run" in found.text
+
+
+@pytest.mark.parametrize(
+    ("conf", "counts"),
+    [
+        (None, True),
+        ({"volumes": []}, True),
+        ({"volumes": ["b", "a"]}, True),
+        ({"volumes": ["a"]}, False),
+        ({"dry_run": True}, False),
+    ],
+)
+def test_a_run_of_a_part_of_it_is_not_all_of_it(conf, counts):
+    both = replace(DAILY, part_param="volumes", parts=["a", "b"])
+    assert both.in_earnest(conf) is counts
+    assert DAILY.in_earnest({"volumes": ["a"]})
 
 
 def test_a_dag_that_was_just_installed_is_not_late_for_yesterday():
