@@ -51,6 +51,7 @@ class RunFacts:
         resolved: what is over since this run, a sentence each.
         unreadable: why the backlog could not be read.
         refused: why no batch ran, such as a release that goes on.
+        trouble: why the batches could not be run, or followed to their end.
         not_asked_for: what was wrong with the request of who triggered the run.
         dry_run: nothing was started and nobody told.
     """
@@ -65,6 +66,7 @@ class RunFacts:
     resolved: Sequence[str] = ()
     unreadable: str = ""
     refused: str = ""
+    trouble: str = ""
     not_asked_for: str = ""
     dry_run: bool = False
 
@@ -123,7 +125,9 @@ def _troubleshooting(run: RunFacts) -> list[str]:
     if run.alert is not None and run.alert.reasons:
         lines.append(f"That is too much: {run.alert.text}.")
     if run.refused:
-        lines.append(f"No batch was started: {run.refused}.")
+        lines.append(f"No batch was started: {_sentence(run.refused)}")
+    if run.trouble:
+        lines.append(f"The run did not get to its end: {_sentence(run.trouble)}")
     for number, tour in enumerate(run.tours, start=1):
         which = f"Batch {number}" if len(run.tours) > 1 else "The batch"
         said = tour.judgement.text if tour.judgement is not None else ""

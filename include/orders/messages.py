@@ -49,6 +49,19 @@ class Where:
     links: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Where a problem began.
+
+    Args:
+        judgement: of the batch whose log has its first lines.
+        job: that batch's Job; empty when it needs no name.
+    """
+
+    judgement: Judgement
+    job: str = ""
+
+
 def channels(orders: Orders, place: Environment, team: Team) -> list[Channel]:
     """Whom to tell of something that a team can put right."""
     found = {"on_call": orders.tell.on_call, "ops": orders.tell.ops, "developers": orders.tell.developers}[
@@ -146,6 +159,7 @@ def handover_finding(
     since: Since,
     known: OrderErrors,
     where: Where,
+    evidence: Evidence | None = None,
 ) -> Finding:
     """What is handed over: code, first occurrence, orders hit, the excerpt around it, what changed since it worked.
 
@@ -156,17 +170,19 @@ def handover_finding(
         since: what changed since the last good run.
         known: what codes mean, for a decision that does not say what it is called.
         where: who says it.
+        evidence: the run's batch in which it began; by default the one that is judged.
     """
     code = judgement.code
-    seen = judgement.error(code) if code else None
+    began = evidence or Evidence(judgement)
+    seen = began.judgement.error(code) if code else None
     name = decision.name or known.of_code(code).name
     named = f"error #{code}, {name}" if code and code != NO_CODE else name
-    lines = (*seen.before, seen.first, *seen.after) if seen else judgement.last
+    lines = (*seen.before, seen.first, *seen.after) if seen else began.judgement.last
     parts = [
         decision.text,
         f"Meaning: {decision.meaning}" if decision.meaning else "",
         since_text(since),
-        excerpt_text(lines, seen.first.number if seen else 0, judgement),
+        excerpt_text(lines, seen.first.number if seen else 0, began.judgement, began.job),
     ]
     return Finding(
         key=f"{ERROR}{code}" if code else PROCESSOR,
@@ -178,7 +194,7 @@ def handover_finding(
         state=judgement.verdict,
         details={
             "First occurrence": _first(code, seen, kept),
-            "Orders hit": orders_text(code, seen, kept),
+            "Orders hit": orders_text(code, judgement.error(code) if code else None, kept),
             "Processed in this batch": str(judgement.processed),
             "Build": since.build,
             "Strange": "; ".join(judgement.odd),
@@ -299,10 +315,11 @@ def since_text(since: Since) -> str:
     return f"Changed since the last good run, {since.good_run}{good}: {_changes_text(since)}"
 
 
-def excerpt_text(lines: Sequence[LogLine], first: int, judgement: Judgement) -> str:
-    """The lines of the log, numbered; the first error is marked."""
+def excerpt_text(lines: Sequence[LogLine], first: int, judgement: Judgement, job: str = "") -> str:
+    """The lines of the log, numbered; the first error is marked. ``job`` names whose log it is."""
+    of = f" of Job {job}" if job else ""
     if not lines:
-        return "The log is empty."
+        return f"The log{of} is empty."
     width = len(str(lines[-1].number))
     shown = "\n".join(
         f"{'>' if each.number == first else ' '} {each.number:>{width}}  {each.text}" for each in lines
@@ -312,7 +329,7 @@ def excerpt_text(lines: Sequence[LogLine], first: int, judgement: Judgement) -> 
         if judgement.sure
         else " Several orders were in work at once: an error line may be another order's."
     )
-    return f"Log, {plural(judgement.lines, 'line')} in all:{more}\n{shown}"
+    return f"Log{of}, {plural(judgement.lines, 'line')} in all:{more}\n{shown}"
 
 
 def orders_text(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:

@@ -13,10 +13,11 @@ from include.orders.codes import OrderErrors
 from include.orders.concluding import NOT_MINE, over
 from include.orders.config import Orders
 from include.orders.entry import RunFacts, Tour
-from include.orders.facts import Backlog, ChangeFact, Fact, Failing, Kept, Since
+from include.orders.facts import Backlog, ChangeFact, Fact, Failing, Judgement, Kept, Since
 from include.orders.messages import (
     ERROR,
     PROCESSOR,
+    Evidence,
     Where,
     aside_findings,
     handover_finding,
@@ -162,10 +163,11 @@ def findings_of(
     last = outcome.last
     waits_for_release = not_yet(outcome, since)
     if outcome.trouble:
-        found.append(_trouble(outcome.trouble, where))
+        found.append(_trouble(outcome, where))
     elif last is not None and last.decision.next == "hand_over":
         judgement = last.ended.judgement
-        found.append(handover_finding(last.decision, judgement, outcome.kept, since, known, where))
+        evidence = evidence_of(outcome.ran, judgement)
+        found.append(handover_finding(last.decision, judgement, outcome.kept, since, known, where, evidence))
     elif last is not None and last.decision.too_much and outcome.after is not None and pace is not None:
         proposal = proposal_of(outcome.after, pace, orders)
         batches = len([each for each in outcome.ran if each.counts])
@@ -180,6 +182,18 @@ def findings_of(
     if outcome.after is None and outcome.unreadable is not None and not waits_for_release:
         found.append(unreadable_finding(problem_of(outcome.unreadable), where))
     return found
+
+
+def evidence_of(ran: Sequence[Ran], judgement: Judgement) -> Evidence:
+    """The batch of a run whose log has the beginning: the first one with the code, or that could not work."""
+    for each in ran:
+        found = each.ended.judgement
+        same = (
+            found.error(judgement.code) is not None if judgement.code else found.verdict == judgement.verdict
+        )
+        if each.counts and same:
+            return Evidence(found, each.job)
+    return Evidence(judgement)
 
 
 def over_now(
@@ -220,7 +234,8 @@ def run_facts(
         told=told,
         resolved=resolved,
         unreadable=outcome.unreadable["found"] if outcome.unreadable and before is None else "",
-        refused=outcome.refused or outcome.trouble or (waited[-1] if waited else ""),
+        refused=outcome.refused or (waited[-1] if waited else ""),
+        trouble=outcome.trouble,
         not_asked_for=outcome.not_asked_for,
         dry_run=outcome.dry_run,
     )
@@ -232,13 +247,17 @@ def entry_file(environment: str, run_id: str, at: datetime) -> str:
     return f"{environment}/on-call-log/{at:%Y-%m}/order_processor-{at:%d-%H%M}-{safe}.md"
 
 
-def _trouble(text: str, where: Where) -> Finding:
+def _trouble(outcome: Outcome, where: Where) -> Finding:
+    done = " ".join(
+        f"Batch {each.number} before that: {each.ended.judgement.text}" for each in outcome.ran if each.counts
+    )
     return Finding(
         key=PROCESSOR,
         tell="on_call",
         outcome="alert",
         title=f"order processing in {where.place.name} could not be run",
-        text=f"{text} The orders wait. A batch that was begun goes on in the cluster; the next run finds it.",
+        text=f"{outcome.trouble} {done}{' ' if done else ''}What is left waits. A batch that was begun and has not ended goes "
+        "on in the cluster; the next run finds it.",
         state="trouble",
         details={"Run": where.run, "Runbook": "docs/orders.md"},
         links=dict(where.links),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from pydantic import AwareDatetime, Field
 from include.orders.deciding import Decision
 from include.orders.facts import BatchEnd, Fact, Judgement
 from include.orders.job import NOTE_LIMIT, NOTE_NUMBER
-from include.release.frozen import FIELD_MANAGER, NOTE_RELEASE
+from include.release.frozen import FIELD_MANAGER, NOTE_RELEASE, NOTE_RUN
 from include.release.texts import noted_time
 
 NOTE_ENDED = f"{FIELD_MANAGER}/ended"
@@ -81,6 +82,31 @@ class Ran(Fact):
 
 
 HEADER = ("batch", "Job", "at most", "end", "seconds", "processed", "errors")
+
+
+def noted_batches(jobs: Iterable[Json], asked_by: str) -> tuple[Ran, ...]:
+    """The batches of a run by what their Jobs note, where the task that ran them could not hand them on.
+
+    Args:
+        jobs: of batches.
+        asked_by: the run, as their note says.
+    """
+    mine = sorted((each for each in jobs if notes_of(each).get(NOTE_RUN) == asked_by), key=number_of)
+    text = "What comes after it was not decided."
+    return tuple(
+        Ran(
+            number=number_of(job),
+            job=str(job["metadata"]["name"]),
+            build=build_of(job),
+            release=release_of(job),
+            limit=limit_of(job),
+            started=started_at(job),
+            ended=ended,
+            decision=Decision(next="done", text=f"{ended.judgement.text} {text}", good=False),
+        )
+        for job in mine
+        if (ended := ended_of(job)) is not None
+    )
 
 
 def number_of(job: Json) -> int:

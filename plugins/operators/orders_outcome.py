@@ -22,17 +22,19 @@ from include.orders.outcome import (
     run_facts,
     since_of,
 )
-from include.orders.ran import HEADER, Ran
+from include.orders.ran import HEADER, Ran, noted_batches
 from include.orders.sizing import Pace, waiting_text
 from include.records.database import RecordsError
 from include.records.problems import Entry
 from include.release.asking import REASON
+from include.release.batches import LABEL_BATCH
+from include.release.frozen import LABEL_APP
 from include.release.kube import KubeError
 from include.release.problems import Problem, RejectedError
 from include.release.storing import store_of
 from include.release.texts import plural, table
 from plugins.notifiers.telling import tell_all
-from plugins.operators.base import give_up, is_dry_run, say
+from plugins.operators.base import asked_by, give_up, is_dry_run, say
 from plugins.operators.failure import KEY
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known, started_at
 from plugins.operators.orders_batch import REFUSED, backlog_of, by_hand, ran_of
@@ -72,7 +74,9 @@ class ReadLogOperator(OrdersOperator):
         read = ti.xcom_pull(task_ids=self.read_by) or {}
         sized = ti.xcom_pull(task_ids=self.sized_by) or {}
         ran = ran_of(context, self.run_by)
-        started = started_at(context)
+        started, trouble = started_at(context), self._trouble(context)
+        if not ran and trouble.get("trouble"):
+            ran = self._noted(office, context)
         after = office.backlog()
         aside = office.asked(lambda tables: tables.set_aside())
         outcome = Outcome(
@@ -85,7 +89,7 @@ class ReadLogOperator(OrdersOperator):
             after=known(after),
             refused=str(sized.get(REFUSED) or ""),
             dry_run=is_dry_run(context),
-            **self._trouble(context),
+            **trouble,
         )
         for each in ran:
             self._show(each)
@@ -94,6 +98,16 @@ class ReadLogOperator(OrdersOperator):
         if outcome.after is not None:
             say(self, waiting_text(outcome.after))
         return outcome.model_dump(mode="json")
+
+    def _noted(self, office: Office, context: Context) -> tuple[Ran, ...]:
+        """The batches that ended before the task that ran them did: their Jobs say how."""
+        labels = f"{LABEL_APP}={office.orders.app},{LABEL_BATCH}={office.orders.workload}"
+        try:
+            jobs = office.cluster.list("Job", office.place.namespace, labels=labels)
+        except (RejectedError, KubeError) as error:
+            self.log.warning("Which batches of this run have ended cannot be asked: %s", error)
+            return ()
+        return noted_batches(jobs, asked_by(context))
 
     def _trouble(self, context: Context) -> dict[str, str]:
         """Why the tasks before this one failed; nothing when they did not."""

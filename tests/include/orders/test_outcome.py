@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from include.orders.deciding import Decision
 from include.orders.entry import entry_of
-from include.orders.outcome import Outcome, findings_of, run_facts
-from tests.include.orders.world import NOW, backlog, known, orders, pace, since, where
+from include.orders.facts import BatchEnd, Failing
+from include.orders.job import NOTE_NUMBER
+from include.orders.outcome import Outcome, findings_of, run_facts, since_of
+from include.orders.ran import NOTE_ENDED, Ended, Ran, noted_batches
+from include.records.models import Change
+from include.records.problems import Entry
+from include.release.frozen import NOTE_RUN
+from tests.include.orders.world import (
+    COMPLETE,
+    NOW,
+    backlog,
+    bad,
+    good,
+    judged,
+    known,
+    orders,
+    pace,
+    since,
+    where,
+)
 
 NO_TABLE = {
     "where": "connection shop_database",
@@ -71,3 +93,96 @@ def test_a_dry_run_with_orders_that_wait_is_not_nothing_to_do():
         "- Dry run: no batch was started, and nobody is told. What waits is left for the next run.\n" in text
     )
     assert "Nothing to be done" not in text
+
+
+def batch(number: int, lines: list[str], job: str, **decided: Any) -> Ran:
+    judgement, stop, _ = judged(lines)
+    end = BatchEnd(end="stopped", reason=stop.text, seconds=40) if stop else COMPLETE
+    decision = Decision(next="restart", text=judgement.text, good=False).model_copy(update=decided)
+    return Ran(
+        number=number, job=job, started=NOW, ended=Ended(end=end, judgement=judgement), decision=decision
+    )
+
+
+def test_the_evidence_is_of_the_batch_in_which_it_began():
+    first = batch(1, ["lost the catalog: disk full", *bad(4, 5, 6, 7, 8)], "order-batch-1-a")
+    second = batch(
+        2, ["Startup...", *bad(4, 5, 6, 7, 9)], "order-batch-2-b", next="hand_over", tell="developers"
+    )
+    outcome = Outcome(started=NOW, before=backlog(9), after=backlog(9), ran=(first, second))
+    (found,) = findings_of(outcome, since(), orders(), known(), pace(), where())
+    assert "Log of Job order-batch-1-a, 11 lines in all:" in found.text
+    assert "lost the catalog: disk full" in found.text
+    assert found.details["First occurrence"].startswith("line 3 of the log (order 4)")
+    assert "9" in found.details["Orders hit"]
+
+
+def test_of_a_batch_that_cannot_work_it_is_the_first_that_could_not():
+    fault = "order processor: the database went away: no route to host; nothing is lost"
+    first = batch(1, ["the disk is full", fault], "order-batch-1-a")
+    second = batch(2, ["Startup...", fault], "order-batch-2-b", next="hand_over", tell="ops")
+    outcome = Outcome(started=NOW, before=backlog(9), after=backlog(9), ran=(first, second))
+    (found,) = findings_of(outcome, since(), orders(), known(), pace(), where())
+    assert "Log of Job order-batch-1-a" in found.text
+    assert "the disk is full" in found.text
+
+
+def test_orders_that_another_processor_set_aside_are_told_of_though_no_batch_was_run():
+    """Such as the Deployment's own loop, whose log nobody reads: the database keeps what it found."""
+    aside = (Failing(order=4, code="12", text="'x' is in no catalog", tries=6, set_aside=True),)
+    outcome = Outcome(started=NOW, before=backlog(0), after=backlog(0), aside=aside)
+    (found,) = findings_of(outcome, since(), orders(), known(), pace(), where())
+    assert (found.key, found.tell) == ("set-aside-12", "developers")
+    assert "order 4 after 6 tries" in found.text
+
+
+def noted_job(number: int, asked_by: str, ran: Ran | None) -> dict[str, Any]:
+    notes = {NOTE_RUN: asked_by, NOTE_NUMBER: str(number), **({NOTE_ENDED: ran.ended.note()} if ran else {})}
+    pod = {"containers": [{"image": "shop@sha256:1"}]}
+    meta = {
+        "name": f"order-batch-{number}",
+        "annotations": notes,
+        "creationTimestamp": "2026-11-20T10:00:00Z",
+    }
+    return {"metadata": meta, "spec": {"template": {"spec": pod}}}
+
+
+def test_what_batches_came_to_is_not_lost_with_the_task_that_ran_them():
+    first, other = batch(1, [*good(1), *bad(4)], "order-batch-1"), batch(9, good(1), "of another run")
+    jobs = [
+        noted_job(2, "order_processor/run-1/0", None),
+        noted_job(9, "order_processor/run-0/0", other),
+        noted_job(1, "order_processor/run-1/0", first),
+    ]
+    ran = noted_batches(jobs, "order_processor/run-1/0")
+    assert [(each.number, each.job, each.ended, each.build) for each in ran] == [
+        (1, "order-batch-1", first.ended, "shop@sha256:1")
+    ]
+    trouble = "run_batch: the cluster does not answer."
+    outcome = Outcome(started=NOW, before=backlog(9), after=backlog(8), ran=ran, trouble=trouble)
+    (found,) = findings_of(outcome, since(), orders(), known(), pace(), where())
+    assert found.text.startswith(f"{trouble} Batch 1 before that: ")
+    text = entry(outcome)
+    assert "- The run did not get to its end: run_batch: the cluster does not answer.\n" in text
+    assert "- Checked its log: " in text
+    assert "No batch was started" not in text
+
+
+def released(name: str, began: int, ended: int | None) -> Change:
+    """A release so many minutes after ten o'clock."""
+    return Change(
+        run=f"release/{name}", kind="release", app="shop", environment="production", release=name, outcome="released",
+        started=NOW + timedelta(minutes=began), ended=None if ended is None else NOW + timedelta(minutes=ended),
+    )  # fmt: skip
+
+
+def test_what_changed_is_what_came_after_the_last_good_run_oldest_first():
+    good_run = Entry(
+        run="order_processor/1100", procedure="order_processor", environment="production", outcome="processed",
+        good=True, started=NOW + timedelta(minutes=60), ended=NOW + timedelta(minutes=90),
+    )  # fmt: skip
+    history = [released("d", 100, None), released("c", 95, 99), released("b", 50, 61), released("a", 10, 20)]
+    found = since_of(good_run, history, "shop:2")
+    assert [each.name for each in found.changes] == ["b", "c", "d"]
+    assert (found.good_run, found.good_at) == ("order_processor/1100", good_run.ended)
+    assert [each.name for each in since_of(None, history, "").changes] == ["d"]
