@@ -62,29 +62,36 @@ def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement
     for each in kept.failing:
         by_code.setdefault(each.code, []).append(each.order)
     counts = {each.code: each.orders for each in kept.codes}
+    again = {each.code: each.failing for each in kept.codes}
     errors = tuple(
         _named(seen, by_code.get(seen.code, []), counts.get(seen.code, 0)) for seen in judgement.errors
     )
     sure = judgement.sure or all(seen.code in counts for seen in judgement.errors)
     result = judgement.model_copy(update={"errors": errors, "sure": sure})
     code, count = judgement.code, counts.get(judgement.code, 0)
-    if judgement.verdict == "systemic" and not judgement.stopped_itself and 0 < count < systemic_orders:
-        orders = ", ".join(str(each) for each in sorted(by_code.get(code, [])))
+    few = count and again[code] < systemic_orders
+    if judgement.verdict == "systemic" and not judgement.stopped_itself and few:
+        named = sorted(by_code.get(code, []))[:MOST_ORDERS]
+        orders = ", ".join(map(str, named)) + (" and more" if count > len(named) else "")
         text = (
             f"The log looked as if everything failed with #{code}, but the database names only "
-            f"{'order' if count == 1 else 'the orders'} {orders}: others go on."
+            f"{'order' if count == 1 else 'the orders'} {orders}{_aside(count - again[code])}: others go on."
         )
         return result.model_copy(update={"verdict": "poison", "text": text})
-    most = max(kept.codes, key=lambda each: each.orders)
+    most = max(kept.codes, key=lambda each: each.failing)
     # The log may be lost or garbage; what the database keeps is not.
     if (
         judgement.verdict in ("clean", "poison", "undecided")
         and not kept.processed
-        and most.orders >= systemic_orders
+        and most.failing >= systemic_orders
     ):
-        text = f"The database names {most.orders} different orders that failed with #{most.code}, and none was processed."
+        text = f"The database names {most.failing} different orders that failed with #{most.code}, and none was processed."
         return result.model_copy(update={"verdict": "systemic", "code": most.code, "text": text})
     return result
+
+
+def _aside(count: int) -> str:
+    return f", of which {count} {'was' if count == 1 else 'were'} set aside at once" if count else ""
 
 
 def _named(seen: ErrorSeen, orders: list[int], count: int) -> ErrorSeen:

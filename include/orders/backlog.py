@@ -112,7 +112,11 @@ class Orders:
             failing=tuple(_failing(row) for row in problems),
             codes=tuple(
                 CodeCount(
-                    code=_code(row[0]), orders=_count(row[1]), first_at=_time(row[2]), last_at=_time(row[3])
+                    code=_code(row[0]),
+                    orders=_count(row[1]),
+                    first_at=_time(row[2]),
+                    last_at=_time(row[3]),
+                    at_once=_count(row[4]),
                 )
                 for row in codes
             ),

@@ -33,6 +33,12 @@ class CodeCount(Fact):
     orders: int
     first_at: AwareDatetime | None = None
     last_at: AwareDatetime | None = None
+    at_once: int = Field(default=0, title="Of these: set aside at the first try, so that they hold up nobody")
+
+    @property
+    def failing(self) -> int:
+        """Orders that were to be tried again: these say whether everything fails."""
+        return self.orders - self.at_once
 
 
 class Kept(Fact):
@@ -53,7 +59,9 @@ class Backlog(Fact):
     in_work: int = Field(default=0, title="Claimed now")
     backing_off: int = Field(default=0, title="Waiting, of which each failed and is tried again later")
     set_aside: int = Field(default=0, title="Held for a person to look at")
-    without_status: int = Field(default=0, title="Orders whose status is null: set aside by the next batch")
+    without_status: int = Field(
+        default=0, title="Orders without a status, or with one nobody knows: set aside by the next batch"
+    )
     oldest: AwareDatetime | None = Field(default=None, title="When the oldest waiting order was placed")
     without_time: int = Field(default=0, title="Open orders whose time cannot be read")
     untimed: bool = Field(default=False, title="Orders wait, and none has a time that can be read")
@@ -70,8 +78,8 @@ class Backlog(Fact):
 
     @property
     def left(self) -> int:
-        """Orders that are neither done nor set aside."""
-        return self.waiting + self.in_work
+        """Orders that are neither done nor set aside: a batch has something to do."""
+        return self.waiting + self.in_work + self.without_status
 
     @property
     def oldest_seconds(self) -> float | None:

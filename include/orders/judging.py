@@ -1,7 +1,8 @@
 """What a batch's log means, while it is written: bad orders, or a processor that fails at everything.
 
 - systemic: one code on at least N different orders, and none was processed between, nor is one still in work that was
-  before the first of them. The batch is stopped early.
+  before the first of them. A batch that has processed none yet goes on for as long as an order takes. Orders that the
+  processor sets aside do not count: they hold up nobody. The batch is stopped early.
 - poison: single orders fail and others go on; that one fails again later is no news. The processor sets them aside after their tries.
 - stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
 - undecided: the log ends after errors of fewer than N orders: the next orders decide.
@@ -155,7 +156,7 @@ class Judge:
         elif event.kind == "error":
             return self._error(event)
         elif event.kind == "detail" and event.order is not None:
-            self._detail(event.order, event.code)
+            self._detail(event.order, event.code, event.aside)
         elif event.kind == "same" and self._stop is None:
             self._stopped_itself = True
             self._stop = Stop(
@@ -180,6 +181,7 @@ class Judge:
         self._processed += 1
         ended = self._attribution.ended(event.worker)
         self._witnesses.ended(event.worker)
+        self._witnesses.processed()
         if ended.order is not None and ended.sure:
             self._tries.pop(ended.order, None)
         for each in self._codes.values():
@@ -204,7 +206,7 @@ class Judge:
             self._hit_order(code, seen, ended.order)
         return code
 
-    def _detail(self, order: int, code: str) -> None:
+    def _detail(self, order: int, code: str, aside: bool) -> None:
         """The processor names the order itself: what was guessed from the lines before does not count any more."""
         if not self._named_orders:
             self._named_orders = self._sure = True
@@ -215,13 +217,15 @@ class Judge:
                 each.unattributed = 0
         key = self._key(code)
         if key in self._codes:
-            self._hit_order(key, self._codes[key], order)
+            self._hit_order(key, self._codes[key], order, aside=aside)
 
-    def _hit_order(self, code: str, seen: _Code, order: int) -> None:
+    def _hit_order(self, code: str, seen: _Code, order: int, *, aside: bool = False) -> None:
         if len(seen.orders) < MOST_ORDERS:
             seen.orders[order] = None
         elif order not in seen.orders:
             seen.more = True
+        if aside:
+            return
         if order not in seen.excused:
             if not seen.streak:
                 self._witnesses.row_begins(code)

@@ -1,7 +1,7 @@
 """Orders in work while others fail: before they have ended nobody knows whether everything fails.
 
 A bad order fails in milliseconds, a good one takes its seconds. So a few bad ones behind each other look like everything
-while the good ones beside them are still in work.
+while the good ones beside them are still in work, or, when a batch begins, are still to come.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 PATIENCE = 120.0
 """Seconds that an order in work is waited for, as long as a claim lasts: its worker may be gone."""
+FULL_SECONDS = 20.0
+"""Longer than an order takes: before one was processed, so long those behind the bad ones have their chance."""
 MOST_WORKERS = 1000
 
 
@@ -26,6 +28,11 @@ class Witnesses:
         self._taken = 0
         self._working: dict[str, int] = {}
         self._rows: dict[str, tuple[int, float]] = {}
+        self._processed = False
+
+    def processed(self) -> None:
+        """An order was processed: not everything fails from the beginning."""
+        self._processed = True
 
     def took(self, worker: str) -> None:
         """A worker took up an order."""
@@ -55,8 +62,14 @@ class Witnesses:
         self._rows[code] = self._taken, self._clock()
 
     def awaited(self, code: str) -> bool:
-        """Whether an order is still in work that was before the first of these errors."""
+        """Whether an order is still in work that was before the first of these errors, or one may yet be processed.
+
+        The latter holds at the beginning, for as long as an order takes, where lines name their workers.
+        """
         taken, since = self._rows.get(code, (0, 0.0))
-        if self._clock() - since >= PATIENCE:
+        passed = self._clock() - since
+        if passed >= PATIENCE:
             return False
+        if not self._processed and passed < FULL_SECONDS:
+            return self._taken > 0
         return any(each <= taken for each in self._working.values())

@@ -19,7 +19,7 @@ from .common.web import Response, Router
 from .release_2.processing import status, worker
 from .release_2.processing.batch import Batch, sizes
 from .release_2.processing.problems import one_line
-from .release_2.processing.queue import reopen
+from .release_2.processing.queue import others_since, reopen
 from .release_2.processing.telling import Teller
 
 ORDERS = "SELECT status, count(*) AS orders FROM orders GROUP BY status"
@@ -34,6 +34,8 @@ class Processor:
         self._log = log
         sizes()
         self.stopping = threading.Event()
+        self._name = worker.own_name()
+        self._batches = 0
         self.last_batch_seconds = 0.0
         self.last_batch_ended = 0.0
 
@@ -72,7 +74,9 @@ class Processor:
             if reason:
                 say(f"order processor: {reason}")
                 return status.OLD_SCHEMA
-            ended = Batch(self._database, self._log, self.stopping, limit).run()
+            self._batches += 1
+            name = f"{self._name}-{self._batches}"
+            ended = Batch(self._database, self._log, self.stopping, limit, name).run()
         except DatabaseError as error:
             say(f"order processor: the database went away: {one_line(str(error))}; nothing is lost")
             return status.DATABASE_GONE
@@ -83,15 +87,28 @@ class Processor:
     def every(self, seconds: float) -> int:
         """Run a batch each `seconds`, counted from start to start, until told to stop.
 
-        A batch that failed ends the program: the cluster starts it again, and shows that it had to.
+        While another processor works on orders, or did since the last batch was due, that one has them: no batch is run
+        beside it, and this one takes over when it is heard of no more. A batch that failed ends the program: the cluster
+        starts it again, and shows that it had to.
         """
         while not self.stopping.is_set():
             started = time.monotonic()
-            ended = self.batch()
-            if ended != status.DONE:
-                return ended
+            if self._others_process(seconds):
+                say(
+                    f"order processor: another one has processed orders in the last {seconds:g} s: left to that one"
+                )
+            else:
+                ended = self.batch()
+                if ended != status.DONE:
+                    return ended
             self.stopping.wait(max(0.0, seconds - (time.monotonic() - started)))
         return status.DONE
+
+    def _others_process(self, seconds: float) -> bool:
+        try:
+            return others_since(self._database, self._name, seconds) > 0
+        except DatabaseError:
+            return False  # the batch says what is wrong
 
 
 def serve(processor: Processor, port: int) -> Server:

@@ -66,14 +66,24 @@ def test_the_log_file_alone_which_names_no_order(ready, book):
     assert (found.errors[0].orders, found.sure) == ((4,), True)
 
 
-def test_every_order_fails(ready, book):
-    book.raw.execute("UPDATE orders SET item = 'Triffid'")
-    output = ready.run("shop:2.0.0", "shop.orders", "--once", ORDER_STOP_AFTER="0")
+def test_from_one_order_on_every_one_fails(ready, book):
+    book.raw.execute("UPDATE orders SET item = 'Triffid' WHERE id > 1")
+    alone = {"ORDER_PROCESSES": "1", "ORDER_CONCURRENCY": "1"}
+    output = ready.run("shop:2.0.0", "shop.orders", "--once", ORDER_STOP_AFTER="0", **alone)
     found, stop, line = judged(output.splitlines())
     assert stop is not None
     assert (stop.verdict, stop.code) == ("systemic", "12")
     assert line < len(output.splitlines()) / 2, "long before the end"
-    assert settled(found, book.ask.kept_since(book.began), 5).verdict == "systemic"
+    kept = book.ask.kept_since(book.began)
+    assert settled(found, kept, 5).verdict == "systemic"
+
+
+def test_eight_orders_without_an_item_at_the_head_stop_nobody(ready, book):
+    book.raw.execute("UPDATE orders SET item = ' ' WHERE id <= 8")
+    output = ready.run("shop:2.0.0", "shop.orders", "--once")
+    found, stop, _ = judged(output.splitlines())
+    assert (stop, found.verdict, found.processed) == (None, "poison", 12)
+    assert settled(found, book.ask.kept_since(book.began), 5).verdict == "poison"
 
 
 def test_the_processor_s_own_brake_is_understood(ready):
@@ -83,7 +93,7 @@ def test_the_processor_s_own_brake_is_understood(ready):
     found, stop, _ = judged(output.splitlines(), systemic_orders=50)
     assert stop is not None
     assert (found.verdict, found.code) == ("systemic", "12")
-    assert re.match(r"The processor stopped itself: error #12 on \d different orders and none", stop.text)
+    assert re.match(r"The processor stopped itself: error #12 on \d+ different orders and none", stop.text)
 
 
 def test_a_database_that_loses_a_table_in_mid_batch(ready, book):

@@ -26,7 +26,9 @@ def test_numbers_are_read_as_people_write_them(text, numbers):
     assert wrong_numbers(text) == []
 
 
-@pytest.mark.parametrize("text", ["#4", "4-7", "0", "-3", "four", "9223372036854775808", "1" * 5000, "\uff14"])
+@pytest.mark.parametrize(
+    "text", ["#4", "4-7", "0", "-3", "four", "9223372036854775808", "1" * 5000, "\uff14"]
+)
 def test_what_is_no_number_is_refused_by_name(text):
     (problem,) = wrong_numbers(f"4, {text}")
     assert (problem.where, problem.found) == ("param reopen", repr(text[:40]))

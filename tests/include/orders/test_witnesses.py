@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from include.orders.judging import Judge
-from include.orders.witnesses import PATIENCE
+from include.orders.witnesses import FULL_SECONDS, PATIENCE
 from tests.include.orders.world import known, orders
 
 
 class Log:
     """The log of a processor whose lines name their worker, on a clock of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, processed: bool = True) -> None:
         self.time = 0.0
         self.judge = Judge(orders().errors, known(), 4, lambda: self.time)
+        if processed:
+            self.takes("p-1/1", 100)
+            self.done("p-1/1")
 
     def say(self, *lines: str) -> Any:
         return [self.judge.feed(each) for each in lines][-1]
@@ -25,11 +28,11 @@ class Log:
     def done(self, worker: str) -> Any:
         return self.say(f"Order Processed [{worker}]")
 
-    def fails(self, worker: str, *numbers: int, code: int = 13) -> Any:
+    def fails(self, worker: str, *numbers: int, code: int = 13, then: str = "again in 5.0 s") -> Any:
         stop = None
         for each in numbers:
             self.takes(worker, each)
-            detail = f"2026-11-20T10:00:00.000Z order processor: order {each}: error {code}, try 1 of 6, set aside [{worker}]: bad"
+            detail = f"2026-11-20T10:00:00.000Z order processor: order {each}: error {code}, try 1 of 6, {then} [{worker}]: bad"
             stop = self.say(f"Error Processing Order. Error #{code} [{worker}]", detail)
         return stop
 
@@ -91,6 +94,33 @@ def test_a_processor_that_starts_anew_has_nothing_in_work():
     log = three_good_ones_in_work()
     log.say("Startup...")
     assert log.fails("p-2/2", 4, 5, 6, 7, 8).verdict == "systemic"
+
+
+def test_orders_that_are_set_aside_hold_up_nobody():
+    log = Log()
+    assert log.fails("p-1/1", *range(1, 101), then="set aside") is None
+    assert log.fails("p-1/1", 101, 102, 103, 104) is None
+    assert log.fails("p-1/1", 105).verdict == "systemic"
+
+
+def test_at_the_beginning_good_orders_behind_bad_ones_have_their_time():
+    log = Log(processed=False)
+    log.fails("p-1/1", 1, 2)
+    log.takes("p-1/2", 30)  # taken after the first error, and a good one as it turns out
+    log.time = FULL_SECONDS - 1
+    assert log.fails("p-1/1", *range(3, 30)) is None
+    log.done("p-1/2")
+    assert log.fails("p-1/1", *range(1, 30)) is None
+    assert log.fails("p-1/1", 31, 32, 33, 34, 35).verdict == "systemic"
+
+
+def test_at_the_beginning_everything_has_failed_once_an_order_would_have_had_its_time():
+    log = Log(processed=False)
+    log.fails("p-1/1", 1, 2, 3, 4, 5)
+    log.takes("p-1/2", 6)
+    assert log.fails("p-1/1", 7) is None
+    log.time = FULL_SECONDS
+    assert log.fails("p-1/1", 8).verdict == "systemic"
 
 
 def test_orders_that_failed_while_others_were_processed_are_no_news_when_they_fail_again():

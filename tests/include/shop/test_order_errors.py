@@ -142,6 +142,46 @@ def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(shop: Any) 
     assert "All Orders processed." not in said
 
 
+def test_orders_that_fail_as_everything_does_keep_their_tries(shop: Any) -> None:
+    shop.prepare(1, 2)
+    change(shop, "UPDATE plants SET name = name || ' (gone)'")
+    settings = {"ORDER_STOP_AFTER": "6", "ORDER_MAX_ATTEMPTS": "3", "ORDER_RETRY_SECONDS": "500"}
+    for _ in range(4):
+        shop.run("shop:2.0.0", "shop.orders", "--once", expect=4, **settings)
+    assert orders(shop) == {"open": 20, "fulfilled": 0}
+    change(shop, "UPDATE plants SET name = replace(name, ' (gone)', '')")
+    shop.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
+
+
+@pytest.mark.parametrize("bad", ["item = NULL", "item = 'Triffid'"])
+def test_bad_orders_at_the_head_end_no_batch_before_good_ones_had_their_time(shop: Any, bad: str) -> None:
+    shop.prepare(1, 2)
+    allow_null(shop)
+    change(shop, f"UPDATE orders SET {bad} WHERE id <= 8")
+    # An order may take eight seconds: so long the good ones are looked for, which take none.
+    slow = {"ORDER_SECONDS_MIN": "0", "ORDER_SECONDS_MAX": "2000", "ORDER_STOP_AFTER": "4"}
+    slow |= {"ORDER_RETRY_SECONDS": "250", "ORDER_RETRY_SECONDS_MAX": "250"}
+    change(shop, "UPDATE orders SET quantity = 1")
+    shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="2", **slow)
+    assert orders(shop) == {"processed": 12, "held": 8, "fulfilled": 12}
+
+
+def test_an_order_whose_status_nobody_knows_is_set_aside(both: Any) -> None:
+    both.prepare(1, 2)
+    allow_null(both)
+    change(
+        both,
+        "UPDATE orders SET status = 'OPEN' WHERE id < 7",
+        "UPDATE orders SET status = '' WHERE id = 7",
+        "UPDATE orders SET status = NULL WHERE id = 8",
+        "UPDATE orders SET status = 'processed' WHERE id = 9",
+    )
+    both.run("shop:2.0.0", "shop.orders", "--once")
+    assert orders(both) == {"processed": 12, "held": 8, "fulfilled": 11}
+    assert problems(both)[6] == (13, "the order has a status that nobody knows: 'OPEN'", True)
+
+
 def test_bad_orders_behind_each_other_end_no_batch_while_good_ones_are_in_work(both: Any) -> None:
     both.prepare(1, 2)
     change(both, "UPDATE orders SET item = 'Triffid' WHERE id BETWEEN 2 AND 15")

@@ -44,8 +44,6 @@ def test_a_poison_order_is_retried_and_then_set_aside_while_others_go_on(ready: 
     log = (ready.folder / "orders.log").read_text()
     assert log.count("Error Processing Order. Error #12\n") == 6
     assert 2 <= log.count("Processing Order 4\n") <= 6  # not again where the same thread had it just before
-    # It rests after an error, so that orders behind it come first.
-    assert log.index("Processing Order 8\n") < log.index("Processing Order 4\n", log.index("Error #12"))
     assert orders(ready) == {"processed": 19, "held": 1, "fulfilled": 19}
     (claim,) = rows(ready, "SELECT attempts, last_error FROM order_claims")
     assert claim == {"attempts": 6, "last_error": "#12: 'Triffid' is in no catalog"}
@@ -135,6 +133,22 @@ def test_a_batch_every_so_often(shop: Any, until: Callable[..., Any]) -> None:
     )
     until(lambda: orders(shop)["fulfilled"] == 21, "the new order is in a later batch")
     assert processor.end() == 0
+
+
+def test_beside_another_processor_it_leaves_the_orders_to_that_one(
+    shop: Any, until: Callable[..., Any]
+) -> None:
+    shop.prepare(1, 2)
+    shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "5")
+    beside = shop.start("shop:2.0.0", "shop.orders", "--every", "3600").serving()
+    until(lambda: "left to that one" in beside.output(), "it gives way")
+    assert beside.end() == 0
+    assert orders(shop) == {"open": 15, "processed": 5, "fulfilled": 5}
+    # Nobody has been heard of for as long as it waits: it takes over, and goes on then.
+    takes_over = shop.start("shop:2.0.0", "shop.orders", "--every", "0.3").serving()
+    until(lambda: takes_over.output().count("All Orders processed.") >= 2, "two batches of its own")
+    assert takes_over.end() == 0
+    assert orders(shop) == {"processed": 20, "fulfilled": 20}
 
 
 def test_settings_that_do_not_fit_together_are_named(shop: Any) -> None:

@@ -64,17 +64,23 @@ class Batch:
 
     Args:
         limit: orders that are tried at most; None: until none is open.
+        name: how the names of its workers begin.
     """
 
     def __init__(
-        self, database: Database, log: LogFile, stopping: threading.Event, limit: Optional[int] = None
+        self,
+        database: Database,
+        log: LogFile,
+        stopping: threading.Event,
+        limit: Optional[int] = None,
+        name: str = "",
     ) -> None:
         self._database = database
         self._tell = Teller(log)
         self._stopping = stopping
         self._processes, self._concurrency = sizes()
         self._permits = Permits(limit) if limit is not None else None
-        self._name = own_name()
+        self._name = name or own_name()
         self._running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
         self._started = 0
         self._killed = 0
@@ -166,9 +172,9 @@ class Batch:
             self._ending = code
 
     def _set_aside_what_nobody_sees(self) -> None:
-        for order in set_aside_without_status(self._database, self._name):
+        for order, why in set_aside_without_status(self._database, self._name).items():
             self._tell.order(order, self._name)
-            self._tell.error(order, INCOMPLETE, self._name, "set aside", "the order has no status")
+            self._tell.error(order, INCOMPLETE, self._name, "set aside", why)
 
     def _ended(self) -> int:
         if self._ending != status.DONE:

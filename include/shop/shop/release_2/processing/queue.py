@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ...common.db import SQLITE, ConflictError, Connection, Database
@@ -104,8 +105,10 @@ class OrderQueue:
                 final=True,
             ) from error
 
-    def failed(self, order: Order, problem: OrderError, *, rest: float, aside: bool) -> None:
-        """Let the order rest for some seconds, or set it aside for a person to look at.
+    def failed(
+        self, order: Order, problem: OrderError, *, rest: float, aside: bool, counts: bool = True
+    ) -> None:
+        """Let the order rest for some seconds, or set it aside for a person to look at; the try may not count.
 
         Raises:
             ClaimLostError: when it is not this worker's any more.
@@ -117,7 +120,7 @@ class OrderQueue:
             changed = connection.execute(
                 statements.FAIL,
                 (
-                    *(0 if aside else time.time() + rest, int(problem.outside)),
+                    *(0 if aside else time.time() + rest, int(not counts)),
                     *(f"#{problem.code}: {problem.text}", order.id, self.worker, order.attempts),
                 ),
             )
@@ -185,18 +188,43 @@ def free_claims_of(database: Database, process: str) -> int:
         return connection.execute(statements.GIVE_BACK_OF_DEAD, (f"{process}/%",))
 
 
-def set_aside_without_status(database: Database, worker: str, most: int = 1000) -> list[int]:
-    """Set orders aside whose status is null, which nobody would ever see; return which."""
-    problem = OrderError(INCOMPLETE, "the order has no status (status is null)")
+def return_tries(database: Database, tries: dict[int, int]) -> None:
+    """Give orders back the tries in which everything failed; not one that somebody has taken up meanwhile."""
+    for order, times in tries.items():
+        with database.connection() as connection:
+            connection.execute(statements.RETURN_TRIES, (times, times, order))
+
+
+def others_since(database: Database, processor: str, seconds: float) -> int:
+    """Return how many orders other processors have in work, or have processed or failed at, of late.
+
+    Args:
+        database: with the orders.
+        processor: how the names of this one's workers begin.
+        seconds: so long ago at most.
+    """
+    moment, mine = time.time(), f"{processor}-%"
+    began = datetime.fromtimestamp(moment - seconds, timezone.utc)
+    since = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     with database.connection() as connection:
-        found = [int(row["id"]) for row in connection.rows(statements.WITHOUT_STATUS, (most,))]
-    done = []
-    for order in found:
+        row = connection.row(statements.OTHERS_SINCE, (moment, mine, since, mine, since, mine))
+    return int(row["orders"]) if row else 0
+
+
+def set_aside_without_status(database: Database, worker: str, most: int = 1000) -> dict[int, str]:
+    """Set orders aside that have no status, or one nobody knows: nobody would ever see them. Return which, and why."""
+    with database.connection() as connection:
+        found = connection.rows(statements.WITHOUT_STATUS, (most,))
+    done = {}
+    for row in found:
+        order, text = int(row["id"]), "the order has no status (status is null)"
+        if row["status"] is not None:
+            text = f"the order has a status that nobody knows: {str(row['status'])[:60]!r}"
         with database.transaction() as connection:
             if connection.execute(statements.HOLD_WITHOUT_STATUS, (order,)) == 1:
                 moment = now()
-                note(connection, order, problem, worker, moment, moment)
-                done.append(order)
+                note(connection, order, OrderError(INCOMPLETE, text), worker, moment, moment)
+                done[order] = text
     return done
 
 

@@ -89,8 +89,27 @@ PROBLEM = (
 
 PRICE = "SELECT price_cents FROM plants WHERE name = ? UNION ALL SELECT price_cents FROM exotic_plants WHERE name = ?"
 
-WITHOUT_STATUS = "SELECT id FROM orders WHERE status IS NULL ORDER BY id LIMIT ?"
-HOLD_WITHOUT_STATUS = "UPDATE orders SET status = 'held' WHERE id = ? AND status IS NULL"
+# Ranges, which an index answers at once; no status at all, or one that nobody knows.
+_LOST = (
+    "(status IS NULL OR status < 'held' OR (status > 'held' AND status < 'open') "
+    "OR (status > 'open' AND status < 'processed') OR status > 'processed')"
+)
+WITHOUT_STATUS = f"SELECT id, status FROM orders WHERE {_LOST} ORDER BY id LIMIT ?"  # noqa: S608
+HOLD_WITHOUT_STATUS = f"UPDATE orders SET status = 'held' WHERE id = ? AND {_LOST}"  # noqa: S608
+"""Orders that nobody would ever see. Parameters: how many at most; order."""
+
+RETURN_TRIES = (
+    "UPDATE order_claims SET attempts = CASE WHEN attempts > ? THEN attempts - ? ELSE 0 END, not_before = 0 "
+    "WHERE order_id = ? AND claimed_until = 0"
+)
+"""Tries that say nothing of the order, as everything failed. Parameters: how many, how many, order."""
+
+OTHERS_SINCE = (
+    "SELECT (SELECT count(*) FROM order_claims WHERE claimed_until >= ? AND worker NOT LIKE ?) "
+    "+ (SELECT count(*) FROM fulfilments WHERE processed_at > ? AND worker NOT LIKE ?) "
+    "+ (SELECT count(*) FROM order_problems WHERE last_at > ? AND worker NOT LIKE ?) AS orders"
+)
+"""Orders that other processors have in work, or processed or failed at since a moment."""
 
 REOPEN = "UPDATE orders SET status = 'open' WHERE id = ? AND status = 'held'"
 STATUS = "SELECT status FROM orders WHERE id = ?"
@@ -120,7 +139,7 @@ BACKLOG = (
     "(SELECT count(*) FROM order_claims c CROSS JOIN orders o "
     "WHERE o.id = c.order_id AND c.claimed_until < ? AND c.not_before > ? AND o.status = 'open') AS backing_off, "
     "(SELECT count(*) FROM orders WHERE status = 'held') AS set_aside, "
-    "(SELECT count(*) FROM orders WHERE status IS NULL) AS without_status, "
+    f"(SELECT count(*) FROM orders WHERE {_LOST}) AS without_status, "
     "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at IS NULL) + "
     "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at < '1970') + "
     "(SELECT count(*) FROM orders WHERE status = 'open' AND created_at >= '3') AS without_time, "
@@ -157,10 +176,12 @@ SET_ASIDE = (
 its code. Parameter: how many at most."""
 
 CODES_SINCE = (
-    "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at FROM order_problems "
+    "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at, "
+    "sum(CASE WHEN set_aside_at IS NOT NULL AND tries <= 1 THEN 1 ELSE 0 END) AS at_once FROM order_problems "
     "WHERE last_at >= ? AND solved_at IS NULL GROUP BY code ORDER BY orders DESC, code"
 )
-"""How many distinct orders each code hit that are not processed since. Parameter: since."""
+"""How many distinct orders each code hit that are not processed since; `at_once`: of these, set aside at their first
+try. Parameter: since."""
 
 COMPLETED_SINCE = "SELECT count(*) AS orders FROM fulfilments WHERE processed_at > ?"
 """Whether there was a success between. Parameter: since."""

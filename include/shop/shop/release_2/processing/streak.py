@@ -11,6 +11,8 @@ from ...common.logs import now
 from .queue import completed_since, taken_before
 
 MOST_EXCUSED = 1000
+FEW = 2
+"""Different orders with one error: less is one bad order."""
 
 
 class Streak:
@@ -21,27 +23,37 @@ class Streak:
             failures do, of however few orders: their tries do not count, and they would be tried for ever.
         claim_seconds: how long a claim lasts. Bad orders fail at once: while others are in work that were taken before
             the first of them, these decide.
+        full_seconds: how long an order takes at most. Before one was processed, so many bad ones may stand before the
+            good ones: so long they are looked for.
     """
 
-    def __init__(self, database: Database, stop_after: int, claim_seconds: float) -> None:
+    def __init__(
+        self, database: Database, stop_after: int, claim_seconds: float, full_seconds: float
+    ) -> None:
         self._database = database
         self._stop_after = stop_after
         self._claim_seconds = claim_seconds
+        self._full_seconds = full_seconds
+        self._processed = False
         self._began = 0.0
         self._lock = threading.Lock()
         self._orders: dict[int, set[int]] = {}
         self._excused: set[int] = set()
+        self._tries: dict[int, int] = {}
         self._outside = 0
         self._since = ""
         self.stop: Optional[str] = None
+        self.doubtful = False
+        """It looks as if everything fails, and is not certain yet."""
 
     def success(self) -> None:
         """An order was processed: count from the start."""
         with self._lock:
+            self._processed = True
             self._clear()
 
-    def failure(self, order: int, code: int, *, outside: bool = False) -> bool:
-        """Note an error; True when the batch is to end, and `stop` says why.
+    def failure(self, order: int, code: int, *, outside: bool = False, counted: bool = True) -> bool:
+        """Note an error, and whether the try counted; True when the batch is to end, and `stop` says why.
 
         Raises:
             DatabaseError: when other workers' successes cannot be asked for.
@@ -55,10 +67,16 @@ class Streak:
             if order not in self._excused:
                 hit.add(order)
             self._outside += outside
+            if counted:
+                self._tries[order] = self._tries.get(order, 0) + 1
             if self._stop_after == 0 or max(len(hit), self._outside) < self._stop_after:
                 return False
             if completed_since(self._database, self._since):
+                self._processed = True
                 self._clear()
+                return False
+            self.doubtful = True
+            if not (outside or self._processed) and time.time() - self._began < self._full_seconds:
                 return False
             if taken_before(self._database, self._began, self._claim_seconds):
                 return False
@@ -66,9 +84,23 @@ class Streak:
             self.stop = f"error #{code} on {orders} and none processed since {self._since}"
             return True
 
+    def unjust(self) -> dict[int, int]:
+        """Return tries that say nothing of their orders, as everything failed: how many, by order.
+
+        Raises:
+            DatabaseError: when other workers' successes cannot be asked for.
+        """
+        with self._lock:
+            many = max(map(len, self._orders.values()), default=0) >= FEW
+            if not many or completed_since(self._database, self._since):
+                return {}
+            return dict(self._tries)
+
     def _clear(self) -> None:
         # They failed while others were processed: that they fail again says nothing of the others.
         for hit in self._orders.values():
             self._excused.update(list(hit)[: MOST_EXCUSED - len(self._excused)])
         self._orders.clear()
+        self._tries.clear()
         self._outside = 0
+        self.doubtful = False

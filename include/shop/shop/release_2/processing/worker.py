@@ -28,7 +28,7 @@ from .problems import (
     incomplete,
     one_line,
 )
-from .queue import ClaimLostError, Order, OrderQueue
+from .queue import ClaimLostError, Order, OrderQueue, return_tries
 from .shipping import Shipper
 from .streak import Streak
 from .telling import Teller
@@ -60,7 +60,7 @@ class Worker:
         self._name = name
         self._shipper = shipper
         self._permits = permits
-        self._streak = Streak(database, pace.stop_after, pace.claim_seconds)
+        self._streak = Streak(database, pace.stop_after, pace.claim_seconds, pace.most_seconds)
         self._company = Company()
         self._gone: Optional[str] = None
         self._interrupted: list[int] = []
@@ -82,6 +82,8 @@ class Worker:
         if self._gone is not None:
             say(f"order processor: the database went away: {self._gone}{self._in_work()}")
             return status.DATABASE_GONE
+        if self.stopping.is_set():
+            self._return_tries()
         if self._streak.stop is not None:
             say(f"order processor: stopped: {self._streak.stop}")
             return status.SAME_ERROR
@@ -192,17 +194,31 @@ class Worker:
     def _handle(self, queue: OrderQueue, order: Order, problem: OrderError) -> None:
         """Let a failed order rest, or set it aside, and end the batch when all fail alike."""
         most = self._pace.most_attempts
-        aside = problem.final or (not problem.outside and 0 < most <= order.attempts)
-        rest = self._pace.rest(order.attempts, outside=problem.outside)
-        queue.failed(order, problem, rest=rest, aside=aside)
+        # Where everything seems to fail, a try says nothing of its order.
+        counts = problem.final or not (problem.outside or self._streak.doubtful)
+        aside = problem.final or (counts and 0 < most <= order.attempts)
+        rest = self._pace.rest(order.attempts, outside=not counts)
+        queue.failed(order, problem, rest=rest, aside=aside, counts=counts)
         tried = f"try {order.attempts} of {most}" if most else f"try {order.attempts}"
         what = f"{tried}, set aside" if aside else f"{tried}, again in {rest:.1f} s"
         self._tell.error(order.id, problem.code, queue.worker, what, problem.text)
-        if self._streak.failure(order.id, problem.code, outside=problem.outside):
+        if problem.final:
+            return  # it is put away, and says nothing of the others
+        if self._streak.failure(order.id, problem.code, outside=problem.outside, counted=counts):
             self.stopping.set()
+        elif self._streak.doubtful:
+            # Slowly, until it is certain: orders that fail at once would all be tried by then.
+            self.stopping.wait(min(1.0, self._pace.least_seconds / 10))
         elif not aside and rest == 0:
             # A moment, so that an order that fails for ever does not take the whole machine.
             self.stopping.wait(min(0.5, self._pace.least_seconds))
+
+    def _return_tries(self) -> None:
+        """Where everything fails until the end, that is not these orders' fault: they keep their tries."""
+        try:
+            return_tries(self._database, self._streak.unjust())
+        except DatabaseError as error:
+            say(f"order processor: tries could not be given back: {one_line(str(error))}")
 
     def _in_work(self) -> str:
         if not self._interrupted:
