@@ -82,6 +82,7 @@ def _times(value: LogRetention, document: Document, say: Finder) -> Iterator[Pro
     if value.start == value.finish_by:
         fix = "give it the time that a clean-up takes, and some more"
         yield say(("finish_by",), value.finish_by, f"a time that is not the start, {value.start}", fix)
+        return
     window = value.change_window
     found = window_problems(window, document, ("window",))
     yield from found

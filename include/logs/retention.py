@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.capacity.figures import Amount, Share, amount, percent
-from include.release.policies import ChangeWindow, Channel, Clock, Freeze, OpenHours
+from include.release.policies import ChangeWindow, Channel, Clock, Freeze, OpenHours, Weekday
 from include.release.strict import Name, Strict, Text
 
 Days = Annotated[float, Field(ge=0, le=36500, strict=False)]
@@ -211,7 +211,9 @@ class Volume(Strict):
 class Window(Strict):
     """When a run may start without asking: one that is late, after a pause, asks a person outside of it."""
 
-    open: list[OpenHours] = Field(default=[], title="Open hours; none given: always")
+    open: list[OpenHours] = Field(
+        default=[], title="Open hours; none given: from start to finish_by, every day"
+    )
     freezes: list[Freeze] = Field(default=[], title="Times in which nothing is cleaned up unasked")
 
 
@@ -245,8 +247,11 @@ class LogRetention(Strict):
 
     @property
     def change_window(self) -> ChangeWindow:
-        """The window, as ``include.release.windows`` reads it."""
-        return ChangeWindow(time_zone=self.time_zone, open=self.window.open, freezes=self.window.freezes)
+        """The window, as ``include.release.windows`` reads it: without open hours, the time that a clean-up has."""
+        hours = self.window.open or [
+            OpenHours(days=list(get_args(Weekday)), start=self.start, end=self.finish_by)
+        ]
+        return ChangeWindow(time_zone=self.time_zone, open=hours, freezes=self.window.freezes)
 
     def find(self, name: str) -> Volume | None:
         """The volume of that name."""

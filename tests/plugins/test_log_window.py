@@ -89,6 +89,26 @@ def test_a_missed_run_that_fires_at_noon_asks_first(window, capsys):
     assert "the task log: told" in said
 
 
+def test_without_a_window_a_run_that_fires_late_asks_all_the_same(window, project: Path, capsys):
+    """The window is the time that a clean-up has then: from start to finish_by."""
+    made = window(False)
+    path = project / "config" / "log_retention.yaml"
+    text = json.loads(path.read_text())
+    hour = datetime.now(UTC)
+    text |= {
+        "window": {},
+        "start": f"{hour - timedelta(hours=6):%H:%M}",
+        "finish_by": f"{hour - timedelta(hours=3):%H:%M}",
+    }
+    path.write_text(json.dumps(text))
+    with pytest.raises(TaskAwaitingInput):
+        made.task.execute(made.context())
+    assert f"{text['start']} to {text['finish_by']} (UTC)" in made.shown[0]["body"]
+    text["finish_by"] = f"{hour + timedelta(hours=3):%H:%M}"
+    path.write_text(json.dumps(text))
+    assert made.task.execute(made.context()) == "inside the window"
+
+
 def test_an_answer_lets_it_go_on_or_leaves_it(window, capsys):
     made = window(False)
     assert made.answer(NOW).startswith("oncall at ")
