@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tools.bench_cleanup import tools, trees
-from tools.bench_cleanup.__main__ import run, turned
+from tools.bench_cleanup.__main__ import main, run, turned
 from tools.bench_cleanup.figures import Figures, line, misses
 from tools.bench_cleanup.memory import Peak
 from tools.bench_cleanup.options import Options, read
@@ -65,3 +67,26 @@ def test_a_small_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = run(options, lambda text: None).results()
     assert results.pop("delete_ratio_tmpreaper") is None
     assert all(value and value > 0 for value in results.values())
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_to_end_says_what_was_measured(
+    end: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def run(_options: Options, _say: object, figures: Figures) -> None:
+        figures.seconds[tools.OURS_DELETE] = [3.0]
+        figures.seconds[tools.FIND] = [2.0]
+        os.kill(os.getpid(), end)
+        signal.pause()
+
+    monkeypatch.setattr("tools.bench_cleanup.__main__.run", run)
+    monkeypatch.setenv("BENCH_DIR", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main() == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(results) == KEYS
+    assert results["delete_ratio_find"] == 1.5
+    assert results["archive_ratio_bare"] is None

@@ -6,15 +6,18 @@ measured, and where. Progress and tables go to standard output; its last line is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from include.logs.program.layout import STATE
 from tools.bench_cleanup import report, trees
 from tools.bench_cleanup.figures import Figures, line
 from tools.bench_cleanup.options import Options, read
@@ -32,22 +35,22 @@ from tools.demo.options import DemoError
 Say = Callable[[str], None]
 
 
-def run(options: Options, say: Say) -> Figures:
-    """Every tool in every round, each on a tree of its own; then the million files. Raises DemoError, OSError."""
-    figures = Figures()
+def run(options: Options, say: Say, figures: Figures | None = None) -> Figures:
+    """Every tool in every round, then the million files. ``figures`` is filled on the way. Raises DemoError, OSError."""
+    figures = Figures() if figures is None else figures
     options.home.mkdir(parents=True, exist_ok=True)
     ours = Program(options.home)
     tmpreaper = find_tmpreaper(options.home)
     if tmpreaper is None:
         say("tmpreaper is not installed and cannot be had: not measured")
     for number in range(options.rounds):
-        for tools in (deleting(ours, tmpreaper), archiving(ours)):
-            for tool in turned(tools, number):
-                seconds, size = _one(tool, options)
-                figures.seconds.setdefault(tool.name, []).append(seconds)
-                if size:
-                    figures.archive_bytes[tool.name] = size
-                say(f"round {number + 1}: {tool.name}: {seconds:.2f} s")
+        for tool in turned(deleting(ours, tmpreaper), number):
+            with _tree(options) as root:
+                _one(tool, root, number, options, figures, say)
+        with _tree(options) as root:
+            for tool in turned(archiving(ours), number):
+                shutil.rmtree(root / STATE, ignore_errors=True)
+                _one(tool, root, number, options, figures, say)
     if options.million:
         _million(options, ours, figures, say)
     return figures
@@ -59,16 +62,26 @@ def turned(tools: Sequence[Tool], number: int) -> list[Tool]:
     return [*tools[first:], *tools[:first]]
 
 
-def _one(tool: Tool, options: Options) -> tuple[float, int]:
+@contextlib.contextmanager
+def _tree(options: Options) -> Iterator[Path]:
     root = options.home / "tree"
     trees.remove(root)
     trees.make(root, options.files, options.large, options.large_mb)
-    tool.prepare(root)
-    trees.settle(root, options.cold)
     try:
-        return measure(tool, root), archive_bytes(root)
+        yield root
     finally:
         trees.remove(root)
+
+
+def _one(tool: Tool, root: Path, number: int, options: Options, figures: Figures, say: Say) -> None:
+    tool.prepare(root)
+    trees.settle(root, options.cold)
+    seconds = measure(tool, root)
+    figures.seconds.setdefault(tool.name, []).append(seconds)
+    size = archive_bytes(root)
+    if size:
+        figures.archive_bytes[tool.name] = size
+    say(f"round {number + 1}: {tool.name}: {seconds:.2f} s")
 
 
 def _million(options: Options, ours: Program, figures: Figures, say: Say) -> None:
@@ -92,21 +105,22 @@ def main() -> int:
     def say(text: str) -> None:
         console.print(f"[{time.monotonic() - begun:6.1f} s] {text}", highlight=False, markup=False)
 
-    options = Options()
+    options, figures, ended = Options(), Figures(), 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = read(os.environ)
-        figures = run(options, say)
+        run(options, say, figures)
     except (DemoError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
-        say("told to end: nothing was measured to its end")
-        return 130
+        say("told to end: what was measured until now")
+        ended = 130
     finally:
         _clear(options.home)
     report.show(console, options, figures)
     print(line(figures.results()))
-    return 0
+    return ended
 
 
 def _clear(home: Path) -> None:

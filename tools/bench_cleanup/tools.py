@@ -17,9 +17,9 @@ import include.logs.program as program
 from tools.bench_cleanup.memory import Peak, watched
 from tools.demo.options import DemoError
 
-OURS_DELETE, FIND, TMPREAPER = "clean-up: plan, delete", "find -delete", "tmpreaper"
+OURS_DELETE, FIND, TMPREAPER = "clean-up: plan, delete, space, report", "find -delete", "tmpreaper"
 OURS_ZSTD, EQUAL, BARE = (
-    "clean-up: archive, verify",
+    "clean-up: archive, verify, report",
     "tar | zstd -T2; zstd -t; sync",
     "tar | zstd -T2",
 )
@@ -109,7 +109,7 @@ def asked(root: Path, archive: bool, compression: str) -> dict[str, Any]:
 def deleting(ours: Program, tmpreaper: str | None) -> list[Tool]:
     """Those that delete only."""
     tools = [
-        Tool(OURS_DELETE, ours.steps(("plan", "delete"), archive=False), _is_empty),
+        Tool(OURS_DELETE, ours.steps(("plan", "delete", "space", "report"), archive=False), _is_empty),
         Tool(FIND, _command("find {root} -type f -delete"), _is_empty),
     ]
     if tmpreaper:
@@ -118,12 +118,12 @@ def deleting(ours: Program, tmpreaper: str | None) -> list[Tool]:
 
 
 def archiving(ours: Program) -> list[Tool]:
-    """Those that archive; the files stay in all of them."""
+    """Those that archive; the files stay in all of them, so that one tree does for all."""
     tar, out = "tar -cf - -C {root} --exclude=.log-cleanup .", "{root}/.log-cleanup/baseline"
 
     def program(name: str, compression: str) -> Tool:
         plan = ours.steps(("plan",), archive=True, compression=compression)
-        return Tool(name, ours.steps(("archive", "verify"), True, compression), _has_archives, plan)
+        return Tool(name, ours.steps(("archive", "verify", "report"), True, compression), _has_archives, plan)
 
     return [
         program(OURS_ZSTD, "zstd"),
@@ -163,9 +163,7 @@ def find_tmpreaper(home: Path) -> str | None:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.is_file() and (
-        path.name.endswith((".zst", ".tar.gz", ".jsonl.gz")) or path.name == "baseline"
-    )
+    return path.is_file() and (path.name.endswith((".zst", ".gz")) or path.name == "baseline")
 
 
 def _command(text: str) -> Callable[[Path], None]:
