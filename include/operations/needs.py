@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from include.operations.procedures import Procedure
+from include.operations.procedures import Procedure, Question
 from include.operations.volumes import VolumeView
 from include.records.problems import OpenProblem
 
 ORDERS, LOGS = "orders", "log-cleanup"
 """Pages of the documentation."""
+ASKS = "It waits for somebody's answer. The question says who may answer, and until when; without an answer nothing is changed."
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Need:
         run: ``dag_id/run_id`` that saw it; empty when none did.
         dag_id: the procedure that it is about.
         page: of the documentation.
+        answer: where a question is answered, below the run's page in Airflow; empty for what is none.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Need:
     run: str
     dag_id: str
     page: str
+    answer: str = ""
 
 
 def page_of(dag_id: str) -> str:
@@ -41,10 +44,25 @@ def page_of(dag_id: str) -> str:
 
 
 def needs(
-    problems: Sequence[OpenProblem], procedures: Sequence[Procedure], volumes: Sequence[VolumeView]
+    problems: Sequence[OpenProblem],
+    procedures: Sequence[Procedure],
+    volumes: Sequence[VolumeView],
+    questions: Sequence[Question] = (),
 ) -> list[Need]:
-    """Everything, what is not running at all first."""
+    """Everything: questions first, since they wait for an answer; then what is not running at all."""
     found = [
+        Need(
+            f"{each.run.dag_id} asks: {each.subject}",
+            ASKS,
+            each.since,
+            each.run.name,
+            each.run.dag_id,
+            page_of(each.run.dag_id),
+            each.place,
+        )
+        for each in questions
+    ]
+    found += [
         Need(f"{each.dag_id}: {each.state}", each.text, None, _last(each), each.dag_id, page_of(each.dag_id))
         for each in procedures
         if not each.fine

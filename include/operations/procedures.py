@@ -55,18 +55,45 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A task that waits for somebody's answer.
+
+    Attributes:
+        run: whose task it is.
+        task_id: the task, and
+        map_index: which of its copies; below 0 where there is one only.
+        subject: what is asked.
+        since: when it was asked.
+    """
+
+    run: RunFact
+    task_id: str
+    map_index: int
+    subject: str
+    since: datetime | None
+
+    @property
+    def place(self) -> str:
+        """Where it is answered, below the run's page in Airflow."""
+        mapped = f"/mapped/{self.map_index}" if self.map_index >= 0 else ""
+        return f"tasks/{self.task_id}{mapped}/required_actions"
+
+
+@dataclass(frozen=True)
 class Facts:
     """What Airflow knows, from a few queries.
 
     Attributes:
         dags: by id.
         holders: who has a volume, by its name.
+        questions: what waits for somebody's answer, the oldest first.
         memory: what the last look of ``overdue`` left.
         looked: when that was.
     """
 
     dags: Mapping[str, DagFact] = field(default_factory=dict)
     holders: Mapping[str, Holder] = field(default_factory=dict)
+    questions: Sequence[Question] = ()
     memory: Memory = field(default_factory=Memory)
     looked: datetime | None = None
 

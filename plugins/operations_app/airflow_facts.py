@@ -8,14 +8,15 @@ from typing import Any
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from airflow.utils.state import DagRunState, State
+from airflow.utils.state import DagRunState, State, TaskInstanceState
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from include.operations.procedures import OVERDUE, DagFact, Facts, Holder, RunFact
+from include.operations.procedures import OVERDUE, DagFact, Facts, Holder, Question, RunFact
 from include.overdue.judging import Run, Seen
 from include.overdue.telling import MEMORY, Memory
 
@@ -23,6 +24,12 @@ CLEANUP, RESTORE = "log_cleanup", "log_restore"
 GROUP, CHOOSE, REPORT = "clean.", "choose", "clean.report"
 DEPTH = 50
 """Runs of a DAG that are looked at: so many dry runs in a row may be passed over."""
+WORDS: dict[str, str] = {
+    TaskInstanceState.RUNNING: "is at work",
+    TaskInstanceState.DEFERRED: "is at work, in its Job, or waits until it may",
+    TaskInstanceState.AWAITING_INPUT: "waits for somebody's answer",
+    TaskInstanceState.UP_FOR_RETRY: "is tried again soon",
+}
 _ENDED = frozenset(str(each) for each in State.finished)
 
 
@@ -31,8 +38,9 @@ def ask_airflow(dag_ids: Sequence[str]) -> Facts:
     with create_session() as session:
         dags = {dag_id: _dag(session, dag_id) for dag_id in dict.fromkeys([*dag_ids, OVERDUE])}
         holders = {**_restoring(session, dags), **_cleaning(session, dags)}
+        questions = _questions(session, dags)
         memory, looked = _memory(session)
-    return Facts(dags, holders, memory, looked)
+    return Facts(dags, holders, questions, memory, looked)
 
 
 def _dag(session: Session, dag_id: str) -> DagFact:
@@ -109,7 +117,7 @@ def _cleaning(session: Session, dags: dict[str, DagFact]) -> dict[str, Holder]:
             )
             doing = "between two steps"
             if at_work:
-                doing = f"{at_work[0].removeprefix(GROUP)} is {at_work[1].replace('_', ' ')}"
+                doing = f"{at_work[0].removeprefix(GROUP)} {WORDS.get(at_work[1], 'is about to begin')}"
             found[str(name)] = Holder(run, doing)
     return found
 
@@ -123,6 +131,29 @@ def _restoring(session: Session, dags: dict[str, DagFact]) -> dict[str, Holder]:
         if volume := (conf or {}).get("volume"):
             found[str(volume)] = Holder(run, "brings lines back")
     return found
+
+
+def _questions(session: Session, dags: dict[str, DagFact]) -> list[Question]:
+    """What tasks of runs that go on ask people, and nobody has answered."""
+    active = {each.name: each for dag in dags.values() for each in dag.active}
+    query = (
+        select(
+            TaskInstance.dag_id,
+            TaskInstance.run_id,
+            TaskInstance.task_id,
+            TaskInstance.map_index,
+            TaskInstance.start_date,
+            HITLDetail.subject,
+        )
+        .join(HITLDetail, HITLDetail.ti_id == TaskInstance.id)
+        .where(TaskInstance.dag_id.in_(list(dags)), TaskInstance.state == TaskInstanceState.AWAITING_INPUT)
+        .order_by(TaskInstance.start_date)
+    )
+    return [
+        Question(run, each.task_id, each.map_index, each.subject, each.start_date)
+        for each in session.execute(query)
+        if (run := active.get(f"{each.dag_id}/{each.run_id}"))
+    ]
 
 
 def _left(session: Session, run: RunFact, task_id: str) -> Any:

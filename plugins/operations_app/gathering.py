@@ -58,10 +58,11 @@ def gather(may: May, now: datetime) -> Content:
     orders = _orders(sources, kept, now) if may(PROCESSOR) or may(BACKLOG) else None
     if may(OVERDUE) and (problem := watch_problem(facts, now)):
         notices.append(problem)
+    asked = [each for each in facts.questions if may(each.run.dag_id)]
     open_problems = [each for each in kept.open if may(each.procedure)]
     return Content(
         notices,
-        needs(open_problems, scheduled, volumes or ()),
+        needs(open_problems, scheduled, volumes or (), asked),
         scheduled,
         volumes,
         orders,

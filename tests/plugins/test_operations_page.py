@@ -220,16 +220,22 @@ def test_only_pages_for_on_call_are_served(airflow, facts):
         assert airflow.get(f"{OPERATIONS_PREFIX}/docs/{name}", headers=airflow.reader).status_code == 404
 
 
+def flat(tasks: dict[str, list[str | None]]) -> list[tuple[str, int, str | None]]:
+    """Each copy of each task: name, index, state."""
+    return [(name, index, word) for name, states in tasks.items() for index, word in enumerate(states)]
+
+
 @pytest.fixture
 def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Runs of DAGs of this test's own, in Airflow's database."""
     from airflow.models.dag import DagModel
     from airflow.models.dagbundle import DagBundleModel
     from airflow.models.dagrun import DagRun
+    from airflow.models.hitl import HITLDetail
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
-    from sqlalchemy import delete
+    from sqlalchemy import delete, select
 
     monkeypatch.setattr(airflow_facts, "CLEANUP", "a_cleanup")
     monkeypatch.setattr(airflow_facts, "RESTORE", "a_restore")
@@ -247,6 +253,17 @@ def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
             dag_run_id=run.id, task_id="choose", map_index=-1, key="return_value", dag_id=run.dag_id, run_id=run.run_id,
             value=volumes, timestamp=NOW,
         )  # fmt: skip
+
+    def question(session: Any, run: DagRun) -> Any:
+        ti = select(TaskInstance.id).where(
+            TaskInstance.run_id == run.run_id, TaskInstance.state == "awaiting_input"
+        )
+        values = {
+            "ti_id": session.scalars(ti).one(),
+            "options": ["Approve", "Reject"],
+            "subject": "Clean up <shop-logs>?",
+        }
+        return HITLDetail.__table__.insert().values(multiple=False, params={}, **values)
 
     def make(
         dag_id: str,
@@ -277,9 +294,9 @@ def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
             if volumes is not None:
                 session.execute(task(run, "choose", -1, "success"))
                 session.execute(chose(run, volumes))
-            for name, states in tasks.items():
-                for index, word in enumerate(states):
-                    session.execute(task(run, f"clean.{name}", index, word))
+            for name, index, word in flat(tasks):
+                session.execute(task(run, f"clean.{name}", index, word))
+            session.execute(question(session, run)) if "approve" in tasks else None
 
     yield make
     with create_session() as session:
@@ -299,10 +316,13 @@ def test_a_volume_is_held_by_the_run_that_works_on_it_until_its_report(runs):
     runs("a_restore", "manual__1", "running", 1, {"volume": "db-logs"})
     found = airflow_facts.ask_airflow(["a_cleanup", "a_restore"])
     assert {name: (each.run.name, each.doing) for name, each in found.holders.items()} == {
-        "shop-logs": ("a_cleanup/now", "approve is awaiting input"),
+        "shop-logs": ("a_cleanup/now", "approve waits for somebody's answer"),
         "late-logs": ("a_cleanup/now", "between two steps"),
         "db-logs": ("a_restore/manual__1", "brings lines back"),
     }
+    (asked,) = found.questions
+    assert (asked.run.run_id, asked.subject) == ("now", "Clean up <shop-logs>?")
+    assert asked.place == "tasks/clean.approve/mapped/0/required_actions"
 
 
 def test_of_the_runs_those_in_earnest_are_judged(runs):

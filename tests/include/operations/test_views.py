@@ -18,7 +18,7 @@ from include.logs.salvaging import Wrong
 from include.operations.figures import LONGEST, of_backlog, of_cleanup, of_unknown
 from include.operations.needs import needs
 from include.operations.orders import orders_view
-from include.operations.procedures import DagFact, Facts, Holder, RunFact, procedures, watch_problem
+from include.operations.procedures import DagFact, Facts, Holder, Question, RunFact, procedures, watch_problem
 from include.operations.volumes import volume_views
 from include.orders.alarm import alert_of
 from include.overdue.duties import duties
@@ -258,6 +258,19 @@ def test_procedures_are_judged_as_overdue_does_and_problems_come_after_them():
         ("order_processor: unknown", ""),
         ("order_backlog: paused", "order_backlog/scheduled__1"),
         ("Error #12 (production)", "order_processor/1"),
+    ]
+
+
+def test_a_question_comes_first_with_the_place_where_it_is_answered():
+    run = RunFact("log_cleanup", "manual__1", "running")
+    questions = [
+        Question(run, "clean.approve", 0, "Clean up shop-logs?", NOW),
+        Question(run, "window", -1, "Now?", NOW),
+    ]
+    found = needs([], [], [], questions)
+    assert [(each.title, each.answer) for each in found] == [
+        ("log_cleanup asks: Clean up shop-logs?", "tasks/clean.approve/mapped/0/required_actions"),
+        ("log_cleanup asks: Now?", "tasks/window/required_actions"),
     ]
 
 
