@@ -20,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         code = int(self.path.rsplit("/", 1)[-1]) if self.path.startswith("/status/") else 200
         answer = {"pod": os.environ.get("POD_NAME"), "version": os.environ.get("VERSION"), "method": self.command,
                   "path": self.path, "body": sent, "header": self.headers.get("X-Probe")}
-        data = json.dumps(answer).encode()
+        data = b"" if code == 204 else json.dumps(answer).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
