@@ -53,6 +53,7 @@ def _duties(right: Right) -> list[Duty]:
             WHERE,
             start,
             "read_backlog",
+            told_by="tell",
         ),
         Duty(
             "order_backlog",

@@ -41,6 +41,7 @@ class Duty:
         part_param: name of the param with which a run does a part of it only; empty when there is none.
         parts: what that param may name, all of it.
         left_by: id of the task that is skipped when somebody leaves everything for the next run; empty when there is none.
+        told_by: id of the task that tells people why a run fails; empty when none does: then that is told here.
     """
 
     dag_id: str
@@ -54,6 +55,7 @@ class Duty:
     part_param: str = ""
     parts: Sequence[str] = ()
     left_by: str = ""
+    told_by: str = ""
 
     def in_earnest(self, conf: Mapping[str, Any] | None) -> bool:
         """Whether a run with this configuration does all of it: no dry run, and not a part of it only."""

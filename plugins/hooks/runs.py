@@ -38,6 +38,25 @@ def look_at(ti: Any, duty: Duty, now: datetime) -> Seen:
     return Seen(True, paused, _newest(ti, duty, now), _newest(ti, duty, now, "success"))
 
 
+def with_told(seen: Seen, ti: Any, duty: Duty, now: datetime) -> Seen:
+    """What was seen, where a run by schedule that failed and has told people why counts as one that ended well.
+
+    They have it, and the next run comes: here it is no news.
+
+    Args:
+        seen: the runs with a time.
+        ti: the task that asks.
+        duty: of whom, and which task tells.
+        now: runs of up to this time.
+    """
+    failed = _newest(ti, duty, now, "failed") if duty.told_by else None
+    if failed is None or failed.ended is None or not failed.run_id.startswith(DATED):
+        return seen
+    newer = seen.good is None or seen.good.ended is None or seen.good.ended < failed.ended
+    told = newer and _task_state(ti, duty, duty.told_by, failed.run_id) == "success"
+    return replace(seen, good=failed) if told else seen
+
+
 def with_undated(seen: Seen, ti: Any, duty: Duty, now: datetime) -> Seen:
     """What was seen, and the runs without a ``logical_date``: those that were triggered over the API.
 
@@ -83,11 +102,13 @@ def _run(ti: Any, duty: Duty, found: Any, tick: datetime) -> Run:
 
 def _left(ti: Any, duty: Duty, run_id: str) -> bool:
     """Whether somebody left everything for the next run."""
-    if not duty.left_by:
-        return False
-    states = ti.get_task_states(dag_id=duty.dag_id, task_ids=[duty.left_by], run_ids=[run_id]).get(run_id)
-    found = (states or {}).get(duty.left_by)
-    return str(getattr(found, "value", found)) == "skipped"
+    return bool(duty.left_by) and _task_state(ti, duty, duty.left_by, run_id) == "skipped"
+
+
+def _task_state(ti: Any, duty: Duty, task_id: str, run_id: str) -> str:
+    states = ti.get_task_states(dag_id=duty.dag_id, task_ids=[task_id], run_ids=[run_id]).get(run_id)
+    found = (states or {}).get(task_id)
+    return str(getattr(found, "value", found))
 
 
 def _newest(ti: Any, duty: Duty, before: datetime, state: str | None = None) -> Run | None:

@@ -17,7 +17,7 @@ from include.overdue.telling import MEMORY, Memory, News, news, remember
 from include.release.loading import Sources
 from include.release.telling import Message, channels_for, name_of
 from include.release.texts import table
-from plugins.hooks.runs import look_at, with_undated
+from plugins.hooks.runs import look_at, with_told, with_undated
 from plugins.notifiers.sending import send
 from plugins.operators.base import give_up, readable_errors, say
 from plugins.operators.locking import run_url
@@ -57,7 +57,8 @@ class OverdueOperator(BaseOperator):
         found = judge(duty, seen, now, since=since)
         if found.fine or not seen.known:
             return found
-        return judge(duty, with_undated(seen, ti, duty, now), now, since=since)
+        seen = with_told(with_undated(seen, ti, duty, now), ti, duty, now)
+        return judge(duty, seen, now, since=since)
 
     def _memory(self, context: Context) -> Memory:
         # With the index given this is the newest one; without, it would be those of all runs there ever were.
