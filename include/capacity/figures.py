@@ -26,7 +26,9 @@ def _check_figure(value: Any) -> Any:
 
 def _check_share(value: Any) -> Any:
     if not isinstance(value, str) or not _PERCENT.fullmatch(value) or not 0 < percent(value) <= 1:
-        raise PydanticCustomError("share", "a share above 0 % and at most 100 %, such as 85 %")
+        plain = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 100
+        fix = {"fix": f"write {value} %" if plain else ""}
+        raise PydanticCustomError("share", "a share above 0 % and at most 100 %, such as 85 %", fix)
     return value
 
 

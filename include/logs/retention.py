@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.capacity.figures import Amount, Share, amount, percent
+from include.logs.amounts import Days, Size
 from include.release.policies import ChangeWindow, Channel, Clock, Freeze, OpenHours, Weekday
 from include.release.strict import Name, Strict, Text
 
-Days = Annotated[float, Field(ge=0, le=36500, strict=False)]
 Command = Literal["measure", "plan", "archive", "verify", "delete", "space", "report", "restore", "release"]
 """The steps of the program that runs where the logs are."""
 
@@ -59,7 +59,7 @@ class LogClass(Strict):
     keep_days: Days | None = Field(
         default=None, title="Days that a file stays; none given: age takes nothing away"
     )
-    keep_size: Amount | None = Field(
+    keep_size: Size | None = Field(
         default=None, title="The newest so many bytes stay; none given: size takes nothing away"
     )
     archive: bool = Field(default=True, title="Archived before it goes")
@@ -111,8 +111,8 @@ class Resources(Strict):
     """What the clean-up's pod asks for, and may use."""
 
     cpu: Amount = Field(default="250m", title="CPU it asks for")
-    memory: Amount = Field(default="128Mi", title="Memory it asks for")
-    memory_limit: Amount = Field(default="512Mi", title="Memory it may use")
+    memory: Size = Field(default="128Mi", title="Memory it asks for")
+    memory_limit: Size = Field(default="512Mi", title="Memory it may use")
     cpu_limit: Amount | None = Field(
         default=None,
         title="CPU it may use; none given: what the node has free. For namespaces that ask for a limit",
@@ -152,12 +152,12 @@ class Volume(Strict):
         default=[],
         title="Applications whose logs these are: a change that rolls back makes the clean-up wait",
     )
-    size: Amount | None = Field(
+    size: Size | None = Field(
         default=None, title="Bytes that may be used, where the directory has no file system of its own"
     )
     floor: Share = Field(default="20 %", title="Free space below which people are told")
     target: Share = Field(default="25 %", title="Free space that the forecast aims at; not below the floor")
-    approve_above: Amount | None = Field(
+    approve_above: Size | None = Field(
         default=None, title="A plan that takes more away is approved first; none given: no amount is too much"
     )
     unknown_open_days: Days = Field(

@@ -214,6 +214,8 @@ def read_one(
 ) -> M:
     """One configuration file as its model, ``check``ed. Raises RejectedError with every problem in it."""
     documents, problems = parse(read_text(path, name), name)
+    if problems and not documents:  # what cannot be read at all lacks nothing
+        raise RejectedError(_by_line(problems), subject=name)
     document = _only(documents, problems, name)
     value, findings = validated(model, document)
     problems.extend(findings)

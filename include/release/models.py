@@ -81,6 +81,7 @@ def _problem(error: Any, keys: Keys, model: type[BaseModel], document: Document)
         fix = f'write "{error["input"]}", with quotes'
     if kind == "int_type" and str(error.get("input")).isdigit():
         fix = f"write {error['input']}, without quotes"
+    fix = fix or str(context.get("fix") or "")
     message = str(error["msg"]).removeprefix("Value error, ")
     return Problem(where, field, found, expected or message[:1].lower() + message[1:], fix)
 

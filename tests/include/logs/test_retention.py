@@ -117,11 +117,27 @@ MISTAKES = {
     ),
     "floor that is no share": (
         ("floor: 20 %", "floor: 20"),
-        ("volumes[0].floor", "the number 20", "a share above 0 % and at most 100 %, such as 85 %", ""),
+        ("volumes[0].floor", "the number 20", "a share above 0 % and at most 100 %, such as 85 %", "write 20 %"),
     ),
     "size": (
         ("keep_size: 200Mi", "keep_size: 200mb"),
-        ("volumes[0].classes[0].keep_size", "200mb", "a quantity above 0 like 256Mi or 250m; write 200Mi", ""),
+        ("volumes[0].classes[0].keep_size", "200mb", "a size above 0, such as 256Mi or 10Gi", "write 200Mi"),
+    ),
+    "size in words": (
+        ("size: 1Gi", "size: 1 Gigabyte"),
+        ("volumes[0].size", "1 Gigabyte", "a size above 0, such as 256Mi or 10Gi", "write 1Gi"),
+    ),
+    "size of a CPU": (
+        ("size: 1Gi", "size: 250m"),
+        ("volumes[0].size", "250m", "a size above 0, such as 256Mi or 10Gi", "write 250Mi"),
+    ),
+    "days with a unit": (
+        ("keep_days: 30", "keep_days: 30d"),
+        ("volumes[0].classes[2].keep_days", "30d", "a number of days, such as 30", "write 30"),
+    ),
+    "weeks": (
+        ("keep_days: 30", "keep_days: 4 weeks"),
+        ("volumes[0].classes[2].keep_days", "4 weeks", "a number of days, such as 30", "write 28"),
     ),
     "more kept than there is": (
         ("keep_size: 200Mi", "keep_size: 2Gi"),
@@ -200,6 +216,12 @@ MISTAKES = {
         ("tell[0]", None, "addresses for an e-mail, such as to: [sre@example.com]", ""),
     ),
 }  # fmt: skip
+
+
+def test_a_file_that_is_no_yaml_has_one_problem(rewrite):
+    (problem,) = problems(rewrite(("volumes:", "volumes: [")))
+    assert problem.found.startswith("no YAML: ")
+    assert problem.fix == "check indentation, quotes, colons"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
