@@ -14,9 +14,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from . import full
 from .holder import is_own, read_holder, working
-from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, StepError
+from .problems import BAD_REQUEST, DONE, EXIT_CODES, FAILED, OUT_OF_SPACE, StepError
 from .request import Request, read_request
 from .summary import keep, kept, print_summary, say
 
@@ -83,13 +82,14 @@ def step(command: str, request: Request) -> Dict[str, Any]:
     try:
         return _step(command, request)
     except OSError as error:
-        if error.errno not in full.OUT_OF_SPACE:
+        if error.errno not in OUT_OF_SPACE:
             raise
+        full = _module(".full")
         if request.dry_run or not full.give_up_reserve(request):
             raise full.no_room(command, request, error) from error
     except StepError as error:
         if error.facts.get("alert") == NO_ROOM_FOR_ARCHIVES and not request.archive_to:
-            error.facts.update(full.seen(request, "its archives have no room"))
+            error.facts.update(_module(".full").seen(request, "its archives have no room"))
         raise
     return step(command, request)
 
@@ -112,12 +112,17 @@ def _step(command: str, request: Request) -> Dict[str, Any]:
     if answer is not None and command not in UNLOCKED and not _more_to_report(command, request):
         say(f"This run has done `{command}` before; the answer of then:")
         return {**answer, "done_before": True}
-    run = importlib.import_module("." + COMMANDS[command], __package__).run
+    run = _module("." + COMMANDS[command]).run
     with nullcontext() if request.dry_run or command in UNLOCKED else working(request):
         facts = run(request)
     facts = {"ok": True, "command": command, "volume": request.volume, "run": request.run, **facts}
     keep(layout.answer(command), facts)
     return dict(facts)
+
+
+def _module(name: str) -> Any:
+    """A module that not every step needs: loading them all takes as long as many a step."""
+    return importlib.import_module(name, __package__)
 
 
 def _more_to_report(command: str, request: Request) -> bool:

@@ -5,7 +5,6 @@ Both write checksums of their own, and both can be read by the tools of their na
 
 from __future__ import annotations
 
-import errno
 import importlib
 import zlib
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 
 from . import libzstd
 from .compressed import PIECE, DamagedError, Input, Output, Sink, Source, write_all
-from .problems import StepError
+from .problems import OUT_OF_SPACE, StepError
 
 __all__ = [
     "DamagedError",
@@ -32,7 +31,6 @@ SUFFIXES = {ZSTD: ".zst", GZIP: ".gz"}
 LEVELS = {ZSTD: 3, GZIP: 6}
 """What the tools take by default."""
 QUICK = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def choose(wanted: str) -> str:
@@ -94,7 +92,7 @@ def source(codec: str, path: str) -> Source:
 
 def out_of_space(error: OSError) -> bool:
     """Whether the volume, or somebody's share of it, is full."""
-    return error.errno in _FULL
+    return error.errno in OUT_OF_SPACE
 
 
 def _python_zstd() -> ModuleType | None:

@@ -7,7 +7,6 @@ plan of a dry run, with its notes where the step keeps its temporary files.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import tempfile
@@ -21,7 +20,6 @@ from .request import Request
 from .summary import keep, say, sized
 from .usage import usage_of
 
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
 RESERVE = 8 << 20
 """Bytes that are kept for a day without room: the notes of a plan of some ten thousand files."""
 LEAST = 100
@@ -70,7 +68,7 @@ def seen(request: Request, undone: str) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     with suppress(OSError, StepError), tempfile.TemporaryDirectory(prefix="log-cleanup-") as scratch:
         asked = replace(request, dry_run=True, scratch=scratch)
-        # Every step loads this module, and hardly one of them these.
+        # Other steps load this module to keep the reserve, and need none of these.
         planning, spacing = (
             importlib.import_module(f".{name}", __package__) for name in ("planning", "spacing")
         )

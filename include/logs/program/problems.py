@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 DONE = 0
@@ -16,6 +17,9 @@ EXIT_CODES = {
     HELD: "another run holds this volume; SUMMARY names it",
     NO_SPACE: "the volume is full, or filled up while archiving (what was archived is removed); nothing was deleted",
 }
+
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""The volume, or somebody's share of it, is full."""
 
 
 class StepError(Exception):
