@@ -1,8 +1,8 @@
 """Process the outstanding orders every hour: a batch that finishes, and errors that reach who can put them right.
 
 Batches are run by this DAG, as Jobs with build, settings and resources of the Deployment `order-processor` that is live. The
-Deployment's own hourly batch may go on beside them: claims are in the database, so each order is processed once, whoever
-takes it, and whoever is killed meanwhile. `include/config/orders.yaml` has schedule, limits and whom to tell;
+Deployment's own loop takes none while they do, and goes on where Airflow does not run; claims are in the database, so each
+order is processed once, whoever takes it, and whoever is killed meanwhile. `include/config/orders.yaml` has schedule, limits and whom to tell;
 `include/config/order_errors.yaml` what each error means. `docs/orders.md` is for on-call.
 
 **Params.** *Dry run*: start no Job, tell nobody, show size and Job. *Open again*: numbers of orders that were set aside and
@@ -10,7 +10,7 @@ are put right by now; this run's batch tries them anew. *Reason*: asked for when
 
 | task | what it does | when it fails |
 |---|---|---|
-| `read_backlog` | how many orders wait, since when, how many come and go; checks the request of who triggered it | the request or a file is not right: nothing was started. A database that cannot be asked is no failure: orders are processed all the same |
+| `read_backlog` | how many orders wait, since when, how many come and go; checks the request of who triggered it | the request is not right (on-call is told), or the file does not say whose orders: nothing was started. A database that cannot be asked is no failure: orders are processed all the same |
 | `reopen` | opens the orders again that the request names, by a Job of the live processor; nothing without numbers | no such order, or the Job failed: its log says why. Clear it: an order is opened once |
 | `size_batch` | the arithmetic: how many orders fit in before the next run | the processor that is live does not fit the configuration |
 | `run_batch` | waits while a release changes the shop, starts the Job, judges its log as it is written. An error that hits everything stops the batch and restarts it once; orders left over start another batch at once, while there is time | the cluster does not answer: clear it. The Job goes on and is found again |

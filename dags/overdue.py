@@ -9,10 +9,13 @@ configuration says it does (when it starts, by when it has ended) with what Airf
 
 | task | what it does | when it fails |
 |---|---|---|
-| `judge` | judges each procedure, tells its list of a problem once and again after a day, and of the end of it | a procedure is overdue; the log says which, since when, and what to do |
+| `judge` | judges each procedure, tells its list of a problem once and again after a day, and of the end of it | a procedure is overdue, or a file is not right; the log says which, since when, and what to do |
+
+It also tells, with file and line, of mistakes in the configuration of order processing, whose runs go on beside them where they can.
 
 States: *on time*, *paused* (found at two looks), *unknown* (its DAG does not load), *not started*, *not finished*,
-*failed*. A problem lasts until a run in earnest has ended well, whoever started it; a dry run does not count, a run that
+*failed*. A problem lasts until a run in earnest has ended well, whoever started it; one of batches that failed and told
+people why itself is none; a dry run does not count, a run that
 somebody left for the next one does.
 
 **Safe to rerun.** It changes nothing. A run that is triggered by hand looks without telling anybody.

@@ -18,7 +18,7 @@ def test_every_verdict_that_needs_somebody_has_a_row():
 
 
 def test_every_kind_of_message_has_a_row():
-    for kind in ("alert", "handed over", "set aside", "proposal", "resolved"):
+    for kind in ("alert", "handed over", "set aside", "proposal", "refused", "resolved"):
         assert f"| **{kind}**" in TEXT
 
 
@@ -32,6 +32,9 @@ def test_every_setting_that_is_named_exists():
         "order_claims",
         "order_problems",
         "shop_database",
+        # of a release's file, and an Airflow Variable
+        "old_build_compatible",
+        "plan_reduce_repeat_orders_told",
     }
     assert named <= known
     assert {"systemic_orders", "update_minutes", "remind_hours", "silent_minutes"} <= named
