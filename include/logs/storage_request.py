@@ -66,7 +66,7 @@ def storage_request(
         *_settings(missed),
         *_archives(missed),
         "",
-        "The largest files before the clean-up:",
+        "The largest files:",
         *_largest(facts),
     ]
     if holds := placed.retention.holds_of(volume.name):

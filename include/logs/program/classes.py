@@ -38,7 +38,11 @@ class Policy:
 
     def matcher(self, holds: Sequence[Hold]) -> Optional[Callable[[str], Optional[Match[str]]]]:
         """Tells whether one of some holds is about a path, its ``lastindex`` which; None when there are none."""
-        return compiled([with_copies(hold.globs, self._copied) for hold in holds]).match if holds else None
+        return (
+            compiled([with_copies(rotated(hold.globs), self._copied) for hold in holds]).match
+            if holds
+            else None
+        )
 
     def holder(self, path: bytes) -> Optional[Hold]:
         """The hold on a path; None when there is none."""
@@ -62,6 +66,12 @@ class Policy:
     def heads(self) -> List[str]:
         """How a record of a whole file begins, class by class."""
         return [f"{LETTERS[self.whole(number)]}{number} " for number in range(len(self.classes))]
+
+
+def rotated(globs: Sequence[str]) -> List[str]:
+    """The globs of a hold, and the names that a rotation gives to what they match: ``app.log.1``, ``app.log-20261121.gz``."""
+    more = [glob + end for glob in globs if not glob.endswith("*") for end in (".[0-9]*", "-[0-9]*")]
+    return [*globs, *more]
 
 
 def _least_days(found: LogClass) -> float:

@@ -24,7 +24,7 @@ import time
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
-from . import forecast, history, shortfall
+from . import forecast, history, largest, shortfall
 from .classes import Policy
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, EXPIRE_ARCHIVE, Entry, Plan, PlanWriter, record
 from .expiring import Expiring
@@ -225,6 +225,7 @@ def _outlook(
         for found, tally in zip(request.classes, plan.sifter.tallies)
     ]
     shortfall.keep(request.layout, grounds)
+    largest.keep(request.layout, [*plan.sifter.tallies, plan.sifter.unclassified])
     _say_growth(facts["classes"], past.last_after(request.run))
     return {
         "before": before.facts(request),

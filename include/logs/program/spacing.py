@@ -7,6 +7,7 @@ The answer: what usage says, and
     not_returned    null, or that far too little came back: bytes, and deleted files that are still open
     shortfall       null, or what is missing to the target and what would have to change (see shortfall)
     forecast        see forecast
+    largest         the largest files that are there now: path, bytes, class
     alerts          [{kind, text}]: floor_missed, not_returned, inodes
 """
 
@@ -16,7 +17,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from . import forecast, history, shortfall
+from . import forecast, history, largest, shortfall
 from .listing import outlook
 from .measuring import in_words
 from .request import Request
@@ -42,7 +43,7 @@ def run(request: Request, undone: str = "") -> Dict[str, Any]:
     facts.update(_returned(request, answers))
     facts["shortfall"] = _shortfall(request, past, space)
     facts["forecast"] = forecast.facts(past.points, time.time(), space.free)
-    facts["largest"] = answers["plan"].get("largest", [])
+    facts["largest"] = largest.now(request)
     facts["alerts"] = _alerts(request, facts, undone)
     say(in_words(request, facts))
     for alert in facts["alerts"]:

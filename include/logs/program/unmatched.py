@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import Callable, Iterator, List, Match, Optional, Sequence
 
-from .classes import Policy
+from .classes import Policy, rotated
 from .copies import RESTORED, with_copies
 from .globs import compiled
 from .manifests import Manifest, Place, all_manifests
@@ -55,7 +55,7 @@ def _archived(request: Request) -> Iterator[str]:
 
 def _of_copies(holds: Sequence[Hold]) -> Matcher:
     """Restored apart, a copy may have the time of its last change in its name."""
-    return compiled([with_copies(hold.globs, ["."]) for hold in holds]).match if holds else None
+    return compiled([with_copies(rotated(hold.globs), ["."]) for hold in holds]).match if holds else None
 
 
 def _restored(request: Request) -> Iterator[str]:

@@ -183,7 +183,7 @@ Please decide one of these:
   1. More storage: 6.0 GiB more, which is enough for 90 days at the present rate.
   2. Class access: keep_days from 7 days to 3 days frees 2.0 GiB (not below 1 day).
 
-The largest files before the clean-up:
+The largest files:
   - app.log: 5.0 GiB (class access)
   - core: 1.0 GiB (no class)
 

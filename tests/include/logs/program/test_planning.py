@@ -53,6 +53,23 @@ def test_a_hold_wins_over_everything(volume: Volume) -> None:
     assert facts["classes"][0]["held"]["files"] == 1
 
 
+def test_a_hold_on_a_log_holds_what_it_is_rotated_to(volume: Volume) -> None:
+    held = (
+        "app.log",
+        "app.log.1",
+        "app.log.2.gz",
+        "app.log-20261121",
+        "app.log.2026-11-21.gz",
+        "x/app.log.3",
+    )
+    for name in (*held, "app.log.old", "app.logs.1", "myapp.log.1"):
+        volume.file(name, days=30)
+    volume.plan(
+        {**DELETED, "globs": ["**"]}, holds=[{"case": "1", "owner": "Legal", "globs": ["**/app.log"]}]
+    )
+    assert sorted(volume.actions()) == ["app.log.old", "app.logs.1", "myapp.log.1"]
+
+
 def test_a_hold_wins_over_size_too(volume: Volume) -> None:
     volume.file("case/b.log", days=3, content=b"x" * 9000)
     hold = [{"case": "2026-117", "owner": "Legal", "globs": ["case/**"]}]

@@ -149,6 +149,22 @@ def test_what_archives_take_is_not_expected_back(volume: Volume) -> None:
     assert spacing._returned(apart, answers)["expected"] == 9 * MIB
 
 
+def test_the_largest_files_are_those_that_are_there_now(volume: Volume) -> None:
+    volume.file("old.log", days=30, content=b"x" * 4 * MIB)
+    volume.file("new.log", content=b"x" * 2 * MIB)
+    volume.file("notes", content=b"x" * MIB)
+    volume.file(b"\xff.log", content=b"x" * 8192)
+    request = volume.request({**APP, "archive": False})
+    for name in ("plan", "archive", "verify", "delete"):
+        step(name, request)
+    (volume.root / "new.log").write_bytes(b"x" * 4096)  # cut to less meanwhile
+    assert step("space", request)["largest"] == [
+        {"path": "notes", "bytes": MIB, "class": "(no class)"},
+        {"path": "\\xff.log", "bytes": 8192, "class": "app"},
+        {"path": "new.log", "bytes": 4096, "class": "app"},
+    ]
+
+
 def test_only_deleted_files_of_this_volume_are_named(tmp_path: Path) -> None:
     path = tmp_path / "here.log"
     path.write_bytes(b"x" * 5000)
