@@ -11,6 +11,7 @@ from include.orders.sizing import Pace, duration
 
 LOAD = Fraction(4, 5)
 """Share of the hour that the processor may be at work: the rest is room for an hour with more orders."""
+DAY_HOURS = 24
 _STEPS = (60, 30, 20, 15, 10, 5)
 
 
@@ -115,10 +116,15 @@ def _more_often(backlog: Backlog, load: Fraction, pace: Pace, orders: Orders, li
         f"To catch up: {backlog.left:,} orders / ({number(pace.per_hour, 0)} x {now - orders.schedule.spare_minutes} of {now} min "
         f"- {number(comes, 0)}) an hour = {catch_up}."
     )
-    twice = duration(Fraction(backlog.left) / (2 * pace.per_hour * share - comes) * 3600)
+    # Twice as many, or as many as work it off in a day.
+    each = Fraction(pace.at_a_time, pace.processes)
+    need = (Fraction(backlog.left) / DAY_HOURS + comes) * pace.seconds / 3600 / share
+    processes = max(2 * pace.processes, whole_up(need / each))
+    faster = pace.per_hour * processes / pace.processes
+    sooner = duration(Fraction(backlog.left) / (faster * share - comes) * 3600)
     text = (
         f"A one-time backlog: what comes in is {number(load * 100, 0)} % of what the processor gets done, so nothing has to change "
-        f"for good. Runs every {now} minutes work it off in {catch_up}; with {2 * pace.processes} processes and "
-        f"{2 * pace.at_a_time} at a time until then, in {twice}."
+        f"for good. Runs every {now} minutes work it off in {catch_up}; with {processes} processes and "
+        f"{int(processes * each)} at a time until then, in {sooner}."
     )
     return Proposal(what="a one-time backlog", text=text, arithmetic=tuple(lines))

@@ -53,6 +53,13 @@ def test_a_one_time_backlog_needs_no_other_schedule():
     )
 
 
+def test_a_backlog_of_a_million_is_worked_off_in_a_day_by_as_many_as_it_needs():
+    found = proposal_of(backlog(1_000_000, arrived=300), pace(), orders())
+    assert found.text.endswith(
+        "work it off in 71 days 21 h; with 96 processes and 192 at a time until then, in 23 h 51 min."
+    )
+
+
 @pytest.mark.parametrize("arrived", [0, 1, 700, 767, 768, 769, 960, 5000, 1_000_000])
 def test_every_load_has_an_answer_that_fits(arrived):
     found = proposal_of(backlog(1000, arrived=arrived), pace(), orders())
