@@ -11,12 +11,14 @@ from typing import Any
 
 from include.jobs.ending import Ended, JobError, cannot_start, deleted, failure
 from include.jobs.load import Load
+from include.jobs.place import Place
 from include.jobs.state import (
     choose,
     event_problem,
     exit_code,
     exit_text,
     has_started,
+    is_running,
     job_state,
     pod_problem,
 )
@@ -28,6 +30,8 @@ POLL_SECONDS = 0.3
 REMOVED_WITHIN = 120.0
 ENDS_WITHIN = 60.0
 """Seconds that the cluster may take beside the Job's own time to start it, and to say that it has ended."""
+SAYS_WITHIN = 2.0
+"""Seconds after the end of a log in which the cluster says that its container has ended."""
 EVENTS_AFTER = 2.0
 """Seconds after which the events are asked why there is no pod, or none that starts."""
 KEPT_LINES = 2000
@@ -200,35 +204,67 @@ class Carrier:
         on_silence: OnSilence | None,
     ) -> None:
         pod = self._started_pod(load, name, began)
-        told, breaks, heard = 0, 0, time.monotonic()
-        longest = load.silence or load.seconds
+        place, breaks, heard = Place(), 0, time.monotonic()
         deadline = began + load.seconds + ENDS_WITHIN
+
+        def take(line: str) -> None:
+            nonlocal heard
+            heard = time.monotonic()
+            lines.append(line)
+            on_line(line)
+
         while pod is not None and breaks < BREAKS and time.monotonic() < deadline:
-            before = told
+            before = place.taken
             try:
-                stream = self.cluster.follow_log(self.namespace, pod, load.container, timeout=longest)
-                for index, line in enumerate(stream):
-                    if index < told:  # after a broken connection the log comes from its start again
-                        continue
-                    told, heard = index + 1, time.monotonic()
-                    lines.append(line)
-                    on_line(line)
-                return
+                self._follow(load, pod, place, take)
+                if self._has_ended(load, name, pod):
+                    if place.taken == before:
+                        return
+                    continue  # whether the stream ended before its container did is not known: what is there beyond?
+                broke, breaks = "ended while its container runs", 0
             except KubeError as error:
                 if not error.transient:
                     return
-                silent = time.monotonic() - heard
-                if on_silence is not None and load.silence and silent >= load.silence:
-                    # The log of a lost node says nothing for ever; the Job may have ended, or been suspended, meanwhile.
-                    if self._is_over(load, name):
-                        return
-                    on_silence(silent)
-                    if self._is_over(load, name):
-                        return
-                else:
-                    self.say(f"{load.label}: the log stream broke off ({error.message}); reading on")
-                    breaks = 1 if told > before else breaks + 1
-                time.sleep(1)
+                broke, breaks = f"broke off ({error.message})", 1 if place.taken > before else breaks + 1
+            silent = time.monotonic() - heard
+            if on_silence is not None and load.silence and silent >= load.silence:
+                if self._over_after(silent, load, name, on_silence):
+                    return
+                breaks = 0
+            elif breaks or place.taken > before:
+                self.say(f"{load.label}: the log stream {broke}; reading on")
+            time.sleep(1)
+
+    def _over_after(self, silent: float, load: Load, name: str, on_silence: OnSilence) -> bool:
+        """Whether the Job is over, by now or since whoever follows it heard of its silence.
+
+        The log of a lost node says nothing for ever; the Job may have ended, or been suspended, meanwhile.
+        """
+        if self._is_over(load, name):
+            return True
+        on_silence(silent)
+        return self._is_over(load, name)
+
+    def _follow(self, load: Load, pod: str, place: Place, take: OnLine) -> None:
+        """Hand on the lines that are new, until the stream ends. Raises KubeError."""
+        place.begin()
+        longest = load.silence or load.seconds
+        for stamped in self.cluster.follow_log(
+            self.namespace, pod, load.container, timeout=longest, since=place.since
+        ):
+            line = place.take(stamped)
+            if line is not None:
+                take(line)
+
+    def _has_ended(self, load: Load, name: str, pod: str) -> bool:
+        """Whether a log that came to its end has one: its container has ended, or is gone. Its node says so a bit later."""
+        patience = time.monotonic() + SAYS_WITHIN
+        while is_running(self.cluster.get("Pod", self.namespace, pod), load.container):
+            if time.monotonic() > patience:
+                job = self.cluster.get("Job", self.namespace, name)
+                return job is None or job_state(job).phase != "running"
+            time.sleep(POLL_SECONDS)
+        return True
 
     def _started_pod(self, load: Load, name: str, began: float) -> str | None:
         """The name of the Job's pod once its container has started; None when the Job ended without one."""

@@ -54,6 +54,15 @@ def has_started(pod: Json, container: str) -> bool:
     return False
 
 
+def is_running(pod: Json | None, container: str) -> bool:
+    """Whether a container of a pod runs: its log may get more lines. False for a pod that is gone."""
+    if pod is None or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    return any(
+        each["name"] == container and "running" in (each.get("state") or {}) for each in _containers(pod)
+    )
+
+
 def pod_problem(pod: Json) -> str:
     """Why a Job's pod does not start (image, configuration, scheduling); empty when it does."""
     status = pod.get("status") or {}

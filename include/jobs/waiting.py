@@ -9,9 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from include.jobs.carrying import ENDS_WITHIN, EVENTS_AFTER
+from include.jobs.carrying import ENDS_WITHIN, EVENTS_AFTER, SAYS_WITHIN
 from include.jobs.ending import TAIL, Ended
-from include.jobs.state import event_problem, exit_code, exit_text, has_started, job_state, pod_problem
+from include.jobs.place import Place
+from include.jobs.state import (
+    event_problem,
+    exit_code,
+    exit_text,
+    has_started,
+    is_running,
+    job_state,
+    pod_problem,
+)
 from include.release.kube import KubeError
 from include.release.kube_async import AsyncCluster
 
@@ -55,7 +64,7 @@ class Wait:
         self._answered = self._began
         self._trouble_since: float | None = None
         self._lines: deque[str] = deque(maxlen=TAIL)
-        self._told = 0
+        self._place = Place()
         self._read = False
 
     async def end(self) -> Ended:
@@ -100,15 +109,16 @@ class Wait:
     async def _follow(self, pod: dict[str, Any]) -> None:
         """Say the log's lines to its end. A stream that breaks off, or is silent, is opened again by the next look."""
         awaited = self.awaited
+        name = str(pod["metadata"]["name"])
         stream = self.cluster.follow_log(
-            awaited.namespace, pod["metadata"]["name"], awaited.container, timeout=SILENCE
+            awaited.namespace, name, awaited.container, timeout=SILENCE, since=self._place.since
         )
-        index = 0
+        self._place.begin()
+        before = self._place.taken
         try:
-            async for line in stream:
-                index += 1
-                if index > self._told:  # after a broken connection the log comes from its start again
-                    self._told = index
+            async for stamped in stream:
+                line = self._place.take(stamped)
+                if line is not None:
                     self._lines.append(line)
                     self.say(f"    {line}")
         except KubeError as error:
@@ -116,7 +126,17 @@ class Wait:
                 return
         finally:
             await stream.aclose()
-        self._read = True
+        # With new lines it is not known whether the stream ended before its container did: what is there beyond?
+        self._read = await self._has_ended(name) and self._place.taken == before
+
+    async def _has_ended(self, pod: str) -> bool:
+        """Whether a log that came to its end has one; its node says a bit later that its container has ended."""
+        patience = time.monotonic() + SAYS_WITHIN
+        while is_running(await self.cluster.get("Pod", self.awaited.namespace, pod), self.awaited.container):
+            if time.monotonic() > patience:
+                return False
+            await asyncio.sleep(min(POLL_SECONDS, SAYS_WITHIN / 10))
+        return True
 
     async def _stuck(self, pods: list[dict[str, Any]]) -> str:
         """What has kept the pod from starting for too long; empty as long as it may."""

@@ -256,9 +256,12 @@ class Cluster:
         raw = self._raw("GET", path_of("Pod", namespace, pod, "log"), query=query)
         return str(raw.data.decode("utf-8", "replace"))
 
-    def follow_log(self, namespace: str, pod: str, container: str, *, timeout: float) -> Iterator[str]:
-        """The lines of a container's log as they are written, to its end (or ``timeout`` seconds of silence)."""
-        query = [("container", container), ("follow", "true")]
+    def follow_log(
+        self, namespace: str, pod: str, container: str, *, timeout: float, since: str = ""
+    ) -> Iterator[str]:
+        """The lines of a container's log as they are written, stamped (see ``jobs.place``); ``timeout`` is of silence."""
+        query = [("container", container), ("follow", "true"), ("timestamps", "true")]
+        query += [("sinceTime", since)] if since else []
         raw = self._raw("GET", path_of("Pod", namespace, pod, "log"), query=query, read_seconds=timeout)
         lines = LogLines()
         try:

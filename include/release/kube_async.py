@@ -140,10 +140,11 @@ class AsyncCluster:
             return text
 
     async def follow_log(
-        self, namespace: str, pod: str, container: str, *, timeout: float
+        self, namespace: str, pod: str, container: str, *, timeout: float, since: str = ""
     ) -> AsyncGenerator[str]:
-        """The lines of a container's log as they are written, to its end (or ``timeout`` seconds of silence)."""
-        query = [("container", container), ("follow", "true")]
+        """The lines of a container's log as they are written, as ``Cluster.follow_log``."""
+        query = [("container", container), ("follow", "true"), ("timestamps", "true")]
+        query += [("sinceTime", since)] if since else []
         lines = LogLines()
         asked = self._ask(path_of("Pod", namespace, pod, "log"), query, read_seconds=timeout)
         async with asked as answer:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from include.jobs import carrying
 from include.jobs.carrying import StopJobError
 from include.jobs.ending import JobError
+from include.release.kube import KubeError
 
 TWO_LINES = "print('one'); print('2026-11-21T04:00:00Z two')"
 
@@ -115,3 +117,29 @@ def test_who_follows_a_job_hears_of_its_silence_and_that_it_was_suspended(
         carry.follow(load, carry.start(load), on_line=lambda _: None, on_silence=stop)
     assert 0.5 <= silent[0] < 3
     assert raised.value.job["metadata"]["name"] == load.name
+
+
+LINES = "import time\nfor n in range(8): print(n, 'of the same words'); time.sleep(0.15)"
+
+
+def test_a_log_whose_stream_ends_while_its_container_runs_is_read_on(carrier, load_of, monkeypatch):
+    """As where a proxy between here and the node ends what is open for long, or the node rotates the log."""
+    monkeypatch.setattr(carrying, "SAYS_WITHIN", 0.05)
+    carry, said = carrier
+    whole, opened = carry.cluster.follow_log, []
+
+    def ends_early(*given, **options):
+        opened.append(options["since"])
+        for line in whole(*given, **options):
+            if len(opened) == 1 and " 3 of" in line:
+                return
+            if len(opened) == 2 and " 5 of" in line:
+                raise KubeError(0, "Read timed out.", "log of pod work")
+            yield line
+
+    monkeypatch.setattr(carry.cluster, "follow_log", ends_early)
+    lines: list[str] = []
+    done = carry.carry(load_of(LINES), lines.append)
+    assert lines == done.lines == [f"{n} of the same words" for n in range(8)]
+    assert opened[0] == "" < opened[1]
+    assert "work: the log stream ended while its container runs; reading on" in said

@@ -38,6 +38,26 @@ async def test_the_lines_are_said_and_the_end_is_what_following_it_answers(carri
     assert carry.settle(load, ended).lines == carry.follow(load, load.name).lines
 
 
+async def test_a_log_whose_stream_ends_while_its_container_runs_is_read_on(
+    carrier, load_of, wait, monkeypatch
+):
+    monkeypatch.setattr(waiting, "SAYS_WITHIN", 0.05)
+    whole, opened = AsyncCluster.follow_log, []
+
+    async def ends_early(self, *given, **options):
+        opened.append(options["since"])
+        async for line in whole(self, *given, **options):
+            if len(opened) < 3 and line.endswith(f" {3 * len(opened)}"):
+                return
+            yield line
+
+    monkeypatch.setattr(AsyncCluster, "follow_log", ends_early)
+    load = load_of("import time\nfor n in range(8): print(n); time.sleep(0.15)")
+    ended, said = await wait(load, carrier[0].start(load))
+    assert (ended.phase, said) == ("complete", [f"    {n}" for n in range(8)])
+    assert opened[0] == "" < opened[1]
+
+
 async def test_a_failure_reads_the_same_as_when_a_worker_follows_it(carrier, load_of, wait):
     carry, _ = carrier
     load = load_of("print('no space left'); raise SystemExit(4)")

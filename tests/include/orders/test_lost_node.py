@@ -40,7 +40,7 @@ class LostNode:
         self.notes |= change["metadata"]["annotations"]
         self.suspended = self.suspended or "spec" in change
 
-    def follow_log(self, *_: Any, timeout: float) -> Iterator[str]:
+    def follow_log(self, *_: Any, timeout: float, since: str) -> Iterator[str]:
         self.asked += 1
         assert self.asked < 20
         if self.asked == 1:
