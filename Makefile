@@ -1,23 +1,26 @@
 # Every target sets up .venv by itself; nothing but Linux, make and Python 3.11 to 3.13 (with venv) is needed.
 # Variables: PYTHON (interpreter), PORT (UI), ONCE=1 (demo ends by itself), KEEP=1 (demo goes on where it was),
-# APPROVE=me (you approve in the demo), MODE (what the demo's payment gateway does),
+# APPROVE=me (you approve in the demo), MODE (what the demo's payment gateway does, or its orders),
 # ROUNDS (how often the benchmark measures, and chaos kills each process),
 # GUARDS, PRESSES, CUT_PRESSES and IDLE_SECONDS (the red button's benchmark),
 # FILES, MILLION, COLD and BENCH_DIR (the clean-up's benchmark: how many files, page cache dropped, where),
 # ORDERS, SCALE, KILL_SECONDS and BACKLOG (the order processor's benchmark),
-# SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these), WORKERS (at once),
+# SEED and POINTS (when and at which changes chaos kills; 3: the first three, 7,9-12: these),
+# WORKERS (how many processes run tests, or releases that chaos kills, at once),
 # KUBECONFIG and IMAGE (conformance on a real cluster), ARGS (more arguments for pytest or releases).
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo gateway test test-all lint types imports unit conformance e2e releases chaos bench-release bench-red-button bench-orders bench-cleanup images deps requirements clean venv venv-dev
+.PHONY: help demo gateway orders test test-all lint types imports unit conformance e2e releases chaos bench-release bench-red-button bench-orders bench-cleanup images deps requirements clean venv venv-dev
 
 export PYTHON PORT ONCE KEEP APPROVE
 ANY_PYTHON := $(shell command -v python3 || command -v python3.13 || command -v python3.12 || command -v python3.11)
 BIN := .venv/bin
 # Temporary files stay in the checkout; a KUBECONFIG of the user's shell is not a wish to test on that cluster.
 TESTENV := env -u KUBECONFIG -u IMAGE TMPDIR="$(CURDIR)/.test/tmp"
-PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest $(ARGS)
+# Whole files go to the processes that run tests, the longest first (tests/conftest.py).
+AT_ONCE = -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest --basetemp=.test/pytest
 
 help: ## list the targets
 	@awk -F ":.*## " "/^[a-z0-9-]+:.*## / {printf \"  make %-17s %s\\n\", \$$1, \$$2}" Makefile
@@ -28,15 +31,18 @@ demo: venv ## cluster, Airflow, two releases through qa to production; up until 
 gateway: venv ## break the demo's payment gateway, or put it right (MODE=refuse, reset, timeout, 500, tls, ok)
 	@$(BIN)/python -m tools.demo.gateway $(or $(MODE),refuse)
 
+orders: venv ## give the demo's orders something to do or to fail at (MODE=poison, systemic, burst, ok)
+	@$(BIN)/python -m tools.demo.orders $(or $(MODE),poison)
+
 test: venv-dev ## lint, types, import rules, unit, conformance and end-to-end tests
 	@$(MAKE) lint types imports
 	@mkdir -p .test/tmp
-	@$(TESTENV) $(PYTEST) -m "not long" tests
+	@$(TESTENV) $(PYTEST) $(AT_ONCE) $(ARGS) -m "not long" tests
 
 test-all: venv-dev ## make test and what takes longer
 	@$(MAKE) lint types imports
 	@mkdir -p .test/tmp
-	@$(TESTENV) $(PYTEST) tests
+	@$(TESTENV) $(PYTEST) $(AT_ONCE) $(ARGS) tests
 
 lint: venv-dev ## ruff: rules and format
 	@$(BIN)/ruff check
@@ -50,19 +56,19 @@ imports: venv-dev ## dags -> plugins -> include, and include without Airflow
 
 unit: venv-dev ## tests of single modules
 	@mkdir -p .test/tmp
-	@$(TESTENV) $(PYTEST) -m "not long" --ignore=tests/conformance --ignore=tests/e2e tests
+	@$(TESTENV) $(PYTEST) $(AT_ONCE) $(ARGS) -m "not long" --ignore=tests/conformance --ignore=tests/e2e tests
 
 conformance: venv-dev ## tests of the cluster's behaviour; KUBECONFIG= IMAGE= runs them on a real cluster
 	@mkdir -p .test/tmp
 ifneq ($(filter command,$(origin KUBECONFIG))$(and $(KUBECONFIG),$(IMAGE)),)
-	@TMPDIR="$(CURDIR)/.test/tmp" KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) tests/conformance
+	@TMPDIR="$(CURDIR)/.test/tmp" KUBECONFIG="$(KUBECONFIG)" IMAGE="$(IMAGE)" $(PYTEST) $(ARGS) tests/conformance
 else
-	@$(TESTENV) $(PYTEST) tests/conformance
+	@$(TESTENV) $(PYTEST) $(ARGS) tests/conformance
 endif
 
 e2e: venv-dev ## the demo as a newcomer runs it
 	@mkdir -p .test/tmp
-	@$(TESTENV) $(PYTEST) tests/e2e
+	@$(TESTENV) $(PYTEST) $(ARGS) tests/e2e
 
 releases: venv ## the last deploys, and whether they are what runs now (ARGS="--environment qa --limit 5")
 	@$(BIN)/python -m include.records releases $(ARGS)
