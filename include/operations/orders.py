@@ -133,22 +133,26 @@ def _curve(
     orders: Orders,
 ) -> Curve:
     start = now - SHOWN
-    # Nothing waits: then the oldest has waited for no time. An unknown look has no figures at all.
-    points = [
-        (each.at, None if "unknown" in each.figures else float(each.figures.get(key) or 0))
-        for each in looks
-        if each.at >= start
-    ]
+    points = [(each.at, _value(each.figures, key)) for each in looks if each.at >= start]
     values = [value for _, value in points if value is not None]
-    word = say(values[-1]) if values else "not known"
+    last = points[-1][1] if points else None
+    word = say(last) if last is not None else "not known"
     limits = [Limit(f"limit {say(limit)}", limit)] if limit is not None else []
     of = f"{title} in the last 24 hours"
     text = f"{of}: at most {say(max(values))}, in the end {word}." if values else ""
     text += f" Limit {say(limit)}." if limit is not None and text else ""
     gap = timedelta(minutes=orders.schedule.look_every_minutes) * MISSED
     chart = draw(points, limits, start, now, text, gap=gap)
-    over = limit is not None and bool(values) and values[-1] > limit
+    over = limit is not None and last is not None and last > limit
     return Curve(title, word, say(limit) if limit is not None else "", over, chart)
+
+
+def _value(figures: dict[str, Any], key: str) -> float | None:
+    """A figure of a look; None where it is not known. When nothing waits the oldest has waited for no time."""
+    value = figures.get(key)
+    if value is None:
+        return None if figures.get("waiting") or "unknown" in figures else 0.0
+    return float(value)
 
 
 def _batch(entry: Entry) -> Batch:

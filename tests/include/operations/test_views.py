@@ -200,6 +200,14 @@ def test_nothing_waits():
     assert [each.now for each in view.curves] == ["0", "0 min", "0 min"]
 
 
+def test_orders_of_which_no_time_can_be_read_have_not_waited_for_no_time():
+    found = backlog(3, minutes=5).model_copy(update={"oldest": None})
+    view = orders_view(orders(), [order_look(10, backlog(3, minutes=50)), order_look(5, found)], [], NOW)
+    oldest = view.curves[1]
+    assert (oldest.now, oldest.over) == ("not known", False)
+    assert "at most 50 min, in the end not known." in oldest.chart.text
+
+
 def test_a_database_that_was_away_is_a_gap_and_a_sentence():
     problem = Problem(
         "connection shop_database", "", "no route to host: password=geheim", "a database", "bring it back"
