@@ -11,7 +11,7 @@ print what a real run then does; nothing is changed. *Reason*: required by hand;
 | task | what it does | when it fails |
 |---|---|---|
 | `choose` | reads and checks the configuration, chooses the volumes | nothing was changed; the log names file, line and fix |
-| `window` | asks a person first when the schedule starts it outside its window, as after a pause | nobody answered, or who may not: nothing was changed |
+| `window` | asks a person first when the schedule starts it outside its window (none configured: from `start` to `finish_by`), as after a pause | nobody answered, or who may not: nothing was changed |
 | `clean.measure` | takes the volume for this run, measures its space | nothing was changed; the log says who has the volume, or why the Job does not start |
 | `clean.plan` | decides about every file: class, hold, retention, open or not | nothing was changed |
 | `clean.approve` | asks a person about more than the configured amount, and the first time of a class | nobody approved: nothing was changed |
@@ -21,7 +21,7 @@ print what a real run then does; nothing is changed. *Reason*: required by hand;
 | `clean.verify_space` | looks whether the space came back, and forecasts | clear it |
 | `clean.report` | sums the volume up, gives it back; always runs | the volume was not cleaned up to its end; the log names the step |
 | `tell` | tells the configured list of failures and of what Compliance has to decide | the log names who was not told; clear only this task |
-| `heartbeat` | sends a sign of life to the monitor outside, when all went well | the monitor misses it and raises its own alarm; clear only this task |
+| `heartbeat` | sends a sign of life to the monitor outside, when all went well | the monitor misses it and raises its own alarm; clear only this task. Skipped: the log says why it stayed out |
 
 The tasks `clean.*` run once per volume, beside each other: one volume's failure does not stop another, and makes the run red.
 

@@ -5,14 +5,15 @@ that is there is never written over. What is restored without *To* stays until s
 of the volume); elsewhere it is kept as `include/config/log_retention.yaml` says for its new path, counted from the day of
 the restore, and as long as its first path is held.
 
-**Params.** *Volume*: one of the configuration. *Files*: a path below the volume's root or a pattern (`app.log`,
-`web/**/*.log`). *Day*: only what was written on it (`2026-11-21`, in UTC). *To*: directory below the volume's root; empty:
-a directory of this run's own, named in the log. *Dry run*: show what would come back. *Reason*: goes on record.
+**Params.** *Volume*: one of the configuration. *Files*: paths below the volume's root or patterns (`app.log`,
+`web/**/*.log`), one a line. *Day*: only what may have lines of it (`2026-11-21`, in the time zone of the file): files changed
+last on that day, and of each log the next one after it. *To*: directory below the volume's root; empty: a directory of this
+run's own, named in the log. *Dry run*: show what would come back. *Reason*: goes on record.
 
 | task | what it does | when it fails |
 |---|---|---|
 | `check` | is the request right, and may this user? | nothing was changed; the log says what is wrong |
-| `restore` | takes the volume for this run and writes the files, each compared with its checksum | clear it: what is back is not written again; the log names files that are in the way, and damaged archives |
+| `restore` | takes the volume for this run and writes the files, each compared with its checksum; the volume's floor stays free | clear it: what is back is not written again; the log names files that are in the way, and damaged archives |
 | `release` | gives the volume back; always runs | clear it; the next run takes the volume over, too |
 | `tell` | tells the configured list | the log names who was not told; clear only this task |
 

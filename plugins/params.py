@@ -134,7 +134,7 @@ def cleanup_params(names: list[str]) -> dict[str, Param]:
             type="array",
             items={"type": "string"},
             title="Volumes",
-            description="Which to clean up; none chosen: all of include/config/log_retention.yaml.",
+            description="Which to clean up, of include/config/log_retention.yaml. None chosen: all of them.",
             **known,
         ),
         "dry_run": intent["dry_run"],
@@ -142,28 +142,34 @@ def cleanup_params(names: list[str]) -> dict[str, Param]:
             default=None,
             type=["null", "string"],
             title="Reason",
-            description="By hand: why now, in a few words. It goes on record.",
+            description="Needed when you trigger it: why now, in a few words (a ticket will do). It goes on record.",
         ),
     }
 
 
 def restore_params(names: list[str]) -> dict[str, Param]:
     """What the DAG ``log_restore`` asks for."""
+    only: dict[str, Any] = {"default": names[0]} if len(names) == 1 else {}
     return {
-        "volume": _one_of("Volume", "Whose logs: a volume of include/config/log_retention.yaml.", names),
+        "volume": _one_of(
+            "Volume", "Whose logs: a volume of include/config/log_retention.yaml.", names, **only
+        ),
         FILES: _optional(
             "Files",
-            "Paths below the volume's root, or patterns (* within a directory, ** across directories), one a line. Empty: all "
-            "that was written on the day below.",
-            multiline=True,
+            "One a line: a path below the volume's root (app.log), or a pattern (* within a directory, ** across directories: "
+            "web/**/*.log*). Empty: whatever may have lines of the day below.",
+            format="multiline",
         ),
         DAY: _optional(
-            "Day", "Only what was written on this day, in UTC, such as 2026-11-21. Empty: of all days."
+            "Day",
+            "Only what may have lines of this day, in the time zone of log_retention.yaml. What was written to for more than a "
+            "week is found by its last day, or by its name. Empty: of all days.",
+            format="date",
         ),
         TO: _optional(
             "To",
-            "Directory below the volume's root, such as restored/case-117. Nothing in it is written over. Empty: a directory of "
-            "this run's own, which the log names.",
+            "Directory below the volume's root, such as restored/case-117; nothing that lies there is written over. Empty: one "
+            "of this run's own below .log-cleanup/restored, which the log names. Either way it has to fit above the volume's floor.",
         ),
         **intent_params(),
     }
@@ -196,11 +202,9 @@ def _one_of(title: str, description: str, names: list[str], **more: Any) -> Para
     return Param(type="string", title=title, description=description, **choice(names), **more)
 
 
-def _optional(title: str, description: str, *, multiline: bool = False) -> Param:
+def _optional(title: str, description: str, **more: Any) -> Param:
     schema: dict[str, Any] = {"type": ["null", "string"], "title": title, "description": description}
-    if multiline:
-        schema["format"] = "multiline"
-    return Param(default=None, **schema)
+    return Param(default=None, **schema, **more)
 
 
 def _text(title: str, description: str) -> Param:

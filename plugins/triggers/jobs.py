@@ -18,7 +18,8 @@ from plugins.hooks.cluster import ClusterHook
 class JobTrigger(BaseTrigger):
     """Waits for a Job that a task has started; ``Carrier.settle(load, Ended(**event))`` reads the event.
 
-    Its state is in the cluster only: a triggerer that starts again goes on where the Job is.
+    Its state is in the cluster only: a triggerer that starts again goes on where the Job is. What it has said is not
+    kept: the log then comes again from its beginning, since a line twice is better than one that nobody has seen.
 
     Args:
         connection: Airflow connection of the cluster.

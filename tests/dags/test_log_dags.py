@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
 from include.release.loading import PROJECT
 from tests.dagtasks import DAGS, bag, tasks
@@ -58,7 +59,24 @@ def test_a_run_keeps_its_plan_and_says_so():
 
 def test_the_forms_offer_the_volumes_there_are():
     assert bag().dags["log_cleanup"].params.get_param("volumes").schema["examples"] == ["shop-logs"]
-    assert bag().dags["log_restore"].params.get_param("volume").schema["examples"] == ["shop-logs"]
+    restore = bag().dags["log_restore"].params
+    assert restore.get_param("volume").schema["examples"] == ["shop-logs"]
+    assert restore.get_param("volume").value == "shop-logs"  # the only one there is
+
+
+def test_the_form_of_a_restore_has_a_date_and_lines_and_needs_neither():
+    params = bag().dags["log_restore"].params
+    formats = {name: params.get_param(name).schema.get("format") for name in ("day", "files", "to")}
+    assert formats == {"day": "date", "files": "multiline", "to": None}
+    for name in formats:
+        assert params.get_param(name).resolve(None) is None
+    assert params.get_param("day").resolve("2026-11-21") == "2026-11-21"
+    with pytest.raises(ParamValidationError):
+        params.get_param("day").resolve("21.11.2026")
+    for dag_id in ("log_cleanup", "log_restore"):
+        for _, param in bag().dags[dag_id].params.items():
+            assert param.schema["title"]
+            assert str(param.description).endswith(".")
 
 
 @pytest.mark.parametrize(

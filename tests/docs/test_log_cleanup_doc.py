@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import yaml
 
@@ -36,6 +37,27 @@ def test_no_key_is_explained_that_does_not_exist():
     named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
     assert len(named) > 30
     assert named <= known
+
+
+def test_what_is_said_of_an_open_log_after_a_clean_up_is_so(tmp_path):
+    log, copy = tmp_path / "app.log", tmp_path / "copy.log"
+    with log.open("wb") as file:
+        file.seek(4 << 20)
+        file.write(b"an ERROR\nthe end\n")
+    (_, _, said) = TEXT.partition("**An open log looks strange after a clean-up.**")
+    said = said.partition("\n\n")[0]
+
+    def run(command: str) -> str:
+        assert f"`{command}`" in said or command in said
+        words = ["sh", "-c", command]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert run("grep -a ERROR app.log").endswith("an ERROR\n")
+    assert run("tr -d '\\0' < app.log") == "an ERROR\nthe end\n"
+    assert run("du -h app.log").split()[0] in ("4.0K", "8.0K")
+    assert "`cp --sparse=always`" in said
+    subprocess.run(["cp", "--sparse=always", log, copy], check=True)
+    assert copy.stat().st_blocks * 512 < 1 << 20
 
 
 def test_the_role_has_what_the_steps_ask_for():
