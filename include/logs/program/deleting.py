@@ -180,6 +180,7 @@ def _facts(done: Done) -> dict[str, Any]:
         "expired_archives": done.files.get("expired", 0),
         "freed_bytes": sum(done.freed.values()),
         "freed": done.freed,
+        "freed_elsewhere": done.elsewhere,
         "lost_bytes": done.lost,
         "left": done.left.facts(),
         "open": [

@@ -26,13 +26,17 @@ class Expiring:
         self._now = request.now()
         self.left: List[Dict[str, Any]] = []
         self.space: Dict[str, Dict[int, int]] = {}
-        """What the archives of each class take (bytes), by their age in days."""
+        """What the archives of each class take on the volume (bytes), by their age in days."""
+        self.elsewhere = 0
+        """What all those take that lie in another place (bytes),"""
+        self.freed_elsewhere = 0
+        """and those of them that go."""
         self.of_no_class: Dict[str, Tuple[int, int]] = {}
         """Archives, and what they take, of classes that the policy has no more: nothing says when their time is over."""
 
     def entries(self) -> Iterator[Entry]:
         """The archives that go."""
-        for path in all_manifests(self._request.layout):
+        for base, path in all_manifests(self._request.layout):
             try:
                 manifest = Manifest(path)
                 created = datetime.fromisoformat(
@@ -45,23 +49,28 @@ class Expiring:
                 self._leave(path, f"its manifest cannot be read: {error}")
                 continue
             try:
-                seen = os.lstat(Place(self._request.layout, name).archive)
+                place = Place(self._request.layout, name, base)
+                seen = os.lstat(place.archive)
             except OSError:
                 continue  # gone already, or not yet there
             found = self._request.log_class(manifest.class_name)
             space, age = seen.st_blocks * 512, int(max(self._now - created, 0) // DAY)
-            by_age = self.space.setdefault(manifest.class_name, {})
-            by_age[age] = by_age.get(age, 0) + space
+            if place.on_the_volume:
+                by_age = self.space.setdefault(manifest.class_name, {})
+                by_age[age] = by_age.get(age, 0) + space
+            else:
+                self.elsewhere += space
             if found is None:
                 count, taken = self.of_no_class.get(manifest.class_name, (0, 0))
                 self.of_no_class[manifest.class_name] = count + 1, taken + space
                 continue
-            if found.archive_keep_days is None:
-                continue
-            if created + found.archive_keep_days * DAY >= self._now:
+            days = found.archive_keep_days
+            if days is None or created + days * DAY >= self._now:
                 continue
             if self._stays(path, manifest, found.minimum_days):
                 continue
+            if not place.on_the_volume:
+                self.freed_elsewhere += space
             yield Entry(
                 os.fsencode(name), seen.st_dev, seen.st_ino, seen.st_size, seen.st_blocks, seen.st_mtime_ns,
                 seen.st_nlink, seen.st_nlink, found.name, EXPIRE_ARCHIVE, 0, seen.st_size,

@@ -11,7 +11,7 @@
         archives/YYYY/MM/          archives, and beside them
         manifests/YYYY/MM/         what is in them
 
-Archives and manifests may lie in another directory (``archive_to``).
+Archives and manifests may lie in another directory (``archive_to``); those from before that was configured stay here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from .problems import StepError
 
 STATE = ".log-cleanup"
+ARCHIVES, MANIFESTS = "archives", "manifests"
 _GONE, _DRY = ".gone-", "dry-run"
 
 
@@ -65,18 +66,18 @@ class Layout:
 
     @property
     def archive_base(self) -> str:
-        """The directory that has ``archives`` and ``manifests``."""
+        """The directory that has ``archives`` and ``manifests`` of what is archived now."""
         return self.archive_to or self.state
 
     @property
-    def archives(self) -> str:
-        """The archives; paths of expired archives in a plan are below it."""
-        return os.path.join(self.archive_base, "archives")
+    def archive_bases(self) -> tuple[str, ...]:
+        """Every directory that has some: those from before ``archive_to`` was configured lie on the volume."""
+        return tuple(dict.fromkeys((self.archive_base, self.state)))
 
     @property
-    def manifests(self) -> str:
-        """What is in the archives."""
-        return os.path.join(self.archive_base, "manifests")
+    def archives(self) -> str:
+        """Where new archives go."""
+        return os.path.join(self.archive_base, ARCHIVES)
 
     def answer(self, command: str) -> str:
         """What a finished step answered."""

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from . import codecs
 from .entries import ARCHIVE_DELETE
-from .layout import Layout
+from .layout import ARCHIVES, MANIFESTS, Layout
 from .problems import StepError
 from .tar import Segments
 
@@ -77,17 +77,33 @@ class Place:
 
     layout: Layout
     name: str
+    base: str = ""
+    """The directory that has those two; empty: where new ones go."""
 
     @property
     def archive(self) -> str:
         """The archive's absolute path."""
-        return os.path.join(self.layout.archives, self.name)
+        return os.path.join(self.base or self.layout.archive_base, ARCHIVES, self.name)
+
+    @property
+    def on_the_volume(self) -> bool:
+        """Whether it takes the volume's own space."""
+        return (self.base or self.layout.archive_base) == self.layout.state
 
     @property
     def manifest(self) -> str:
         """The manifest's absolute path."""
         suffix = codecs.SUFFIXES[codecs.codec_of(self.name)]
-        return os.path.join(self.layout.manifests, stem(self.name) + MARK + suffix)
+        return os.path.join(self.base or self.layout.archive_base, MANIFESTS, stem(self.name) + MARK + suffix)
+
+
+def find(layout: Layout, name: str) -> Place:
+    """The archive of a name, wherever it lies; where new ones go when it is nowhere."""
+    places = [Place(layout, name, base) for base in layout.archive_bases]
+    return next(
+        (each for each in places if os.path.lexists(each.archive) or os.path.lexists(each.manifest)),
+        places[0],
+    )
 
 
 def stem(name: str) -> str:
@@ -307,10 +323,11 @@ def _path(key: str, path: bytes) -> str:
         return f'"{key}_base64":"{base64.b64encode(path).decode()}"'
 
 
-def all_manifests(layout: Layout) -> Iterator[str]:
-    """The absolute paths of all manifests, oldest month first."""
-    for folder, folders, names in os.walk(layout.manifests):
-        folders.sort()
-        for name in sorted(names):
-            if name.endswith(_ENDS):
-                yield os.path.join(folder, name)
+def all_manifests(layout: Layout) -> Iterator[tuple[str, str]]:
+    """The directory that has it and the absolute path, of every manifest; of each directory the oldest month first."""
+    for base in layout.archive_bases:
+        for folder, folders, names in os.walk(os.path.join(base, MANIFESTS)):
+            folders.sort()
+            for name in sorted(names):
+                if name.endswith(_ENDS):
+                    yield base, os.path.join(folder, name)

@@ -17,7 +17,7 @@ from typing import Any
 
 from .entries import sync_directory
 from .layout import Layout
-from .manifests import Place
+from .manifests import Place, find
 from .summary import kept
 
 ARCHIVED, VERIFIED, DELETING, ADOPTED, TAG = "archived", "verified", "deleting", "adopted.json", "tag.json"
@@ -82,7 +82,7 @@ def forget_chunk(layout: Layout, chunk: str) -> None:
 def archives(layout: Layout) -> list[Place]:
     """The archives that a run has written."""
     return [
-        Place(layout, archive["archive"]) for note in chunks(layout).values() for archive in note["archives"]
+        find(layout, archive["archive"]) for note in chunks(layout).values() for archive in note["archives"]
     ]
 
 
@@ -94,7 +94,7 @@ def note_adopted(layout: Layout, names: list[str]) -> None:
 def adopted(layout: Layout) -> list[Place] | None:
     """Those archives; None when nobody has looked yet."""
     found = kept(os.path.join(layout.run, ADOPTED))
-    return None if found is None else [Place(layout, name) for name in found["archives"]]
+    return None if found is None else [find(layout, name) for name in found["archives"]]
 
 
 def forget_adopted(layout: Layout) -> None:

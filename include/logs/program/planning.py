@@ -174,7 +174,8 @@ class Planning:
             "archived": sum(a.bytes for action, a in amounts if action in (ARCHIVE_DELETE, ARCHIVE_PUNCH)),
             "files": sum(amount.files for _, amount in amounts),
             "expired": sum(a.files for action, a in amounts if action == EXPIRE_ARCHIVE),
-            "archives_bytes": sum(sum(ages.values()) for ages in self.expiring.space.values()),
+            "archives_bytes": self.expiring.elsewhere
+            + sum(sum(ages.values()) for ages in self.expiring.space.values()),
             "entries": self._writer.entries,
             "directories": walk.directories,
             "largest": _largest(sifter),
@@ -219,7 +220,8 @@ def _outlook(
 ) -> Dict[str, Any]:
     """The space when the plan is carried out, and what is missing then."""
     ratio = past.ratio(shortfall.ASSUMED_RATIO) if not request.archive_to else 0.0
-    after = before.after(int(facts["freed"] - facts["archived"] * ratio))
+    freed = facts["freed"] - plan.expiring.freed_elsewhere
+    after = before.after(int(freed - facts["archived"] * ratio))
     grounds = [
         shortfall.Ground(found, tally.ages, plan.expiring.space.get(found.name, {}))
         for found, tally in zip(request.classes, plan.sifter.tallies)

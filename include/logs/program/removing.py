@@ -13,8 +13,9 @@ from . import openness, punching
 from .beneath import ChangedError, Tree, as_planned, only_grown, unchanged
 from .classes import Policy
 from .entries import Entry, Frame, Plan
+from .layout import ARCHIVES
 from .leaving import CHANGED, GONE, HELD, NOT_FREED, OPEN, UNREADABLE, Left
-from .manifests import Manifest, Place, Record
+from .manifests import Manifest, Record, find
 from .request import DAY, Request
 from .writing import REGULAR, segments_of
 
@@ -33,6 +34,8 @@ class Done:
     lost: int = 0
     """Bytes that were written to truncated files since the plan, and are in no archive."""
     left: Left = field(default_factory=Left)
+    elsewhere: int = 0
+    """Bytes of what came back that did so in another place than the volume: of its archives."""
     opened: list[tuple[str, int, int]] = field(default_factory=list)
     """Files that are open: path, device, inode."""
 
@@ -46,6 +49,7 @@ class Done:
         for kind, count in facts["files"].items():
             self.add(kind, count, facts["freed"][kind])
         self.lost += facts["lost"]
+        self.elsewhere += facts["elsewhere"]
         self.left.merge(facts["left"])
         self.opened += [tuple(each) for each in facts["opened"][: MOST_OPEN - len(self.opened)]]
 
@@ -55,6 +59,7 @@ class Done:
             "files": self.files,
             "freed": self.freed,
             "lost": self.lost,
+            "elsewhere": self.elsewhere,
             "left": self.left.facts(),
             "opened": self.opened,
         }
@@ -67,7 +72,7 @@ class Remover:
         self.done = Done()
         self._request = request
         self._tree = Tree(request.root)
-        self._archives: Tree | None = None
+        self._archives: dict[str, Tree] = {}
         self._held = Policy(request).holder if holds_are_new and request.holds else None
         self._now = request.now()
         self._recent = request.open_days * DAY
@@ -77,8 +82,8 @@ class Remover:
     def close(self) -> None:
         """Close the directories."""
         self._tree.close()
-        if self._archives is not None:
-            self._archives.close()
+        for archives in self._archives.values():
+            archives.close()
 
     def ordinary(self, plan: Plan, frame: Frame) -> list[Entry]:
         """Delete the ordinary files of a frame (whole, one name, as planned, closed); returns the entries of the others.
@@ -193,11 +198,11 @@ class Remover:
 
     def expire(self, entry: Entry) -> None:
         """Remove an archive whose time is over, then its manifest."""
-        place = Place(self._request.layout, os.fsdecode(entry.path))
+        place = find(self._request.layout, os.fsdecode(entry.path))
         try:
-            if self._archives is None:
-                self._archives = Tree(place.layout.archives)
-            directory = self._archives.directory(entry.directory)
+            if place.base not in self._archives:
+                self._archives[place.base] = Tree(os.path.join(place.base, ARCHIVES))
+            directory = self._archives[place.base].directory(entry.directory)
             found = os.stat(entry.name, dir_fd=directory, follow_symlinks=False)
             if not unchanged(found, entry):
                 self.done.left.add(CHANGED, entry.path)
@@ -207,6 +212,8 @@ class Remover:
                 return
             os.unlink(entry.name, dir_fd=directory)
             self.done.add("expired", 1, found.st_blocks * BLOCK)
+            if not place.on_the_volume:
+                self.done.elsewhere += found.st_blocks * BLOCK
         except FileNotFoundError:
             self.done.left.add(GONE, entry.path)
         except ChangedError:

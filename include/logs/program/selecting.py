@@ -244,19 +244,22 @@ def names(files: list[Original]) -> list[bytes]:
 def _manifests(request: Request, begin: float | None) -> list[tuple[Place, Manifest]]:
     """The volume's manifests, oldest first, from those on that can have bytes of the time."""
     found = []
-    for path in all_manifests(request.layout):
+    for base, path in all_manifests(request.layout):
         try:
             manifest = Manifest(path)
             created = datetime.fromisoformat(str(manifest.header["created"]))
         except (StepError, KeyError, ValueError) as error:
             say(f"Passed over: {path} cannot be read: {error}")
             continue
-        place = Place(request.layout, manifest.archive)
+        place = Place(request.layout, manifest.archive, base)
         if manifest.header.get("volume") != request.volume or (begin and created.timestamp() < begin):
             continue
         found.append((created, place, manifest))
     found.sort(key=lambda each: (each[0], each[1].name))
-    return [(place, manifest) for _, place, manifest in found]
+    once = {
+        place.name: (place, manifest) for _, place, manifest in reversed(found)
+    }  # it may lie in both places
+    return list(reversed(once.values()))
 
 
 def _add(files: list[Original], piece: Piece) -> None:

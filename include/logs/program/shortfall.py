@@ -77,7 +77,7 @@ def changes(grounds: Sequence[Ground], missing: int, ratio: float) -> List[Chang
         )
         if ground.found.keep_size is not None:
             found += _by_size(ground, missing, kept)
-        if ground.archives and ratio:
+        if ground.archives:
             least = max(ground.found.minimum_days - (ground.found.keep_days or 0), 0)
             days = ground.found.archive_keep_days
             found += _by_age(ground, "archive_keep_days", days, ground.archives, least, missing, 1.0)

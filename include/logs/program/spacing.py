@@ -55,9 +55,7 @@ def _returned(request: Request, answers: Dict[str, Dict[str, Any]]) -> Dict[str,
     """What should have come back, and what did: from just before the first deletion on, as logs are written all the time."""
     taken = int(answers["archive"].get("archive_bytes", 0)) if not request.archive_to else 0
     delete = answers["delete"]
-    freed = int(delete.get("freed_bytes", 0))
-    if request.archive_to:
-        freed -= int(delete.get("freed", {}).get("expired", 0))
+    freed = int(delete.get("freed_bytes", 0)) - int(delete.get("freed_elsewhere", 0))
     facts: Dict[str, Any] = {"expected": freed - taken, "returned": None, "not_returned": None}
     if "used_before" not in delete:
         return facts

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from . import notes
 from .entries import sync_directory
-from .layout import Layout
+from .layout import ARCHIVES, MANIFESTS, Layout
 from .manifests import stem
 
 MARK = "+"
@@ -50,7 +50,7 @@ def sweep(layout: Layout, volume: str) -> int:
         if tag is not None and not notes.deleting(run):
             kept[prefix(volume, tag)] = {stem(os.path.basename(place.name)) for place in notes.archives(run)}
     count = 0
-    for base in (layout.archives, layout.manifests):
+    for base in _directories(layout):
         for folder, folders, names in os.walk(base):
             folders.sort()
             gone = [name for name in names if _is_leftover(name, kept)]
@@ -70,9 +70,14 @@ def known(layout: Layout) -> list[str]:
 
 
 def _names(layout: Layout) -> Iterator[str]:
-    for base in (layout.archives, layout.manifests):
+    for base in _directories(layout):
         for _, _, names in os.walk(base):
             yield from names
+
+
+def _directories(layout: Layout) -> list[str]:
+    """Wherever archives and manifests lie."""
+    return [os.path.join(base, kind) for base in layout.archive_bases for kind in (ARCHIVES, MANIFESTS)]
 
 
 def _tag(name: str) -> str:

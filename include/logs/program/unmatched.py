@@ -43,11 +43,11 @@ def _without(
 
 def _archived(request: Request) -> Iterator[str]:
     """The paths of what this volume's archives hold."""
-    for name in all_manifests(request.layout):
+    for base, name in all_manifests(request.layout):
         with suppress(StepError, KeyError):  # one that cannot be read keeps its archive, and the plan says so
             manifest = Manifest(name)
             if manifest.header["volume"] == request.volume and os.path.lexists(
-                Place(request.layout, manifest.archive).archive
+                Place(request.layout, manifest.archive, base).archive
             ):
                 for record in manifest:
                     yield os.fsdecode(record.path)
