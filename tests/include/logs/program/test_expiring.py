@@ -70,6 +70,17 @@ def test_an_archive_that_holds_a_held_file_stays(volume: Volume) -> None:
     assert left["why"] == "case/b.log in it is held: 2026-117 (Legal)"
 
 
+def test_a_hold_that_comes_after_the_plan_keeps_the_archive_too(volume: Volume) -> None:
+    _archived(volume, "old", 101, b"a.log", b"case/b.log")
+    _archived(volume, "other", 101, b"a.log")
+    volume.plan(POLICY)
+    assert len(volume.actions()) == 2
+    facts = step("delete", volume.request(POLICY, holds=HOLD))
+    assert (facts["expired_archives"], facts["left"]["held"]["examples"]) == (1, ["2026/01/old.tar.gz"])
+    archives = volume.root / ".log-cleanup/archives/2026/01"
+    assert [path.name for path in archives.iterdir()] == ["old.tar.gz"]
+
+
 def test_an_archive_whose_bytes_are_below_the_compliance_minimum_stays(volume: Volume) -> None:
     _archived(volume, "old", 101, written=80)
     facts = volume.plan(POLICY)
