@@ -21,13 +21,14 @@ BATCHES = 8
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure over time and what it is now."""
+    """A figure over time and what it is now. ``upper``: the value at the upper edge of its drawing."""
 
     title: str
     now: str
     limit: str
     over: bool
     chart: Chart | None
+    upper: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,8 @@ def _curve(
     gap = timedelta(minutes=orders.schedule.look_every_minutes) * MISSED
     chart = draw(points, limits, start, now, text, gap=gap)
     over = limit is not None and last is not None and last > limit
-    return Curve(title, word, say(limit) if limit is not None else "", over, chart)
+    upper = say(chart.high) if chart else ""
+    return Curve(title, word, say(limit) if limit is not None else "", over, chart, upper)
 
 
 def _value(figures: dict[str, Any], key: str) -> float | None:

@@ -130,13 +130,14 @@ def test_the_page_shows_what_is_kept_with_its_runs_and_what_to_do(airflow, kept,
 
 def test_an_entry_of_the_on_call_log_has_its_four_parts(airflow, kept, facts):
     text = airflow.get(PAGE, headers=airflow.reader).text
-    assert '<th scope="row">2026-11-21 11:00 CET<br>' in text
+    assert '<th role="rowheader" scope="row">2026-11-21 11:00 CET<br>' in text
     assert "<strong>Outstanding orders too high</strong>" in text
     assert (
-        '<td data-name="Troubleshooting"><ul><li>1,203 orders &lt;b&gt;wait&lt;/b&gt;</li></ul></td>' in text
+        '<td role="cell" data-name="Troubleshooting"><ul><li>1,203 orders &lt;b&gt;wait&lt;/b&gt;</li></ul></td>'
+        in text
     )
     assert (
-        '<td data-name="Resolution"><ul><li>Ran it again</li><li>In the end: no order waits.</li></ul></td>'
+        '<td role="cell" data-name="Resolution"><ul><li>Ran it again</li><li>In the end: no order waits.</li></ul></td>'
         in text
     )
     entry = kept.problems.entry("order_processor/r").model_copy(update={"text": "in <another> form"})
