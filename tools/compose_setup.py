@@ -6,6 +6,7 @@ answers, into a copy of ``include/config`` that the other containers read.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -79,7 +80,12 @@ def main() -> int:
     try:
         write_config(state / "config")
         write_kubeconfig(Path("/kube/config"), state / "kubeconfig")
-        cluster.set_up(cluster.connect(state / "kubeconfig"), lambda: None, registry=REGISTRY)
+        cluster.set_up(
+            cluster.connect(state / "kubeconfig"),
+            lambda: None,
+            registry=REGISTRY,
+            database=os.environ.get("SHOP_DATABASE_URL", ""),
+        )
     except (DemoError, requests.RequestException) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import yaml
 
 from include.release.loading import Sources
 from tools import compose_setup
+from tools.demo import cluster
 from tools.demo.airflow import shared_settings
 from tools.demo.options import DemoError
 
@@ -48,9 +50,32 @@ def test_records_are_in_a_database_that_the_server_makes() -> None:
         value = compose["services"][name]["environment"]["AIRFLOW_CONN_PLAN_REDUCE_REPEAT_RECORDS"]
         connection = json.loads(value.replace("${POSTGRES_PASSWORD:-airflow}", "secret"))
         assert connection["host"] == "postgres"
-        assert compose["configs"]["records"]["content"].strip() == f"CREATE DATABASE {connection['schema']};"
+        assert f"CREATE DATABASE {connection['schema']};" in compose["configs"]["records"]["content"]
     sources = [each["source"] for each in compose["services"]["postgres"]["configs"]]
     assert sources == ["records"]
+
+
+def test_airflow_and_the_shop_s_pods_reach_the_same_database() -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    postgres, made = compose["services"]["postgres"], compose["configs"]["records"]["content"]
+    for name in ("scheduler", "triggerer"):
+        value = compose["services"][name]["environment"]["AIRFLOW_CONN_SHOP_DATABASE"]
+        connection = json.loads(value.replace("${POSTGRES_PASSWORD:-airflow}", "secret"))
+        assert (connection["conn_type"], connection["host"]) == ("postgres", "postgres")
+    orders = yaml.safe_load((ROOT / "include" / "config" / "orders.yaml").read_text())
+    assert f"AIRFLOW_CONN_{orders['database'].upper()}" == "AIRFLOW_CONN_SHOP_DATABASE"
+    environment = compose["services"]["set-up"]["environment"]
+    url = environment["SHOP_DATABASE_URL"].replace("${POSTGRES_PASSWORD:-airflow}", "secret")
+    address = ipaddress.ip_address(postgres["networks"]["default"]["ipv4_address"])
+    assert url == f"postgresql://airflow:secret@{address}/{connection['schema']}"
+    (network,) = compose["networks"]["default"]["ipam"]["config"]
+    assert address in ipaddress.ip_network(network["subnet"])
+    assert address not in ipaddress.ip_network(network["ip_range"])
+    for namespace, own in (("course4", "shop"), ("course4-qa", "shop-course4-qa")):
+        secret = {"kind": "Secret", "stringData": {"url": "sqlite:////data/shop.db"}}
+        cluster._name_database(secret, namespace, url)
+        assert secret["stringData"]["url"].endswith(f"/{own}")
+        assert f"CREATE DATABASE {own};" in made.replace('"', "")
 
 
 def test_mounted_paths_exist() -> None:

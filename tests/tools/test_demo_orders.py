@@ -38,7 +38,7 @@ def asked(shop: Any, statement: str) -> Any:  # noqa: F811
 
 
 def process(shop: Any, expect: int = 0) -> str:  # noqa: F811
-    settings = {"ORDER_STOP_AFTER": "5", "ORDER_MAX_ATTEMPTS": "2"}
+    settings = {"ORDER_STOP_AFTER": "5", "ORDER_RETRY_SECONDS": "100"}
     return str(shop.run("shop:2.0.0", "shop.orders", "--once", expect=expect, **settings))
 
 
@@ -49,6 +49,10 @@ def test_a_bad_order_among_good_ones(make, shop):  # noqa: F811
     assert f"order {bad}, is for something that is in no catalog" in said
     assert f"with {bad} in 'Open again'" in said
     assert asked(shop, "SELECT count(*) FROM orders WHERE status = 'processed'") == [(27,)]
+    make("ok")
+    shop.run("shop:2.0.0", "shop.orders", "--reopen", str(bad))
+    process(shop)
+    assert asked(shop, "SELECT DISTINCT status FROM orders") == [("processed",)]
 
 
 def test_everything_fails_until_it_is_put_right(make, shop):  # noqa: F811

@@ -60,12 +60,13 @@ def connect(kubeconfig: Path) -> Cluster:
     return Cluster(new_client_from_config(str(kubeconfig)))
 
 
-def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> None:
+def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "", database: str = "") -> None:
     """Install what the shop has before release 1: namespaces, storage, database with its old users, Services.
 
     And UpCommerce with its payment service, which the guard ``swype`` watches.
 
-    ``watch`` is called while waiting, and raises when a process has ended; ``registry`` is where images come from.
+    ``watch`` is called while waiting, and raises when a process has ended; ``registry`` is where images come from;
+    ``database`` the URL of production's PostgreSQL database, where it is not a file in the cluster.
 
     Raises:
         DemoError: the database is not there in time.
@@ -77,6 +78,7 @@ def set_up(cluster: Cluster, watch: Callable[[], None], registry: str = "") -> N
             for name in ("storage", "database-secret", "service", "baseline-job"):
                 for manifest in _documents(MANIFESTS / "shop" / f"{name}.yaml"):
                     _name_registry(manifest, registry)
+                    _name_database(manifest, namespace, database)
                     cluster.apply(manifest, namespace, manager=MANAGER, force=True)
         # Each finds the Service of the one before; swype ends when there is no gateway.
         _install(cluster, "gateway", registry)
@@ -120,6 +122,13 @@ def _name_registry(manifest: dict[str, Any], registry: str) -> None:
     if registry and manifest["kind"] in ("Job", "Deployment"):
         for container in manifest["spec"]["template"]["spec"]["containers"]:
             container["image"] = f"{registry}/{container['image']}"
+
+
+def _name_database(manifest: dict[str, Any], namespace: str, database: str) -> None:
+    """Each environment has its own: ``shop``, and ``shop-course4-qa``."""
+    if database and manifest["kind"] == "Secret":
+        own = "" if namespace == ENVIRONMENTS["production"] else f"-{namespace}"
+        manifest["stringData"] = {"url": database + own}
 
 
 def _wait_job(cluster: Cluster, namespace: str, name: str, watch: Callable[[], None]) -> None:

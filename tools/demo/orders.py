@@ -21,12 +21,12 @@ BURST = 1500
 """More than an hour gets done when every order is a slow one."""
 TRIGGER = "Now trigger the DAG order_processor, with a reason"
 NEXT = {
-    "ok": f"The catalogs are right, the burst is taken back, and 8 orders wait. {TRIGGER}: it processes them in half a minute, "
-    "and what was told of errors is told to be over.",
+    "ok": f"The catalogs and every order are right, the burst is taken back, and 8 more orders wait. {TRIGGER}: it processes "
+    "them in half a minute, and what was told of errors is told to be over. Orders that were set aside want their numbers in "
+    "'Open again'.",
     "poison": f"8 orders wait, and one of them, order {{bad}}, is for something that is in no catalog. {TRIGGER}: after six "
     "tries, some two minutes, the order is set aside, the others are processed, and the task tell has the one message to the "
-    "developers. Then correct it (UPDATE orders SET item = 'Monstera' WHERE id = {bad}) and trigger the DAG with {bad} in "
-    "'Open again'.",
+    "developers. Then correct it with MODE=ok, and trigger the DAG with {bad} in 'Open again'.",
     "systemic": f"12 orders wait, and the catalogs have lost every plant. {TRIGGER}: the batch is stopped early, restarted "
     "once and handed over to the developers, with the evidence; the run fails. Put it right with MODE=ok.",
     "burst": f"{BURST:,} orders wait, more than an hour gets done. Within five minutes the DAG order_backlog tells 'Outstanding "
@@ -55,6 +55,7 @@ def change(path: Path, mode: str) -> str:
             if mode == "systemic":
                 connection.execute(f"UPDATE {table} SET name = name || ?", (GONE,))
         if mode == "ok":
+            connection.execute("UPDATE orders SET item = ? WHERE item = ?", (GOOD, BAD))
             connection.execute(
                 "UPDATE orders SET status = 'processed' WHERE status = 'open' AND created_at IN (SELECT created_at "
                 "FROM orders GROUP BY created_at HAVING count(*) >= ?)",
