@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from include.records import database
 from include.records.database import RecordsError
 from include.records.models import Change, Verdict
 from include.records.store import Pruned, Records
@@ -216,6 +218,15 @@ def test_a_database_that_cannot_be_reached_is_one_readable_error_without_the_pas
         Records("postgresql://shop:geheim@127.0.0.1:1/x?password=geheim").was_told("x")
     assert "The records at postgresql+psycopg://shop:***@127.0.0.1:1/x cannot be used: " in str(found.value)
     assert "geheim" not in str(found.value)
+
+
+def test_a_server_that_takes_a_connection_and_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 2)  # (the least that the driver knows)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(RecordsError, match="timeout") as found:
+            Records(f"postgresql://shop@127.0.0.1:{port}/x").was_told("x")
+    assert found.value.transient
 
 
 @pytest.mark.parametrize(
