@@ -14,7 +14,7 @@ print what a real run then does; nothing is changed. *Reason*: required by hand;
 | `window` | asks a person first when the schedule starts it outside its window (none configured: from `start` to `finish_by`), as after a pause | nobody answered, or who may not: nothing was changed |
 | `clean.measure` | takes the volume for this run, measures its space | nothing was changed; the log says who has the volume, or why the Job does not start |
 | `clean.plan` | decides about every file: class, hold, retention, open or not | nothing was changed |
-| `clean.approve` | asks a person about more than the configured amount, and the first time of a class | nobody approved: nothing was changed |
+| `clean.approve` | asks a person about more than the configured amount, and the first time of a class or of stricter rules | nobody approved: nothing was changed |
 | `clean.archive` | archives what leaves the live logs | nothing was deleted; clear it, it goes on where it was |
 | `clean.verify_archive` | reads the written archives back and compares checksums | nothing was deleted; clear `clean.archive` |
 | `clean.delete` | deletes, or frees the archived part of an open file | clear it; what is gone is gone, the rest follows |

@@ -34,6 +34,11 @@ def why_asked(volume: Volume, plan: Mapping[str, Any]) -> list[str]:
     if new := [str(name) for name in plan.get("new_classes") or []]:
         noun = "class was" if len(new) == 1 else "classes were"
         reasons.append(f"the {noun} never cleaned up on this volume before: {', '.join(new)}")
+    if stricter := [str(each) for each in plan.get("stricter") or []]:
+        noun, was = ("class takes", "it was") if len(stricter) == 1 else ("classes take", "they were")
+        reasons.append(
+            f"the {noun} more than when {was} last cleaned up on this volume: {', '.join(stricter)}"
+        )
     return reasons
 
 

@@ -43,6 +43,8 @@ class Point(NamedTuple):
     """Bytes that went into archives, and"""
     archives: int = 0
     """what those archives take."""
+    rules: Optional[Dict[str, Dict[str, Any]]] = None
+    """By what the cleaned classes were (see rules)."""
 
 
 class Mark(NamedTuple):
@@ -65,6 +67,10 @@ class History:
     def cleaned(self) -> List[str]:
         """The classes that were cleaned on this volume before."""
         return sorted({name for point in self.points for name in point.cleaned})
+
+    def rules(self) -> Dict[str, Dict[str, Any]]:
+        """By what each class was last cleaned."""
+        return {name: rule for point in self.points for name, rule in (point.rules or {}).items()}
 
     def point(self, run: str, when: str) -> Optional[Point]:
         """What a run measured."""

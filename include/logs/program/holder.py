@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterator, Optional
 
@@ -48,7 +48,7 @@ def working(request: Request) -> Iterator[None]:
         if holder is None or (not own and holder.get("run") == request.take_over):
             if holder is not None:
                 say(f"Taking the volume over from {holder['run']}, which has ended.")
-            _write(request)
+            _write(request, over=holder is not None)
         elif not own:
             raise HeldByOtherError(_refusal(request, holder), holder)
         yield
@@ -125,14 +125,28 @@ def _named(holder: Dict[str, Any]) -> str:
     return f"{holder.get('run')}{since}{link}"
 
 
-def _write(request: Request) -> None:
+def _write(request: Request, *, over: bool) -> None:
+    """Note the hold. Where the file system has no locks, another run may want a free volume at this very moment: one wins."""
     since = datetime.now(timezone.utc).isoformat(timespec="seconds")
     path = _holder(request.layout)
-    with open(path + ".partial", "w", encoding="utf-8") as file:
+    partial = f"{path}.{request.slug}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
         json.dump({"run": request.run, "since": since, "link": request.link}, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(path + ".partial", path)
+    if not over:
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            holder = read_holder(request.layout) or {"run": "unknown", "since": "", "link": ""}
+            raise HeldByOtherError(_refusal(request, holder), holder) from None
+        except OSError:  # no hard links here
+            os.replace(partial, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+        return
+    os.replace(partial, path)
 
 
 def _holder(layout: Layout) -> str:

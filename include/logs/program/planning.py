@@ -3,6 +3,7 @@
 The answer, whose names other steps and messages read:
 
     classes[]       name, files, bytes, actions {action: {files, bytes}}, freed, held, examples, largest, new
+    stricter        classes that take more than when they were last cleaned here, and by which of their settings
     unclassified    files, bytes, largest: files of no class stay
     open            files that are open (the first few): path, by
     left            why files stay although their time is over, or were not looked at: files, bytes, examples
@@ -24,7 +25,7 @@ import time
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
-from . import forecast, history, largest, shortfall
+from . import forecast, history, largest, rules, shortfall
 from .classes import Policy
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, EXPIRE_ARCHIVE, Entry, Plan, PlanWriter, record
 from .expiring import Expiring
@@ -163,11 +164,18 @@ class Planning:
             {**tally.facts(), "new": bool(tally.actions) and tally.name not in known}
             for tally in sifter.tallies
         ]
+        before = self._past.rules()
+        stricter = {
+            rule.name: rules.stricter(before[rule.name], rule)
+            for rule, tally in zip(self.request.classes, sifter.tallies)
+            if tally.actions and rule.name in before
+        }
         amounts = [(action, amount) for tally in sifter.tallies for action, amount in tally.actions.items()]
         loose = sifter.unclassified
         return {
             "classes": classes,
             "new_classes": [str(found["name"]) for found in classes if found["new"]],
+            "stricter": [f"{name} ({'; '.join(said)})" for name, said in stricter.items() if said],
             "unclassified": {**loose.seen.facts(), "largest": largest_facts(loose.largest)},
             "left": sifter.left_facts(),
             "freed": sum(amount.bytes for _, amount in amounts),

@@ -17,7 +17,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from . import forecast, history, largest, shortfall
+from . import forecast, history, largest, rules, shortfall
 from .listing import outlook
 from .measuring import in_words
 from .request import Request
@@ -107,6 +107,7 @@ def _not_returned(facts: Dict[str, Any]) -> str:
 def _point(request: Request, space: Usage, answers: Dict[str, Dict[str, Any]]) -> history.Point:
     classes = answers["plan"].get("classes", [])
     done = answers["delete"].get("ok") is True
+    cleaned = [found["name"] for found in classes if done and found["actions"]]
     return history.Point(
         time.time(),
         request.run,
@@ -115,7 +116,8 @@ def _point(request: Request, space: Usage, answers: Dict[str, Dict[str, Any]]) -
         space.size,
         space.free,
         {found["name"]: found["bytes"] - (found["freed"] if done else 0) for found in classes},
-        [found["name"] for found in classes if done and found["actions"]],
+        cleaned,
         int(answers["archive"].get("bytes", 0)),
         int(answers["archive"].get("archive_bytes", 0)),
+        {name: rules.of(rule) for name in cleaned if (rule := request.log_class(name))},
     )

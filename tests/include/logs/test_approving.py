@@ -39,6 +39,13 @@ def test_a_class_that_was_never_cleaned_up_here_is_asked():
     ]
 
 
+def test_a_class_that_takes_more_than_last_time_is_asked():
+    changed = {**plan(1), "stricter": ["web (keep_days from 30 to 3)"]}
+    assert why_asked(volume(), changed) == [
+        "the class takes more than when it was last cleaned up on this volume: web (keep_days from 30 to 3)"
+    ]
+
+
 def test_an_empty_plan_asks_nobody():
     assert why_asked(volume(approve_above="1"), plan(10**9, "web", entries=0)) == []
     assert not takes_something(plan(0, entries=0))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +98,23 @@ def test_release_lets_go_ones_own_hold_or_the_one_named(volume: Volume) -> None:
     assert step("release", volume.request(run="second"))["released"] is False
     assert step("release", volume.request(run="second", take_over="log_cleanup/first"))["released"] is True
     assert step("release", volume.request(run="second"))["holder"] is None
+
+
+def test_where_there_are_no_locks_one_of_two_that_come_at_once_wins(
+    volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(holder.fcntl, "flock", no_locks)
+    step("measure", volume.request(run="first"))
+    answers = iter([None])  # the second has looked before the first had noted its hold
+    look = holder.read_holder
+    monkeypatch.setattr(holder, "read_holder", lambda layout: next(answers, look(layout)))
+    with pytest.raises(HeldByOtherError, match="held by log_cleanup/first since"):
+        step("measure", volume.request(run="second"))
+    names = [path.name for path in (volume.root / ".log-cleanup").iterdir() if "partial" in path.name]
+    assert names == []
 
 
 def test_runs_of_two_airflows_by_one_name_are_two(volume: Volume) -> None:
