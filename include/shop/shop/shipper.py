@@ -40,7 +40,7 @@ class Shipments:
             self._read()
 
     def take(self, request: Request) -> Response:
-        """Take a shipment; the second call with a key is answered with what the first one was."""
+        """Take a shipment; the second call is answered like the first, and refused when its contents are others."""
         given = request.json()
         key, quantity = given.get("key"), given.get("quantity")
         if not isinstance(key, str) or not key:
@@ -50,9 +50,14 @@ class Shipments:
         with self._lock:
             self.calls += 1
             known = self._keys.get(key)
-            if known is not None:
-                return Response(200, known)
             taken = {"key": key, "order": given.get("order"), "item": given.get("item"), "quantity": quantity}
+            if known == taken:
+                return Response(200, known)
+            if known is not None:
+                raise HttpError(
+                    409,
+                    f"key {key!r} was shipped already as {known.get('quantity')} of {known.get('item')!r}",
+                )
             self._write(json.dumps(taken).encode() + b"\n")
             self._keys[key] = taken
             return Response(201, taken)
