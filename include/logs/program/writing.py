@@ -57,7 +57,6 @@ class ArchiveWriter:
         self._parts: list[bytes] = []
         """Bytes that nobody has compressed yet: ``_used`` of them; ``_at`` is where the archive ends with them."""
         self._used = self._at = 0
-        self._plain = tar.Plain()
 
     def ordinary(  # noqa: C901 - a call costs more
         self, directory: int, below: bytes, records: Sequence[bytes], flags: int
@@ -71,23 +70,21 @@ class ArchiveWriter:
             above = below.decode()
         except UnicodeDecodeError:
             return list(records)
-        skip, plain, fits = len(below), self._plain.header, self._plain.ordinary
+        skip, owner, plain = len(below), (-1, -1, -1), None
         others: list[bytes] = []
         lines: list[str] = []
         parts, used, at, total = self._parts, self._used, self._at, 0
         first, last = 1 << 63, 0
         for record in records:
             try:
-                _, planned_ino, planned_size, blocks, planned_mtime, links, name = record.decode().split(
-                    " ", 6
-                )
+                _, inode, length, blocks, time_ns, links, name = record.decode().split(" ", 6)
             except UnicodeDecodeError:
                 others.append(record)
                 continue
             path = above + name
             encoded = path.encode()
-            size, mtime_ns, descriptor = int(planned_size), int(planned_mtime), -1
-            if links != "1" or size > SMALL or len(encoded) > tar.Plain.NAME:
+            size, descriptor = int(length), -1
+            if links != "1" or size > SMALL or len(encoded) > tar.NAME:
                 others.append(record)
                 continue
             if size >= MANY_HOLES and int(blocks) * tar.BLOCK < size:
@@ -105,17 +102,21 @@ class ArchiveWriter:
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
-            ino, mode = found.st_ino, found.st_mode
-            if len(data) != size or found.st_size != size or found.st_mtime_ns != mtime_ns:
+            mode, ino, _, count, uid, gid, now, _, seconds, _ = found  # as a tuple: quicker than name by name
+            mtime_ns = int(time_ns)
+            if len(data) != size or now != size or found.st_mtime_ns != mtime_ns or ino != int(inode):
                 others.append(record)
                 continue
-            if ino != int(planned_ino) or found.st_nlink != 1 or mode >> 12 != REGULAR or not fits(found):
+            if owner != (mode, uid, gid):
+                owner = (mode, uid, gid)
+                plain = tar.plain(mode, uid, gid) if mode >> 12 == REGULAR else None
+            if plain is None or count != 1 or not 0 <= seconds <= tar.LATEST:
                 others.append(record)
                 continue
             tail = _PADDING[size % tar.BLOCK]
-            parts += (plain(encoded, size, found), data, tail)
+            parts += (plain.header(encoded, size, int(seconds)), data, tail)
             lines.append(
-                f'{{"path":{encode_basestring(path)},"ino":{ino},"size":{size},"mtime_ns":{mtime_ns},'
+                f'{{"path":{encode_basestring(path)},"ino":{inode},"size":{length},"mtime_ns":{time_ns},'
                 f'"mode":{mode & 0o7777},"at":{at + tar.BLOCK},"sha256":"{sha256(data).hexdigest()}"}}\n'
             )
             taken = tar.BLOCK + size + len(tail)
