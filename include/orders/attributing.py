@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.orders.codes import OrderErrors
 from include.orders.facts import ErrorSeen, Judgement, Kept
+from include.release.texts import plural
 
 MOST_WORKERS = 1000
 MOST_ORDERS = 50
@@ -48,13 +50,16 @@ class Attribution:
         return Attributed(self._last.get(worker), sure=not several)
 
 
-def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement:
+def settled(judgement: Judgement, kept: Kept, systemic_orders: int, known: OrderErrors) -> Judgement:
     """The judgement, with the orders that the database names instead of those that the log seems to.
+
+    The log is that of one batch. The database knows the orders of earlier ones, and whether somebody else processes any.
 
     Args:
         judgement: by the log.
         kept: what the database keeps of errors since the batch began.
-        systemic_orders: so many different orders with one code, and none processed, are everything.
+        systemic_orders: so many different orders with one code, and none processed since, are everything.
+        known: what codes mean: those that are an order's own fault are never everything.
     """
     if kept.unknown or not kept.codes:
         return judgement
@@ -62,36 +67,36 @@ def settled(judgement: Judgement, kept: Kept, systemic_orders: int) -> Judgement
     for each in kept.failing:
         by_code.setdefault(each.code, []).append(each.order)
     counts = {each.code: each.orders for each in kept.codes}
-    again = {each.code: each.failing for each in kept.codes}
+    alike = {each.code: each.alike for each in kept.codes if known.of_code(each.code).scope != "order"}
     errors = tuple(
         _named(seen, by_code.get(seen.code, []), counts.get(seen.code, 0)) for seen in judgement.errors
     )
     sure = judgement.sure or all(seen.code in counts for seen in judgement.errors)
     result = judgement.model_copy(update={"errors": errors, "sure": sure})
-    code, count = judgement.code, counts.get(judgement.code, 0)
-    few = count and again[code] < systemic_orders
-    if judgement.verdict == "systemic" and not judgement.stopped_itself and few:
-        named = sorted(by_code.get(code, []))[:MOST_ORDERS]
-        orders = ", ".join(map(str, named)) + (" and more" if count > len(named) else "")
+    code = judgement.code
+    by_log = judgement.verdict == "systemic" and not judgement.stopped_itself and code in counts
+    if by_log and alike.get(code, 0) < systemic_orders:
+        text = f"The log looked as if everything failed with #{code}, but {_but(counts[code], by_code.get(code, []), kept)}"
+        result = result.model_copy(update={"verdict": "poison", "text": text})
+    most = max(alike, key=lambda each: alike[each], default="")
+    # The log may be lost or garbage, or too short to tell; what the database keeps is not.
+    if result.verdict in ("clean", "poison", "undecided") and alike.get(most, 0) >= systemic_orders:
         text = (
-            f"The log looked as if everything failed with #{code}, but the database names only "
-            f"{'order' if count == 1 else 'the orders'} {orders}{_aside(count - again[code])}: others go on."
+            f"The database names {alike[most]} different orders that failed with #{most} since one was last processed, in this batch "
+            "and before it."
         )
-        return result.model_copy(update={"verdict": "poison", "text": text})
-    most = max(kept.codes, key=lambda each: each.failing)
-    # The log may be lost or garbage; what the database keeps is not.
-    if (
-        judgement.verdict in ("clean", "poison", "undecided")
-        and not kept.processed
-        and most.failing >= systemic_orders
-    ):
-        text = f"The database names {most.failing} different orders that failed with #{most.code}, and none was processed."
-        return result.model_copy(update={"verdict": "systemic", "code": most.code, "text": text})
+        return result.model_copy(update={"verdict": "systemic", "code": most, "text": text})
     return result
 
 
-def _aside(count: int) -> str:
-    return f", of which {count} {'was' if count == 1 else 'were'} set aside at once" if count else ""
+def _but(count: int, orders: list[int], kept: Kept) -> str:
+    """What the database says against that, and who goes on."""
+    named = sorted(orders)[:MOST_ORDERS]
+    listed = ", ".join(map(str, named)) + (" and more" if count > len(named) else "")
+    names = f"the database names {'order' if count == 1 else 'the orders'} {listed}"
+    if not kept.processed:
+        return f"{names}, and no other was there that would say whether others fail, too."
+    return f"{names}, and {plural(kept.processed, 'order was', 'orders were')} processed: others go on."
 
 
 def _named(seen: ErrorSeen, orders: list[int], count: int) -> ErrorSeen:

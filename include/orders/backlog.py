@@ -106,20 +106,13 @@ class Orders:
         moment = text_of(since)
         problems = self._rows(statements.PROBLEMS_SINCE, (moment, MOST_FAILING))
         codes = self._rows(statements.CODES_SINCE, (moment,))
+        soon = statements.soon(datetime.now(UTC).timestamp())
+        alike = {_code(row[0]): row[1:] for row in self._rows(statements.ALIKE_BY_CODE, (soon,))}
         done = self._rows(statements.COMPLETED_SINCE, (moment,))
         return Kept(
             since=since,
             failing=tuple(_failing(row) for row in problems),
-            codes=tuple(
-                CodeCount(
-                    code=_code(row[0]),
-                    orders=_count(row[1]),
-                    first_at=_time(row[2]),
-                    last_at=_time(row[3]),
-                    at_once=_count(row[4]),
-                )
-                for row in codes
-            ),
+            codes=tuple(_of_code(row, *alike.get(_code(row[0]), (0, None))) for row in codes),
             processed=_count(done[0][0]),
         )
 
@@ -185,6 +178,16 @@ def _failing(row: Sequence[Any]) -> Failing:
         first_at=_time(first),
         last_at=_time(last),
         set_aside=aside is not None,
+    )
+
+
+def _of_code(row: Sequence[Any], alike: Any, since: Any) -> CodeCount:
+    """What is known of a code; it began in an earlier batch, where no order was processed since."""
+    code, orders, first, last = row
+    times = [each for each in (_time(first), _time(since)) if each is not None]
+    first_at = min(times, default=None)
+    return CodeCount(
+        code=_code(code), orders=_count(orders), first_at=first_at, last_at=_time(last), alike=_count(alike)
     )
 
 

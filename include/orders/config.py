@@ -126,7 +126,8 @@ class Errors(Strict):
 
     systemic_orders: Annotated[int, Field(ge=2, le=1000)] = Field(
         default=5,
-        title="One code on so many different orders, none processed between: not the orders' fault, stop",
+        title="One code on so many different orders, none processed between: not the orders' fault, stop; given to the "
+        "batch as ORDER_STOP_AFTER",
     )
     tries: Annotated[int, Field(ge=1, le=100)] = Field(
         default=6, title="Tries of one order before it is set aside; given to the batch as ORDER_MAX_ATTEMPTS"

@@ -71,7 +71,9 @@ def decide(
         meaning = known.of_code(judgement.code)
         return _handed_over(text, "developers", meaning)
     if judgement.verdict == "systemic":
-        return _failing(judgement.text, known.of_code(judgement.code), tried, orders)
+        nothing_left = after is not None and not after.left
+        meaning = known.of_code(judgement.code)
+        return _failing(judgement.text, meaning, tried, orders, nothing_left=nothing_left)
     if judgement.verdict == "broken":
         return _failing(judgement.text, known.of_fault(judgement.fault or judgement.text), tried, orders)
     if end.end == "failed":
@@ -113,13 +115,17 @@ def _failed(
     return _failing(text, meaning, tried, orders)
 
 
-def _failing(text: str, meaning: Meaning, tried: Tried, orders: Orders) -> Decision:
+def _failing(
+    text: str, meaning: Meaning, tried: Tried, orders: Orders, *, nothing_left: bool = False
+) -> Decision:
     """A processor that fails at everything."""
-    if meaning.restart_helps and tried.restarts < orders.errors.restarts:
+    if meaning.restart_helps and not nothing_left and tried.restarts < orders.errors.restarts:
         again = f"{text} It is restarted: it picks up where it left off."
         return Decision(next="restart", text=again, good=False)
     if not meaning.restart_helps:
         why = "A restart does not help against that."
+    elif nothing_left:
+        why = "A restart would find no order: all that failed are set aside. Open them again when it is put right."
     elif tried.restarts:
         why = f"A restart did not help ({plural(tried.restarts, 'restart')})."
     else:

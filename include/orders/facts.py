@@ -33,12 +33,10 @@ class CodeCount(Fact):
     orders: int
     first_at: AwareDatetime | None = None
     last_at: AwareDatetime | None = None
-    at_once: int = Field(default=0, title="Of these: set aside at the first try, so that they hold up nobody")
-
-    @property
-    def failing(self) -> int:
-        """Orders that were to be tried again: these say whether everything fails."""
-        return self.orders - self.at_once
+    alike: int = Field(
+        default=0,
+        title="Orders that first failed with it since one was last processed by anybody, in earlier batches too",
+    )
 
 
 class Kept(Fact):

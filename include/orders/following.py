@@ -22,10 +22,11 @@ from include.release.texts import noted_time
 from include.restarts.redact import beginning, redact
 
 MOST_SAID = 2000
-"""Lines of a log that are repeated in the task log; a log that never ends does not fill it."""
+"""Lines of a log that are all repeated in the task log. Then ever fewer: a log that never ends does not fill it."""
 MOST_SHOWN = 500
 """Characters of a line that are."""
-PROGRESS_EVERY = 500
+FEWER = 1.05
+"""The next line that is repeated is so many times as far from the log's beginning: of a billion lines some 2,300 are."""
 ASK_AGAIN_SECONDS = 5.0
 """A stop that the database does not confirm is asked about again after so long."""
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -118,7 +119,7 @@ class Follower:
 
     def _settled(self, judgement: Judgement, began: datetime) -> Judgement:
         kept = self.kept(began - CLOCKS_DIFFER)
-        return settled(judgement, kept, self.orders.errors.systemic_orders)
+        return settled(judgement, kept, self.orders.errors.systemic_orders, self.known)
 
     def _end_of(self, error: JobError, name: str) -> BatchEnd:
         text = str(error)
@@ -170,6 +171,7 @@ class _Log:
         self.follower, self.name, self.began = follower, name, began
         self.judge = Judge(follower.orders.errors, follower.known, follower.at_a_time)
         self._lines, self._stopped = 0, False
+        self._next = MOST_SAID * FEWER
         self._asked: float | None = None
 
     def line(self, line: str) -> None:
@@ -177,12 +179,11 @@ class _Log:
         self._lines += 1
         if self._lines <= MOST_SAID:
             self.follower.say(f"    {_shown(line)}")
-        if self._lines == MOST_SAID:
-            self.follower.say(
-                f"    (from here on every {PROGRESS_EVERY}th line; all are in the log of Job {self.name})"
-            )
-        elif self._lines > MOST_SAID and self._lines % PROGRESS_EVERY == 0:
+            if self._lines == MOST_SAID:
+                self.follower.say(f"    (from here on ever fewer; all are in the log of Job {self.name})")
+        elif self._lines >= self._next:
             self.follower.say(f"    {_shown(line)} (line {self._lines:,})")
+            self._next = self._lines * FEWER
         self._stop_for(self.judge.feed(line))
 
     def silence(self, seconds: float) -> None:

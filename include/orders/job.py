@@ -21,6 +21,7 @@ NOTE_AT_A_TIME = f"{FIELD_MANAGER}/at-a-time"
 NOTE_NUMBER = f"{FIELD_MANAGER}/batch"
 """Which batch of its run it is, counted from 1."""
 TRIES = "ORDER_MAX_ATTEMPTS"
+STOP_AFTER = "ORDER_STOP_AFTER"
 _OF_A_SERVER = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
 
 Json = dict[str, Any]
@@ -118,8 +119,10 @@ def batch_job(
     container["command"] = once(
         container.get("command") or [], container.pop("args", None) or [], batch.limit
     )
-    others = [each for each in container.get("env", []) if each["name"] != TRIES]
-    container["env"] = [*others, {"name": TRIES, "value": str(orders.errors.tries)}]
+    # The processor's own brake judges by the same number as who reads its log.
+    rules = {TRIES: str(orders.errors.tries), STOP_AFTER: str(orders.errors.systemic_orders)}
+    others = [each for each in container.get("env", []) if each["name"] not in rules]
+    container["env"] = [*others, *({"name": each, "value": value} for each, value in rules.items())]
     pod = pod_of(processor, container)
     spec = {
         "backoffLimit": 0,

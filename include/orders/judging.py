@@ -1,8 +1,8 @@
 """What a batch's log means, while it is written: bad orders, or a processor that fails at everything.
 
 - systemic: one code on at least N different orders, and none was processed between, nor is one still in work that was
-  before the first of them. A batch that has processed none yet goes on for as long as an order takes. Orders that the
-  processor sets aside do not count: they hold up nobody. The batch is stopped early.
+  before the first of them. A batch that has processed none yet goes on for as long as an order takes. Codes that are by
+  configuration an order's own fault do not count. The batch is stopped early.
 - poison: single orders fail and others go on; that one fails again later is no news. The processor sets them aside after their tries.
 - stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
 - undecided: the log ends after errors of fewer than N orders: the next orders decide.
@@ -156,7 +156,7 @@ class Judge:
         elif event.kind == "error":
             return self._error(event)
         elif event.kind == "detail" and event.order is not None:
-            self._detail(event.order, event.code, event.aside)
+            self._detail(event.order, event.code)
         elif event.kind == "same" and self._stop is None:
             self._stopped_itself = True
             self._stop = Stop(
@@ -206,7 +206,7 @@ class Judge:
             self._hit_order(code, seen, ended.order)
         return code
 
-    def _detail(self, order: int, code: str, aside: bool) -> None:
+    def _detail(self, order: int, code: str) -> None:
         """The processor names the order itself: what was guessed from the lines before does not count any more."""
         if not self._named_orders:
             self._named_orders = self._sure = True
@@ -217,16 +217,14 @@ class Judge:
                 each.unattributed = 0
         key = self._key(code)
         if key in self._codes:
-            self._hit_order(key, self._codes[key], order, aside=aside)
+            self._hit_order(key, self._codes[key], order)
 
-    def _hit_order(self, code: str, seen: _Code, order: int, *, aside: bool = False) -> None:
+    def _hit_order(self, code: str, seen: _Code, order: int) -> None:
         if len(seen.orders) < MOST_ORDERS:
             seen.orders[order] = None
         elif order not in seen.orders:
             seen.more = True
-        if aside:
-            return
-        if order not in seen.excused:
+        if order not in seen.excused and not self._own_fault(code):
             if not seen.streak:
                 self._witnesses.row_begins(code)
             if len(seen.streak) < MOST_TRIES:
@@ -248,7 +246,7 @@ class Judge:
             orders = ", ".join(str(each) for each in list(seen.streak)[:MOST_ORDERS])
             text = (
                 f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "
-                f"{self._hint(code)}."
+                "it is not these orders' fault."
             )
             return Stop("systemic", code, text)
         # A processor that names its orders sets them aside itself; tries that are not the order's fault do not count there.
@@ -273,13 +271,21 @@ class Judge:
         open_codes = [each for each, seen in self._codes.items() if not seen.since]
         if self._complete or not open_codes:
             named = "; ".join(self._hit(each) for each in self._codes)
-            return "poison", code, f"{done}. Single orders failed, others went on: {named}."
+            return "poison", code, f"{done}. {self._single()}: {named}."
         code = code if code in open_codes else open_codes[-1]
         text = (
             f"{self._hit(code)}, and nothing after it says whether others fail, too. "
             "Set aside what failed and try the next orders: if they are processed it was these orders' fault, else everything's."
         )
         return "undecided", code, text
+
+    def _single(self) -> str:
+        """How it is known that the errors are those of single orders, as far as it is."""
+        if self._processed:
+            return "Single orders failed, others went on"
+        if all(map(self._own_fault, self._codes)):
+            return "Orders failed, each by its own fault"
+        return "Orders failed, and no other was there that would say whether others fail, too"
 
     def _named(self, code: str) -> str:
         if code == OTHER_CODES:
@@ -288,10 +294,9 @@ class Judge:
             return "An error without a code"
         return f"Error #{code} ({self._known.of_code(code).name})"
 
-    def _hint(self, code: str) -> str:
-        if self._known.of_code(code).scope == "order":
-            return "as a rule it is an order's own fault, so look at what wrote these orders"
-        return "it is not these orders' fault"
+    def _own_fault(self, code: str) -> bool:
+        """Whether it says nothing of other orders."""
+        return self._known.of_code(code).scope == "order"
 
     def _hit(self, code: str) -> str:
         seen = self._codes[code]

@@ -351,7 +351,8 @@ def _counted(code: str, kept: Kept | None) -> CodeCount | None:
 
 def _hits(code: str, seen: ErrorSeen | None, kept: Kept | None) -> int:
     counted = _counted(code, kept)
-    return max(counted.orders if counted else 0, len(seen.orders) if seen else 0)
+    in_database = max(counted.orders, counted.alike) if counted else 0
+    return max(in_database, len(seen.orders) if seen else 0)
 
 
 def _first(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:

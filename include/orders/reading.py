@@ -32,7 +32,6 @@ _BEGIN = re.compile(r"\bStarting to process orders\b")
 _OWN = re.compile(r"\border processor: (?P<said>.+)")
 _NO_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 _DETAIL = re.compile(r"^order (?P<order>\d{1,18}): error #?(?P<code>[A-Za-z0-9._-]{1,20}),")
-_ASIDE = re.compile(r"(?: try \d+(?: of \d+)?,)? set aside\b")
 _SAME = re.compile(
     r"^stopped: error #(?P<code>[A-Za-z0-9._-]{1,20}) on (?:\d+ different orders|order \d+ alone)"
 )
@@ -49,7 +48,6 @@ class Event:
             ``none`` when it names none.
         worker: who wrote it, where lines name their worker (``[name]``); else empty.
         said: of ``own``: what the program says of itself.
-        aside: of ``detail``: the order is set aside, so that it holds up nobody.
         cut: characters were left out.
         garbage: it has characters that are no text.
     """
@@ -60,7 +58,6 @@ class Event:
     code: str = ""
     worker: str = ""
     said: str = ""
-    aside: bool = False
     cut: bool = False
     garbage: bool = False
 
@@ -102,10 +99,7 @@ def _own(said: str, line: LogLine, cut: bool, garbage: bool) -> Event:
     """What the program says beside the lines that on-call knows."""
     if found := _DETAIL.search(said):
         order = int(found["order"])
-        aside = _ASIDE.match(said, found.end()) is not None
-        return Event(
-            "detail", line, order=order, code=found["code"], said=said, aside=aside, cut=cut, garbage=garbage
-        )
+        return Event("detail", line, order=order, code=found["code"], said=said, cut=cut, garbage=garbage)
     if found := _SAME.search(said):
         return Event("same", line, code=found["code"], said=said, cut=cut, garbage=garbage)
     return Event("own", line, said=said, cut=cut, garbage=garbage)

@@ -172,3 +172,11 @@ def test_a_batch_that_somebody_stopped_is_not_followed_by_another(reason):
     assert (found.next, found.tell, found.too_much, found.works) == ("done", None, False, True)
     said = f"S{reason[1:]}, so this run starts no other batch; the next run goes on. 29 orders left."
     assert found.text.endswith(said)
+
+
+def test_orders_that_are_all_set_aside_leave_nothing_for_a_restart():
+    found = decided(bad(1, 2, 3, 4, 5), after=backlog(set_aside=5))
+    assert (found.next, found.tell) == ("hand_over", "developers")
+    assert found.text.endswith(
+        "A restart would find no order: all that failed are set aside. Open them again when it is put right."
+    )

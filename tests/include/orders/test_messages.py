@@ -260,10 +260,10 @@ def test_who_is_told():
 
 
 def test_a_lost_log_has_the_orders_that_the_database_names():
-    codes = (CodeCount(code="12", orders=7, first_at=NOW),)
+    codes = (CodeCount(code="12", orders=7, alike=7, first_at=NOW),)
     failing = tuple(Failing(order=each, code="12") for each in range(4, 11))
     kept = Kept(since=NOW, codes=codes, failing=failing)
-    judgement = settled(judged(["\x00"])[0], kept, 5)
+    judgement = settled(judged(["\x00"])[0], kept, 5, known())
     decision = decide(judgement, BatchEnd(end="failed"), None, Tried(restarts=1), orders(), known())
     finding = handover_finding(decision, judgement, kept, since(), known(), where())
     assert (finding.key, finding.size) == ("error-12", 7)

@@ -41,6 +41,7 @@ def test_a_batch_is_the_live_processor_once_and_bounded(course):
     assert container["command"][3:] == ["--once", "--limit", "880"]
     assert container["resources"] == {"requests": {"cpu": "10m", "memory": "16Mi"}}
     assert {"name": "ORDER_MAX_ATTEMPTS", "value": "6"} in container["env"]
+    assert {"name": "ORDER_STOP_AFTER", "value": "5"} in container["env"]
     assert not {"ports", "readinessProbe"} & container.keys()
     assert (job["spec"]["backoffLimit"], job["spec"]["activeDeadlineSeconds"]) == (0, 3300)
     assert "app" not in job["spec"]["template"]["metadata"]["labels"]  # no pod of the Deployment

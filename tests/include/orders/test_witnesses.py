@@ -28,7 +28,7 @@ class Log:
     def done(self, worker: str) -> Any:
         return self.say(f"Order Processed [{worker}]")
 
-    def fails(self, worker: str, *numbers: int, code: int = 13, then: str = "again in 5.0 s") -> Any:
+    def fails(self, worker: str, *numbers: int, code: int = 12, then: str = "again in 5.0 s") -> Any:
         stop = None
         for each in numbers:
             self.takes(worker, each)
@@ -58,12 +58,12 @@ def test_when_the_good_ones_fail_too_it_is_everything():
     log = three_good_ones_in_work()
     assert log.fails("p-2/2", 4, 5, 6, 7, 8, 9) is None
     for worker in ("p-1/1", "p-1/2"):
-        assert log.say(f"Error Processing Order. Error #13 [{worker}]") is None
+        assert log.say(f"Error Processing Order. Error #12 [{worker}]") is None
     assert log.fails("p-2/2", 10) is None
     log.say("Error Processing Order. Error #31 [p-2/1]")
     stop = log.fails("p-1/1", 11)
     assert stop is not None
-    assert (stop.verdict, stop.code) == ("systemic", "13")
+    assert (stop.verdict, stop.code) == ("systemic", "12")
 
 
 def test_orders_taken_after_the_first_error_are_not_waited_for():
@@ -96,11 +96,11 @@ def test_a_processor_that_starts_anew_has_nothing_in_work():
     assert log.fails("p-2/2", 4, 5, 6, 7, 8).verdict == "systemic"
 
 
-def test_orders_that_are_set_aside_hold_up_nobody():
+def test_errors_that_are_an_order_s_own_fault_say_nothing_of_the_others():
     log = Log()
-    assert log.fails("p-1/1", *range(1, 101), then="set aside") is None
+    assert log.fails("p-1/1", *range(1, 101), code=13, then="set aside") is None
     assert log.fails("p-1/1", 101, 102, 103, 104) is None
-    assert log.fails("p-1/1", 105).verdict == "systemic"
+    assert log.fails("p-1/1", 105, then="set aside").verdict == "systemic"
 
 
 def test_at_the_beginning_good_orders_behind_bad_ones_have_their_time():

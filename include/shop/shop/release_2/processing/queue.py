@@ -24,6 +24,15 @@ class Order:
     attempts: int
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Orders that failed with one code and no success between: which, since when, and which of them are set aside."""
+
+    orders: frozenset[int]
+    since: str
+    aside: tuple[int, ...]
+
+
 class ClaimLostError(Exception):
     """The claim expired while the order was in work; whoever took it over will finish it."""
 
@@ -173,6 +182,15 @@ def completed_since(database: Database, since: str) -> int:
     with database.connection() as connection:
         row = connection.row(statements.COMPLETED_SINCE, (since,))
     return int(row["orders"]) if row else 0
+
+
+def failing_alike(database: Database, code: int, most: int = 1000) -> Alike:
+    """Return the orders that first failed with a code after an order was last processed, by anybody."""
+    with database.connection() as connection:
+        found = connection.rows(statements.ALIKE, (statements.soon(time.time()), code, most))
+    aside = tuple(int(row["order_id"]) for row in found if row["set_aside_at"] is not None)
+    since = str(found[0]["first_at"]) if found else ""
+    return Alike(frozenset(int(row["order_id"]) for row in found), since, aside)
 
 
 def taken_before(database: Database, moment: float, claim_seconds: float) -> int:

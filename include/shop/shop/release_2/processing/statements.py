@@ -1,4 +1,4 @@
-"""The SQL on orders: the processor's claims, and what is asked about the backlog. Text only; imports nothing.
+"""The SQL on orders: the processor's claims, and what is asked about the backlog. Text only; imports nothing of the shop.
 
 What waits and what is in work is decided here, once, for the processor that claims orders and for whoever watches
 it. Parameters are `?` (`with_placeholder` changes that for another driver). Moments of claims are seconds since
@@ -12,6 +12,8 @@ Locks are always taken in the order orders, order_claims, others: nobody waits f
 """
 
 from __future__ import annotations
+
+from datetime import datetime, timezone
 
 TABLES = ("orders", "order_claims", "fulfilments", "order_problems")
 """What the statements need; the last one came with migration r2-201-order-problems."""
@@ -176,12 +178,23 @@ SET_ASIDE = (
 its code. Parameter: how many at most."""
 
 CODES_SINCE = (
-    "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at, "
-    "sum(CASE WHEN set_aside_at IS NOT NULL AND tries <= 1 THEN 1 ELSE 0 END) AS at_once FROM order_problems "
+    "SELECT code, count(*) AS orders, min(first_at) AS first_at, max(last_at) AS last_at FROM order_problems "
     "WHERE last_at >= ? AND solved_at IS NULL GROUP BY code ORDER BY orders DESC, code"
 )
-"""How many distinct orders each code hit that are not processed since; `at_once`: of these, set aside at their first
-try. Parameter: since."""
+"""How many distinct orders each code hit that are not processed since, those set aside too. Parameter: since."""
+
+# Times in the future are no news of the past: a clock was wrong.
+_ALIKE = (
+    "WITH success AS (SELECT coalesce(max(processed_at), '') AS moment FROM fulfilments WHERE processed_at < ?) "
+    "SELECT {} FROM success CROSS JOIN order_problems p "
+    "WHERE p.solved_at IS NULL AND p.last_at > success.moment AND p.first_at > success.moment "
+)
+ALIKE = _ALIKE.format("p.order_id, p.first_at, p.set_aside_at") + "AND p.code = ? ORDER BY p.first_at LIMIT ?"
+"""Orders that first failed with a code after an order was last processed by anybody, in whatever batch; those set aside
+too. So many of them are everything. Parameters: soon, code, how many at most."""
+
+ALIKE_BY_CODE = _ALIKE.format("p.code, count(*) AS orders, min(p.first_at) AS first_at") + "GROUP BY p.code"
+"""How many, and since when, for each code. Parameter: soon."""
 
 COMPLETED_SINCE = "SELECT count(*) AS orders FROM fulfilments WHERE processed_at > ?"
 """Whether there was a success between. Parameter: since."""
@@ -205,6 +218,12 @@ def backlog(now: float, since: str) -> tuple[str, tuple[float | str, ...]]:
         since: start of the window, as the tables have it (UTC, `2023-01-01T00:00:00.000Z`).
     """
     return BACKLOG, (now, now, now, now, since, since, since)
+
+
+def soon(now: float) -> str:
+    """Return a moment in which nothing can have happened yet, though clocks differ: some minutes after now."""
+    moment = datetime.fromtimestamp(now + 300, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def with_placeholder(statement: str, placeholder: str) -> str:

@@ -8,7 +8,7 @@ from typing import Optional
 
 from ...common.db import Database
 from ...common.logs import now
-from .queue import completed_since, taken_before
+from .queue import completed_since, failing_alike, taken_before
 
 MOST_EXCUSED = 1000
 FEW = 2
@@ -16,7 +16,10 @@ FEW = 2
 
 
 class Streak:
-    """Counts the different orders that failed alike since the last success.
+    """Counts the different orders that failed alike since an order was last processed.
+
+    The database knows them: those of earlier batches and of other processors count, and a success of anybody ends it.
+    Errors that are an order's own fault are not told here.
 
     Args:
         stop_after: so many of them end the batch; 0: never. Where the error is not the orders' fault, so many
@@ -38,6 +41,7 @@ class Streak:
         self._began = 0.0
         self._lock = threading.Lock()
         self._orders: dict[int, set[int]] = {}
+        self._alike: dict[int, int] = {}
         self._excused: set[int] = set()
         self._tries: dict[int, int] = {}
         self._outside = 0
@@ -56,7 +60,7 @@ class Streak:
         """Note an error, and whether the try counted; True when the batch is to end, and `stop` says why.
 
         Raises:
-            DatabaseError: when other workers' successes cannot be asked for.
+            DatabaseError: when it cannot be asked what others did.
         """
         with self._lock:
             if self.stop is not None:
@@ -69,7 +73,11 @@ class Streak:
             self._outside += outside
             if counted:
                 self._tries[order] = self._tries.get(order, 0) + 1
-            if self._stop_after == 0 or max(len(hit), self._outside) < self._stop_after:
+            if self._stop_after == 0:
+                return False
+            known = failing_alike(self._database, code)
+            many = self._alike[code] = len((hit | known.orders) - self._excused)
+            if max(many, self._outside) < self._stop_after:
                 return False
             if completed_since(self._database, self._since):
                 self._processed = True
@@ -80,8 +88,9 @@ class Streak:
                 return False
             if taken_before(self._database, self._began, self._claim_seconds):
                 return False
-            orders = f"{len(hit)} different orders" if len(hit) > 1 else f"order {order} alone"
-            self.stop = f"error #{code} on {orders} and none processed since {self._since}"
+            orders = f"{many} different orders" if many > 1 else f"order {order} alone"
+            since = min(known.since or self._since, self._since)
+            self.stop = f"error #{code} on {orders} and none processed since {since}"
             return True
 
     def unjust(self) -> dict[int, int]:
@@ -91,16 +100,27 @@ class Streak:
             DatabaseError: when other workers' successes cannot be asked for.
         """
         with self._lock:
-            many = max(map(len, self._orders.values()), default=0) >= FEW
+            many = max([*map(len, self._orders.values()), *self._alike.values()], default=0) >= FEW
             if not many or completed_since(self._database, self._since):
                 return {}
             return dict(self._tries)
+
+    def set_aside(self) -> list[int]:
+        """Return orders that were set aside, by whatever batch, before so many had failed that it is not their fault.
+
+        Raises:
+            DatabaseError: when it cannot be asked for them.
+        """
+        with self._lock:
+            codes = [code for code, many in self._alike.items() if many >= self._stop_after]
+            return [order for code in codes for order in failing_alike(self._database, code).aside]
 
     def _clear(self) -> None:
         # They failed while others were processed: that they fail again says nothing of the others.
         for hit in self._orders.values():
             self._excused.update(list(hit)[: MOST_EXCUSED - len(self._excused)])
         self._orders.clear()
+        self._alike.clear()
         self._tries.clear()
         self._outside = 0
         self.doubtful = False

@@ -28,7 +28,7 @@ from .problems import (
     incomplete,
     one_line,
 )
-from .queue import ClaimLostError, Order, OrderQueue, return_tries
+from .queue import ClaimLostError, Order, OrderQueue, reopen, return_tries
 from .shipping import Shipper
 from .streak import Streak
 from .telling import Teller
@@ -82,8 +82,8 @@ class Worker:
         if self._gone is not None:
             say(f"order processor: the database went away: {self._gone}{self._in_work()}")
             return status.DATABASE_GONE
-        if self.stopping.is_set():
-            self._return_tries()
+        if self.stopping.is_set() or self._streak.doubtful:
+            self._make_up()
         if self._streak.stop is not None:
             say(f"order processor: stopped: {self._streak.stop}")
             return status.SAME_ERROR
@@ -213,12 +213,17 @@ class Worker:
             # A moment, so that an order that fails for ever does not take the whole machine.
             self.stopping.wait(min(0.5, self._pace.least_seconds))
 
-    def _return_tries(self) -> None:
-        """Where everything fails until the end, that is not these orders' fault: they keep their tries."""
+    def _make_up(self) -> None:
+        """Where everything fails until the end, that is not these orders' fault: they keep their tries, and their place."""
         try:
             return_tries(self._database, self._streak.unjust())
+            opened = [each for each in self._streak.set_aside() if reopen(self._database, each) == "held"]
         except DatabaseError as error:
             say(f"order processor: tries could not be given back: {one_line(str(error))}")
+            return
+        if opened:
+            orders = ", ".join(map(str, opened))
+            say(f"order processor: open again, as it was not their fault that they were set aside: {orders}")
 
     def _in_work(self) -> str:
         if not self._interrupted:
