@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import include.jobs.carrying as carrying
+import include.orders.following as following
 from include.orders.facts import Kept
 from include.orders.following import Follower
 from include.release.kube import KubeError
@@ -70,3 +72,16 @@ def test_it_is_stopped_after_its_silence_and_not_read_for_ever(monkeypatch):
 def test_one_that_gave_way_meanwhile_did_not_hang(monkeypatch):
     ended = follow(monkeypatch, LostNode(held=True))
     assert (ended.how, ended.judgement.verdict) == ("held", "clean")
+
+
+def test_of_a_log_that_never_ends_ever_fewer_lines_are_repeated(monkeypatch):
+    monkeypatch.setattr(following, "MOST_SAID", 20)
+    said: list[str] = []
+    follower = Follower(LostNode(), "ns", orders(), known(), 4, lambda at: Kept(since=at), said.append)  # type: ignore[arg-type]
+    log = following._Log(follower, "batch", datetime.now(UTC))
+    for number in range(1, 20_001):
+        log.line(f"Processing Order {number}")
+    assert said[:21] == [*(f"    Processing Order {n}" for n in range(1, 21)),
+                         "    (from here on ever fewer; all are in the log of Job batch)"]  # fmt: skip
+    assert said[21] == "    Processing Order 21 (line 21)"
+    assert 100 < len(said) < 200
