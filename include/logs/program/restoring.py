@@ -3,6 +3,7 @@
 Everything is written to a directory of its own first, each byte compared with the checksums of the manifest; a file
 gets its name when it is whole. Its date is that of the restore: retention counts from there, not from its first life.
 A hold on a file's first path holds its copy too: where copies were asked for is noted.
+However many files are asked back, some of them at a time are written and get their names, and are noted as done.
 """
 
 from __future__ import annotations
@@ -11,74 +12,75 @@ import contextlib
 import errno
 import filecmp
 import hashlib
+import heapq
 import os
 import shutil
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import codecs
 from .copies import RESTORED, note_copies
 from .manifests import Place
+from .originals import Original, Piece, names
+from .outcome import SHOWN, Outcome, Progress
 from .problems import BAD_REQUEST, NO_SPACE, StepError
 from .request import Request
-from .selecting import Original, Piece, Wish, facts, names, select, wish
+from .selecting import Selection, Wish, wish
 from .summary import counted, say, shown, sized
 from .usage import Usage, usage, usage_of
 from .verifying import UnfitError, skip
 from .walking import make_directory, open_root
 
 PIECE = 1 << 20
-SHOWN = 20
 A_LINK = (errno.ELOOP, errno.ENOTDIR)
-
-
-@dataclass
-class Outcome:
-    """What became of the files."""
-
-    restored: list[tuple[bytes, Original]] = field(default_factory=list)
-    there: list[bytes] = field(default_factory=list)
-    """Were there already, the same."""
-    conflicts: list[bytes] = field(default_factory=list)
-    """Another file lies where they belong."""
-    damaged: list[str] = field(default_factory=list)
 
 
 def run(request: Request) -> dict[str, Any]:
     """Restore. Returns the facts of the answer. Raises StepError."""
     asked = wish(request)
-    files = select(request, asked)
+    selection = Selection(request, asked)
     base = request.layout.state if not asked.to else request.root
     target = os.path.join(base, asked.to or os.path.join(RESTORED, request.slug))
-    if not files:
-        raise StepError(
-            "No archive of this volume has what is asked for. Nothing was restored.",
-            BAD_REQUEST,
-            {"files": 0},
-        )
-    _require_space(
-        files, usage_of(os.path.dirname(target)) if os.path.isabs(asked.to) else usage(request), request
-    )
+    if not selection.files:
+        unread = "".join(f"\n{why}" for why in list(selection.damaged.values())[:SHOWN])
+        text = f"No archive of this volume has what is asked for. Nothing was restored.{unread}"
+        raise StepError(text, BAD_REQUEST, {"files": 0})
+    progress = Progress(request.layout, target)
+    space = usage_of(os.path.dirname(target)) if os.path.isabs(asked.to) else usage(request)
+    _require_space(selection, selection.needed - progress.needed(), space, request)
     if request.dry_run:
-        return _would(files, target)
+        return _would(selection, target)
     if asked.to and not os.path.isabs(asked.to):
         note_copies(request.layout, os.path.normpath(asked.to))
     place = _open_target(target, base)
-    working = (
-        f"/proc/self/fd/{place}/.restoring-{request.slug}"  # whatever is put in the target's place meanwhile
-    )
-    shutil.rmtree(working, ignore_errors=True)
-    os.mkdir(working, 0o750)
-    outcome = Outcome()
+    # By its descriptor: whatever is put in the target's place meanwhile.
+    working = f"/proc/self/fd/{place}/.restoring-{request.slug}"
+    outcome = Outcome(damaged=dict(selection.damaged))
     try:
-        broken = _write(files, working, outcome)
-        for number, (file, name) in enumerate(zip(files, names(files))):
-            if number not in broken:
-                _publish(f"{working}/{number}", place, name, file, outcome)
+        for files in selection.batches():
+            before = progress.outcome(files)
+            if before is not None:
+                say(f"{counted(len(files), 'file')} restored already, by an earlier try.")
+                outcome.add(before)
+            else:
+                outcome.merge(_batch(files, working, place, asked, progress))
     finally:
         shutil.rmtree(working, ignore_errors=True)
         os.close(place)
-    return _answer(outcome, target, asked)
+    return _answer(outcome, target)
+
+
+def _batch(files: list[Original], working: str, place: int, asked: Wish, progress: Progress) -> Outcome:
+    """Restore some files, all of which fit into memory. Returns what became of them."""
+    shutil.rmtree(working, ignore_errors=True)
+    os.mkdir(working, 0o750)
+    outcome = Outcome()
+    broken = _write(files, working, outcome)
+    for number, (file, name) in enumerate(zip(files, names(files))):
+        if number not in broken:
+            _publish(f"{working}/{number}", place, name, file, outcome, asked.end)
+    if not outcome.conflicts and not outcome.damaged:
+        progress.done(files, outcome)
+    return outcome
 
 
 def _open_target(target: str, base: str) -> int:
@@ -100,11 +102,11 @@ def _open_target(target: str, base: str) -> int:
         os.close(root)
 
 
-def _would(files: list[Original], target: str) -> dict[str, Any]:
+def _would(selection: Selection, target: str) -> dict[str, Any]:
     """What a run in earnest would write; nothing is changed."""
-    size = sum(piece.record.end - piece.record.start for file in files for piece in file.pieces)
-    say(f"Dry run: {counted(len(files), 'file')}, {sized(size)}, would be restored to {target}:")
-    for name in names(files)[:SHOWN]:
+    said = f"{counted(selection.files, 'file')}, {sized(selection.size)}"
+    say(f"Dry run: {said}, would be restored to {target}:")
+    for name in heapq.nsmallest(SHOWN, (name for files in selection.batches() for name in names(files))):
         there = (
             " (a file lies there: left as it is)"
             if os.path.lexists(os.path.join(os.fsencode(target), name))
@@ -113,34 +115,27 @@ def _would(files: list[Original], target: str) -> dict[str, Any]:
         say(f"  {shown(name)}{there}")
     return {
         "to": target,
-        "files": len(files),
-        "bytes": size,
+        "files": selection.files,
+        "bytes": selection.size,
         "there_already": 0,
         "restored": [],
         "dry_run": True,
     }
 
 
-def _require_space(files: list[Original], space: Usage, request: Request) -> None:
+def _require_space(selection: Selection, needed: int, space: Usage, request: Request) -> None:
     """Raises StepError when less than the volume's floor would be free: logs are written on beside what comes back."""
-    needed = sum(_takes(piece) for file in files for piece in file.pieces)
     after = space.after(-needed)
     if after.free < 0 or after.free_percent < request.floor_percent:
         spare = max(space.free - int((space.used + space.free) * request.floor_percent / 100), 0)
         raise StepError(
-            f"{counted(len(files), 'file')} of {sized(needed)} asked back, and there is room for {sized(spare)}: {sized(space.free)} "
+            f"{counted(selection.files, 'file')} of {sized(needed)} asked back, and there is room for {sized(spare)}: {sized(space.free)} "
             f"({space.free_percent:.1f} %) are free, and the floor, {request.floor_percent:g} %, is left to whoever writes there. "
             "Nothing was restored.\n"
             "Ask for less, or make room first. Without a restore: docs/log-cleanup.md says how `tar` reads the archives elsewhere.",
             NO_SPACE,
             {"needed_bytes": needed, "free_bytes": space.free, "room_bytes": spare},
         )
-
-
-def _takes(piece: Piece) -> int:
-    """Bytes of a piece once it is back: one more name of a file comes back as a file of its own."""
-    record = piece.record
-    return record.end - record.start if record.link else record.stored
 
 
 def _write(files: list[Original], working: str, outcome: Outcome) -> set[int]:
@@ -158,7 +153,7 @@ def _write(files: list[Original], working: str, outcome: Outcome) -> set[int]:
             for number in _from_archive(place, pieces, files, working):
                 left.discard(number)
         except (codecs.DamagedError, UnfitError, FileNotFoundError) as error:
-            outcome.damaged.append(f"{place.name}: {error}")
+            outcome.damaged[place.name] = str(error)
             broken |= left
     for number, file in enumerate(files):
         if number not in broken:
@@ -224,7 +219,9 @@ def _complete(path: str, file: Original) -> None:
         os.close(descriptor)
 
 
-def _publish(source: str, place: int, name: bytes, file: Original, outcome: Outcome) -> None:
+def _publish(
+    source: str, place: int, name: bytes, file: Original, outcome: Outcome, end: float | None
+) -> None:
     """Give a whole file its name below the target, unless something lies there; a link on the way is something, too."""
     above, _, last = name.rpartition(b"/")
     try:
@@ -232,15 +229,18 @@ def _publish(source: str, place: int, name: bytes, file: Original, outcome: Outc
     except OSError as error:
         if error.errno not in A_LINK:
             raise
-        outcome.conflicts.append(name)
+        outcome.conflict(name)
         return
     try:
         _name(source, directory, last)
     except FileExistsError:
         there = os.path.join(b"/proc/self/fd/%d" % directory, last)
-        (outcome.there if _same(os.fsencode(source), there) else outcome.conflicts).append(name)
+        if _same(os.fsencode(source), there):
+            outcome.there += 1
+        else:
+            outcome.conflict(name)
     else:
-        outcome.restored.append((name, file))
+        outcome.restored(name, file, end)
     finally:
         os.close(directory)
     with contextlib.suppress(FileNotFoundError):
@@ -264,34 +264,31 @@ def _same(source: bytes, there: bytes) -> bool:
     return os.path.isfile(there) and not os.path.islink(there) and filecmp.cmp(source, there, shallow=False)
 
 
-def _answer(outcome: Outcome, target: str, asked: Wish) -> dict[str, Any]:
+def _answer(outcome: Outcome, target: str) -> dict[str, Any]:
     """Tell people, and return the facts. Raises StepError when a file could not be brought back."""
-    size = sum(piece.record.end - piece.record.start for _, file in outcome.restored for piece in file.pieces)
-    say(f"Restored {counted(len(outcome.restored), 'file')}, {sized(size)}, to {target}.")
-    after = sum(asked.end is not None and file.changed_s >= asked.end for _, file in outcome.restored)
-    if after:
+    say(f"Restored {counted(outcome.files, 'file')}, {sized(outcome.size)}, to {target}.")
+    if later := outcome.changed_later:
         say(
-            f"{counted(after, 'file')} of these {'was' if after == 1 else 'were'} written to after the time, and may have lines of it."
+            f"{counted(later, 'file')} of these {'was' if later == 1 else 'were'} written to after the time, and may have lines of it."
         )
-    if outcome.there:
-        say(
-            f"{counted(len(outcome.there), 'file')} {'was' if len(outcome.there) == 1 else 'were'} there already, the same."
-        )
-    for name in outcome.conflicts[:SHOWN]:
-        say(f"Not restored: another file lies at {shown(name)}.")
-    for text in outcome.damaged[:SHOWN]:
+    if there := outcome.there:
+        say(f"{counted(there, 'file')} {'was' if there == 1 else 'were'} there already, the same.")
+    for name in outcome.conflict_names:
+        say(f"Not restored: another file lies at {name}.")
+    damaged = [f"{archive}: {why}" for archive, why in outcome.damaged.items()]
+    for text in damaged[:SHOWN]:
         say(f"DAMAGED: {text}")
     found = {
         "to": target,
-        "files": len(outcome.restored),
-        "bytes": size,
-        "there_already": len(outcome.there),
-        "changed_later": after,
-        "restored": [{"path": shown(name), **facts(file)} for name, file in outcome.restored[:SHOWN]],
-        "conflicts": [shown(name) for name in outcome.conflicts],
-        "damaged": outcome.damaged,
+        "files": outcome.files,
+        "bytes": outcome.size,
+        "there_already": there,
+        "changed_later": later,
+        "restored": outcome.examples,
+        "conflicts": outcome.conflict_names,
+        "damaged": damaged,
     }
-    if outcome.conflicts or outcome.damaged:
+    if outcome.conflicts or damaged:
         raise StepError(
             f"{_not_whole(outcome)} Everything else is restored.\n"
             "Choose another directory for what lies in the way; look at the disk below the archives for what is damaged.",
@@ -304,9 +301,7 @@ def _not_whole(outcome: Outcome) -> str:
     """What did not come back, in a sentence each."""
     said = []
     if outcome.conflicts:
-        said.append(
-            f"Not restored, since another file lies there: {counted(len(outcome.conflicts), 'file')}."
-        )
+        said.append(f"Not restored, since another file lies there: {counted(outcome.conflicts, 'file')}.")
     if outcome.damaged:
         said.append(f"Cannot be read: {counted(len(outcome.damaged), 'archive')}.")
     return " ".join(said)

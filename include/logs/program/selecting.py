@@ -1,32 +1,32 @@
 """Which bytes of which archives make up the files that are asked back.
 
-A file that stayed open is in the archives range by range, and what was left of it when it was closed is one more: they
-belong together when the path and the inode are the same and no byte is there twice.
+There may be millions: of each only a few numbers are kept, and the manifests are read again for what is restored next.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from .entries import ARCHIVE_DELETE
 from .fields import Fields
 from .globs import compiled
 from .manifests import Manifest, Place, Record, all_manifests
+from .originals import Original, Piece, Together, key_of, needed
 from .problems import RequestError, StepError
 from .request import DAY, Request
 from .summary import say
 
 AFTER_DAYS = 7
 """A log that was written to for longer than that is found by its name, or by its last day."""
+AT_ONCE = 50_000
+"""Pieces of files in memory at a time: some 70 MB."""
 _ROTATED = re.compile(rb"([.-](\d{1,3}|\d{8,14}|\d{4}-\d\d-\d\d(T?[-_]?\d+)?)|\.(gz|xz|bz2|zst))+$")
 """What a rotation adds to a log's name: .1, -20261121, .2026-11-21, .gz."""
-MOST = 500_000
-"""Files that one restore brings back; their list has to fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -37,71 +37,6 @@ class Wish:
     begin: float | None
     end: float | None
     to: str
-
-
-@dataclass
-class Piece:
-    """Bytes of a file in an archive."""
-
-    place: Place
-    record: Record
-
-    @property
-    def extents(self) -> list[tuple[int, int, int]]:
-        """(place in the file, bytes, place in the archive) of everything that was stored."""
-        if self.record.segments is None:
-            return [(self.record.start, self.record.end - self.record.start, self.record.at)]
-        found, at = [], self.record.at
-        for offset, count in self.record.segments:
-            if count:
-                found.append((self.record.start + offset, count, at))
-            at += count
-        return found
-
-
-@dataclass
-class Original:
-    """A file as it was, from its first archived byte on."""
-
-    path: bytes
-    pieces: list[Piece] = field(default_factory=list)
-    punched: bool = False
-    """Whether what it had before that was archived, too, and is gone: else a hole at its beginning is its own."""
-
-    @property
-    def first(self) -> int:
-        """Where its first archived byte was in the file."""
-        if self.punched:
-            return min((extent[0] for piece in self.pieces for extent in piece.extents), default=0)
-        return min(piece.record.start for piece in self.pieces)
-
-    @property
-    def last(self) -> int:
-        """Where its last archived byte ended in the file."""
-        return max(piece.record.end for piece in self.pieces)
-
-    @property
-    def changed_s(self) -> float:
-        """When it was last changed, as far as the archives know: seconds since 1970."""
-        return max(piece.record.mtime_ns for piece in self.pieces) / 1e9
-
-    @property
-    def changed(self) -> datetime:
-        """The same, to the second below."""
-        return datetime.fromtimestamp(int(self.changed_s), timezone.utc)
-
-    @property
-    def begins_with_a_hole(self) -> bool:
-        """Whether nothing is archived of the beginning of a file that was archived whole, as far as one knows."""
-        return all(piece.record.action == ARCHIVE_DELETE for piece in self.pieces) and all(
-            extent[0] > 0 for piece in self.pieces for extent in piece.extents
-        )
-
-    def takes(self, piece: Piece) -> bool:
-        """Whether the piece goes on where this file ends."""
-        ends = max((place + count for mine in self.pieces for place, count, _ in mine.extents), default=0)
-        begins = min((place for place, _, _ in piece.extents), default=piece.record.end)
-        return begins >= ends > 0
 
 
 def wish(request: Request) -> Wish:
@@ -118,61 +53,138 @@ def wish(request: Request) -> Wish:
     return found
 
 
-def select(request: Request, asked: Wish) -> list[Original]:
-    """The files, in the order of their paths. Raises StepError where there are too many."""
-    wanted = compiled([asked.globs]).match if asked.globs else None
-    chosen = Chosen()
-    spans = Spans(asked)
-    for place, manifest in _manifests(request, asked.begin):
-        for record in manifest:
-            if wanted is not None and not wanted(os.fsdecode(record.path)):
+class Selection:
+    """The files that are asked back. What is known of each piece takes 12 bytes."""
+
+    def __init__(self, request: Request, asked: Wish) -> None:
+        self._request = request
+        self._wanted = compiled([asked.globs]).match if asked.globs else None
+        self._manifests = _manifests(request, asked.begin)
+        self._pieces = [array("I") for _ in self._manifests]
+        """Of each manifest, which of its records."""
+        self._keys = array("Q")
+        """For each of these, in this order, ``key_of`` its path."""
+        self._punched: dict[int, int] | None = None
+        self.damaged: dict[str, str] = {}
+        """Archives whose manifests can be read in part only, and why."""
+        self.size = self.needed = 0
+        """Bytes that the pieces are about, and what they take once they are back."""
+        self._choose(asked)
+        self._several = _twice(self._keys)
+        several = sum(key in self._several for key in self._keys)
+        self._parts = -(-several // AT_ONCE)
+        self.files = len(self._keys) - several + sum(len(self._part(part)) for part in range(self._parts))
+
+    def batches(self) -> Iterator[list[Original]]:
+        """The files, so many at a time as fit into memory: those of one piece by their archives, then the others by path.
+
+        The same ones whenever it is asked, unless there are other archives.
+        """
+        files: list[Original] = []
+        for piece, key in self._chosen():
+            if key not in self._several:
+                files.append(Original(piece.record.path, [piece]))
+                if len(files) >= AT_ONCE:
+                    yield self._marked(files)
+                    files = []
+        if files:
+            yield self._marked(files)
+        for part in range(self._parts):
+            yield self._marked(self._part(part))
+
+    def _choose(self, asked: Wish) -> None:
+        spans = Spans(asked)
+        if asked.end is not None:
+            for _, _, record in self._records():
+                if not spans.has(record):
+                    spans.offer(record)
+            spans = spans.again()
+        for number, position, record in self._records():
+            if spans.has(record) or spans.is_next(record):
+                self._pieces[number].append(position)
+                self._keys.append(key_of(record.path))
+                self.size += record.end - record.start
+                self.needed += needed(record)
+
+    def _records(self) -> Iterator[tuple[int, int, Record]]:
+        """Those that the globs match: the number of the manifest, the place in it, and the record."""
+        for number, (place, manifest) in enumerate(self._manifests):
+            try:
+                for position, record in enumerate(manifest):
+                    if self._wanted is None or self._wanted(os.fsdecode(record.path)):
+                        yield number, position, record
+            except StepError as error:  # what was read until there is right: each file has its checksum
+                self.damaged[place.name] = error.text
+
+    def _chosen(self) -> Iterator[tuple[Piece, int]]:
+        """The pieces once more, with their keys."""
+        at = 0
+        for (place, manifest), positions in zip(self._manifests, self._pieces):
+            if not positions:
                 continue
-            if spans.has(record):
-                chosen.add(Piece(place, record))
-            else:
-                spans.offer(place, record)
-    for place, record in spans.later():
-        chosen.add(Piece(place, record))
-    found = chosen.files()
-    _mark_punched(request, found)
-    return found
+            wanted = iter(positions)
+            following = next(wanted, None)
+            for position, record in enumerate(manifest):
+                if position == following:
+                    yield Piece(place, record), self._keys[at]
+                    at += 1
+                    following = next(wanted, None)
+                    if following is None:
+                        break
 
+    def _part(self, part: int) -> list[Original]:
+        """The files of several pieces, or of a path that several have: one of ``_parts`` parts."""
+        together = Together()
+        for piece, key in self._chosen():
+            if key in self._several and key % self._parts == part:
+                together.add(piece)
+        return together.files()
 
-class Chosen:
-    """The files that are asked back, put together from their pieces."""
+    def _marked(self, files: list[Original]) -> list[Original]:
+        """Tell a file whose beginning was archived before from one that has always begun with a hole."""
+        for file in files:
+            if file.begins_with_a_hole:
+                if self._punched is None:
+                    self._punched = self._ranges()
+                first = self._punched.get(file.pieces[0].record.ino)
+                file.punched = first is not None and first <= file.changed_s * 1e9
+        return files
 
-    def __init__(self) -> None:
-        self._by_path: dict[bytes, dict[int, list[Original]]] = {}
-        self._count = 0
-
-    def add(self, piece: Piece) -> None:
-        """One more. Raises StepError where there are too many."""
-        self._count += 1
-        if self._count > MOST:
-            raise StepError(f"More than {MOST:,} files are asked back at once. Ask for a part of them.")
-        _add(self._by_path.setdefault(piece.record.path, {}).setdefault(piece.record.ino, []), piece)
-
-    def files(self) -> list[Original]:
-        """In the order of their paths."""
-        return [
-            file for path in sorted(self._by_path) for files in self._by_path[path].values() for file in files
-        ]
+    def _ranges(self) -> dict[int, int]:
+        """When the first range was archived of each file that stayed open, by inode: from all manifests."""
+        found: dict[int, int] = {}
+        for _, manifest in _manifests(self._request, None):
+            try:
+                for record in manifest:
+                    if record.action != ARCHIVE_DELETE:
+                        found[record.ino] = min(found.get(record.ino, record.mtime_ns), record.mtime_ns)
+            except StepError:
+                continue  # said before, where anything of it is asked back
+        return found
 
 
 class Spans:
-    """Which archived bytes may be of the time that is asked for.
+    """Which archived bytes may be of the time that is asked for; records come in the order of the archives.
 
     Of a file that was archived whole only its last change is known. So those count that were changed last within the time;
     and of each log, over all that it was renamed to, the next one after it, which may have been begun within: up to
-    ``AFTER_DAYS`` later.
+    ``AFTER_DAYS`` later. Which that is, is known when all were offered: then ``again`` goes through them once more.
     """
 
     def __init__(self, asked: Wish) -> None:
+        self._asked = asked
         self._begin = float("-inf") if asked.begin is None else asked.begin * 1e9
         self._end = float("inf") if asked.end is None else asked.end * 1e9
         self._before: dict[int, int] = {}
         """When the last archived range of a file was written that stayed open, by its inode."""
-        self._later: dict[bytes, list[tuple[Place, Record]]] = {}
+        self._next: dict[int, int] = {}
+        """When the next file of a log was changed, by the key of its name."""
+
+    def again(self) -> Spans:
+        """From the beginning, with what is known of the next ones."""
+        found = Spans(self._asked)
+        found._next = self._next
+        return found
 
     def has(self, record: Record) -> bool:
         """Whether it certainly is, or, of a range, may have lines of it."""
@@ -184,60 +196,35 @@ class Spans:
             first = record.mtime_ns if since is None or since > record.mtime_ns else since
         return record.mtime_ns >= self._begin and first < self._end
 
-    def offer(self, place: Place, record: Record) -> None:
+    def offer(self, record: Record) -> None:
         """A file that was changed after the time, and may have been begun within it."""
+        if self._may_be_next(record):
+            key = key_of(_ROTATED.sub(b"", record.path))
+            self._next[key] = min(self._next.get(key, record.mtime_ns), record.mtime_ns)
+
+    def is_next(self, record: Record) -> bool:
+        """Whether it is the first of its log after the time."""
+        if not self._next or not self._may_be_next(record):
+            return False
+        return self._next.get(key_of(_ROTATED.sub(b"", record.path))) == record.mtime_ns
+
+    def _may_be_next(self, record: Record) -> bool:
+        if record.action != ARCHIVE_DELETE:
+            return False
+        if not self._end <= record.mtime_ns < self._end + AFTER_DAYS * DAY * 10**9:
+            return False
         known = self._before.get(record.ino)
-        if (
-            record.action != ARCHIVE_DELETE
-            or not self._end <= record.mtime_ns < self._end + AFTER_DAYS * DAY * 10**9
-        ):
-            return
-        if known is not None and known <= record.mtime_ns:
-            return  # its older lines were archived before
-        name = _ROTATED.sub(b"", record.path)
-        mine = self._later.setdefault(name, [])
-        if mine and mine[0][1].mtime_ns > record.mtime_ns:
-            mine.clear()
-        if not mine or mine[0][1].mtime_ns == record.mtime_ns:
-            mine.append((place, record))
-
-    def later(self) -> Iterator[tuple[Place, Record]]:
-        """The first of each log after the time."""
-        for files in self._later.values():
-            yield from files
+        return known is None or known > record.mtime_ns  # else its older lines were archived before
 
 
-def _mark_punched(request: Request, found: list[Original]) -> None:
-    """Tell a file whose beginning was archived before from one that has always begun with a hole."""
-    asked: dict[int, list[Original]] = {}
-    for file in found:
-        if file.begins_with_a_hole:
-            asked.setdefault(file.pieces[0].record.ino, []).append(file)
-    if asked:
-        for _, manifest in _manifests(request, None):
-            for record in manifest:
-                if record.action != ARCHIVE_DELETE:
-                    for file in asked.get(record.ino, ()):
-                        file.punched |= record.mtime_ns <= file.changed_s * 1e9
-
-
-def names(files: list[Original]) -> list[bytes]:
-    """A path for each file: its own, and the time of its last change where several files had one path."""
-    many: dict[bytes, int] = {}
-    for file in files:
-        many[file.path] = many.get(file.path, 0) + 1
-    found: list[bytes] = []
-    taken: set[bytes] = set()
-    for file in files:
-        path = file.path
-        if many[path] > 1:
-            path += file.changed.strftime(".%Y%m%dT%H%M%SZ").encode()
-        base, number = path, 2
-        while path in taken:
-            path = base + b"-%d" % number
-            number += 1
-        taken.add(path)
-        found.append(path)
+def _twice(keys: array[int]) -> set[int]:
+    """What is there more than once."""
+    found: set[int] = set()
+    before = None
+    for key in sorted(keys):
+        if key == before:
+            found.add(key)
+        before = key
     return found
 
 
@@ -260,18 +247,3 @@ def _manifests(request: Request, begin: float | None) -> list[tuple[Place, Manif
         place.name: (place, manifest) for _, place, manifest in reversed(found)
     }  # it may lie in both places
     return list(reversed(once.values()))
-
-
-def _add(files: list[Original], piece: Piece) -> None:
-    for file in files:
-        if any(mine.place == piece.place and mine.record == piece.record for mine in file.pieces):
-            return
-    if files and files[-1].takes(piece):
-        files[-1].pieces.append(piece)
-    else:
-        files.append(Original(piece.record.path, [piece]))
-
-
-def facts(file: Original) -> dict[str, Any]:
-    """As the answer has it."""
-    return {"first": file.first, "last": file.last, "archives": sorted({p.place.name for p in file.pieces})}
