@@ -45,7 +45,7 @@ def alert_of(backlog: Backlog, pace: Pace | None, orders: Orders, *, raised: boo
     drain = float(pace.drain_seconds(backlog.left)) if pace is not None else 0
     oldest = backlog.oldest_seconds or 0
     figures: list[tuple[float, float, str]] = [
-        (backlog.waiting, limits.count, f"more than {limits.count:,} wait"),
+        (backlog.waiting + backlog.without_status, limits.count, f"more than {limits.count:,} wait"),
         (
             oldest,
             limits.oldest_minutes * 60,

@@ -16,6 +16,7 @@ def raised(found, measured=None, before=False):
     ("found", "measured", "reason"),
     [
         (backlog(961, minutes=5), 10, "more than 960 wait"),
+        (backlog(900, minutes=5, without_status=61), 10, "more than 960 wait"),
         (backlog(3, minutes=121), None, "the oldest waits longer than 2 h"),
         (
             backlog(900, minutes=5, in_work=100),

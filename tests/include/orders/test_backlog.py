@@ -192,7 +192,7 @@ def test_null_fields_are_counted(shop):
     shop.run(f"UPDATE orders SET status = NULL WHERE id = {second}")
     found = shop.ask.backlog(now())
     assert (found.waiting, found.untimed, found.without_status) == (1, True, 1)
-    assert "1 has no status" in waiting_text(found)
+    assert "1 has no known status" in waiting_text(found)
 
 
 def test_a_missing_table_is_said_to_people(shop):

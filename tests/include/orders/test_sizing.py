@@ -99,7 +99,7 @@ def test_orders_in_work_alone_are_left_to_who_works_on_them_but_a_batch_may_take
         ),
         (
             backlog(2, oldest=None, untimed=True, without_status=3),
-            "2 orders wait, 3 have no status; how long the oldest waits is not known: it has no time that can be read.",
+            "2 orders wait, 3 have no known status; how long the oldest waits is not known: it has no time that can be read.",
         ),
     ],
 )
