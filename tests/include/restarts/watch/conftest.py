@@ -57,11 +57,11 @@ class Watch:
         ) as seat:
             return await Watcher(spec, seat, self.said.append, until=self._until).follow()
 
-    async def decided(self, seconds: float = 10) -> dict[str, Any]:
+    async def decided(self, seconds: float = 40) -> dict[str, Any]:
         assert self.task is not None
         return await asyncio.wait_for(asyncio.shield(self.task), seconds)
 
-    async def says(self, text: str, seconds: float = 10) -> str:
+    async def says(self, text: str, seconds: float = 40) -> str:
         async with asyncio.timeout(seconds):
             while True:
                 for line in self.said:
