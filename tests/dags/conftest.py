@@ -23,7 +23,7 @@ def _no_second_between_tasks() -> Iterator[None]:
         sleep = time.sleep
 
         def shorter(seconds: float) -> None:
-            caller = sys._getframe(1).f_globals["__name__"]
+            caller = sys._getframe(1).f_globals.get("__name__")
             sleep(POLL_SECONDS if caller == "airflow.sdk.definitions.dag" else seconds)
 
         patch.setattr(time, "sleep", shorter)
