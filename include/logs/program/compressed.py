@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -88,6 +89,8 @@ class Input:
     def __init__(self, path: str) -> None:
         self.path = path
         self._descriptor, self._digest = os.open(path, os.O_RDONLY | os.O_CLOEXEC), hashlib.sha256()
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)  # the disk reads further ahead
 
     def read(self) -> bytes:
         """Some more bytes; empty at the end. Raises OSError."""

@@ -16,11 +16,15 @@ from . import codecs, notes
 from .manifests import Manifest, Place
 from .problems import StepError
 from .request import Request
-from .summary import say, sized
+from .summary import counted, say, sized
 from .sweeping import known
 from .workers import count, share
 
 PIECE = 1 << 20
+AHEAD = 4
+"""Archives that are asked of the disk before it is their turn."""
+BEGINNING = 32 << 20
+"""Bytes of each, at most: they take memory that the kernel takes back when it is needed."""
 
 
 class UnfitError(Exception):
@@ -34,8 +38,10 @@ def run(request: Request) -> dict[str, Any]:
     todo = [place for place in places if notes.verified(place) is None]
     if len(todo) < len(places):
         say(f"{len(places) - len(todo)} of {len(places)} archives are verified already, by an earlier try.")
+    for place in todo[:AHEAD]:
+        _fetch(place)
     damaged = []
-    for task, facts in share(len(todo), lambda task: _one(todo[task]), count(request.workers)):
+    for task, facts in share(len(todo), lambda task: _one(todo, task), count(request.workers)):
         if "damaged" in facts:
             damaged.append((todo[task], facts["damaged"]))
             say(f"DAMAGED: {todo[task].archive}: {facts['damaged']}")
@@ -48,7 +54,7 @@ def run(request: Request) -> dict[str, Any]:
         "bytes": sum(note["bytes"] for note in found),
     }
     say(
-        f"Read back {facts['archives']} archives: {facts['files']} files, {sized(facts['bytes'])}, all as they were "
+        f"Read back {counted(facts['archives'], 'archive')}: {counted(facts['files'], 'file')}, {sized(facts['bytes'])}, all as they were "
         f"({time.monotonic() - begun:.1f} s)."
         if found
         else "No archives to verify."
@@ -56,7 +62,10 @@ def run(request: Request) -> dict[str, Any]:
     return facts
 
 
-def _one(place: Place) -> dict[str, Any]:
+def _one(todo: list[Place], task: int) -> dict[str, Any]:
+    place = todo[task]
+    if task + AHEAD < len(todo):
+        _fetch(todo[task + AHEAD])
     try:
         facts = check(place)
     except (UnfitError, codecs.DamagedError, StepError) as error:
@@ -66,15 +75,13 @@ def _one(place: Place) -> dict[str, Any]:
 
 
 def check(place: Place) -> dict[str, Any]:
-    """Compare an archive, read back from the disk, with its manifest. Raises UnfitError, DamagedError, StepError, OSError.
+    """Compare an archive, as it is read back, with its manifest. Raises UnfitError, DamagedError, StepError, OSError.
 
     Its SHA-256 was taken of the compressed bytes on their way to the disk: a bit that flipped since, a part that is
     missing, or another archive in its place is told. It is decompressed to its end as well, so that its own checksum,
     which the compressor took of the bytes that it was given, and their number are compared: they were read into that
     buffer and hashed there for the manifest, file by file.
     """
-    forget(place.archive)
-    forget(place.manifest)
     manifest = Manifest(place.manifest)
     if manifest.archive != place.name:
         raise UnfitError(f"its manifest belongs to {manifest.archive}")
@@ -105,14 +112,19 @@ def skip(source: codecs.Source, count: int) -> None:
         count -= len(data)
 
 
-def forget(path: str) -> None:
-    """Let the kernel drop what it has of a file in memory: what is read then comes from the disk."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
+def _fetch(place: Place) -> None:
+    """Let the kernel drop what it has of an archive in memory: what is read then comes from the disk.
+
+    The disk is asked for its beginning at once: it is there when its turn comes.
+    """
+    for path in (place.archive, place.manifest):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.posix_fadvise(descriptor, 0, BEGINNING, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
 
 
 def _refusal(request: Request, damaged: list[tuple[Place, str]]) -> StepError:
@@ -126,8 +138,11 @@ def _refusal(request: Request, damaged: list[tuple[Place, str]]) -> StepError:
     if names & {place.name for place in notes.adopted(request.layout) or []}:
         notes.forget_adopted(request.layout)
     text = "\n".join(f"  {place.archive}: {why}" for place, why in damaged[:10])
+    said = "1 archive does not hold what was put into it"
+    if len(damaged) > 1:
+        said = f"{len(damaged):,} archives do not hold what was put into them"
     return StepError(
-        f"{len(damaged)} archives do not hold what was put into them. Nothing was deleted.\n{text}\n"
+        f"{said}. Nothing was deleted.\n{text}\n"
         "Look at the disk below the archives. Then run `archive` of this run again: it writes these again.",
         facts={"damaged": [{"archive": place.name, "why": why} for place, why in damaged[:10]]},
     )
