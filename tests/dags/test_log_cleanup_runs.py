@@ -227,7 +227,7 @@ def test_a_dry_run_prints_what_a_real_run_then_does(runs, opened, capsys):
     )
     assert f"Dry run: on here {freed}" in would
     assert "Deleted 2 files in " in did
-    assert "within 1 files that are open" in did
+    assert "within 1 open file." in did
     assert runs.live("here") == ["app.log", "app.log.3", "other"]
     # What policy leaves is too much: people are told what is missing, and retention is what it was.
     assert "[alert] log volume here is too full" in did
@@ -343,14 +343,14 @@ def test_every_line_is_live_or_restored_while_the_shop_writes(runs, monitor, cap
         stop.set()
         writer.join(10)
     said = shown(capsys)
-    assert "within 1 files that are open" in said
+    assert "within 1 open file." in said
     assert len(monitor.asked) == 1
     live = (root / "app.log").read_bytes()
     assert live.startswith(b"\0")  # the archived range was freed; the file was not cut
     asked = {"volume": "here", "files": "app.log", "to": "back"}
     states = runs.run("log_restore", **asked, dry_run=True)
     assert (states["run"], states["release"], states["tell"]) == ("success", "skipped", "skipped")
-    assert "Dry run: 1 files, " in shown(capsys)
+    assert "Dry run: 1 file, " in shown(capsys)
     assert not (root / "back").exists()
     states = runs.run("log_restore", **asked)
     assert states == {

@@ -18,7 +18,7 @@ from .entries import Plan
 from .leaving import Left
 from .problems import NO_SPACE, StepError
 from .request import Request
-from .summary import say, sized
+from .summary import counted, say, sized
 from .sweeping import MARK, own_tag, prefix, sweep
 from .workers import count, share
 
@@ -161,7 +161,7 @@ def _free(path: str) -> int:
 def _report(facts: dict[str, Any], seconds: float) -> None:
     if facts["archives"]:
         say(
-            f"Archived {facts['files']} files, {sized(facts['bytes'])}, into {facts['archives']} archives of "
+            f"Archived {counted(facts['files'], 'file')}, {sized(facts['bytes'])}, into {counted(facts['archives'], 'archive')} of "
             f"{sized(facts['archive_bytes'])} ({facts['codec']}), in {seconds:.1f} s."
         )
     else:

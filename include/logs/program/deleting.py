@@ -25,7 +25,7 @@ from .openness import holders
 from .problems import StepError
 from .removing import Done, Remover
 from .request import Request
-from .summary import kept, say, sized
+from .summary import counted, kept, say, sized
 from .sweeping import MARK
 from .usage import usage_of
 from .workers import count, share
@@ -192,16 +192,16 @@ def _facts(done: Done) -> dict[str, Any]:
 
 def _report(facts: dict[str, Any], left: Left, seconds: float) -> None:
     say(
-        f"Deleted {facts['deleted']} files in {seconds:.1f} s; {sized(facts['freed_bytes'])} came back in all."
+        f"Deleted {counted(facts['deleted'], 'file')} in {seconds:.1f} s; {sized(facts['freed_bytes'])} came back in all."
     )
     if facts["punched"]:
-        say(f"Freed {sized(facts['freed']['punched'])} within {facts['punched']} files that are open.")
+        say(f"Freed {sized(facts['freed']['punched'])} within {counted(facts['punched'], 'open file')}.")
     if facts["truncated"]:
         say(
-            f"Cut off {facts['truncated']} files, as their class accepts; {sized(facts['lost_bytes'])} were in no archive."
+            f"Cut off {counted(facts['truncated'], 'file')}, as their class accepts; {sized(facts['lost_bytes'])} were in no archive."
         )
     if facts["expired_archives"]:
-        say(f"Removed {facts['expired_archives']} archives whose time is over.")
+        say(f"Removed {counted(facts['expired_archives'], 'archive')} whose time is over.")
     for line in left.lines():
         say(line)
     for each in facts["open"]:

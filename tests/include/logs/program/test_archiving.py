@@ -179,7 +179,7 @@ def test_a_damaged_archive_deletes_nothing_and_is_written_again(volume: Volume) 
     data[len(data) // 2] ^= 1
     volume.archives[0].write_bytes(data)
     answer = volume.step("verify", expect=1)
-    assert "do not hold what was put into them. Nothing was deleted." in answer.text
+    assert "1 archive does not hold what was put into it. Nothing was deleted." in answer.text
     assert "not verified" in volume.step("delete", expect=1).text
     volume.step("archive")
     volume.step("verify")
