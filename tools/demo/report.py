@@ -141,4 +141,7 @@ def print_access(console: Console, options: Options, airflow: Airflow, made: dic
     console.print(
         "[bold]Break the payment gateway[/]   make gateway   (mend it: make gateway MODE=ok)", highlight=False
     )
+    console.print(
+        "[bold]Give it a bad order[/]   make orders   (mend it: make orders MODE=ok)", highlight=False
+    )
     console.print(f"[bold]Logs[/]   {shown(options.logs)}/", highlight=False)
