@@ -142,6 +142,23 @@ def test_one_error_on_many_orders_ends_the_batch_and_sets_none_aside(shop: Any) 
     assert "All Orders processed." not in said
 
 
+def test_after_everything_failed_the_next_batch_begins_with_orders_that_were_not_tried(shop: Any) -> None:
+    shop.prepare(1, 2)
+    change(shop, "UPDATE plants SET name = name || ' (gone)'")
+    # So many look like everything, and end at the limit before an order would have had its time.
+    doubt = {"ORDER_STOP_AFTER": "5", "ORDER_SECONDS_MAX": "15000"}
+    rest = {"ORDER_RETRY_SECONDS": "1000", "ORDER_RETRY_SECONDS_MAX": "50000"}
+    shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "6", **doubt, **rest)
+    tried = set(problems(shop))
+    claims = rows(shop, "SELECT attempts, not_before FROM order_claims")
+    assert {row["attempts"] for row in claims} == {0}
+    assert min(row["not_before"] for row in claims) > time.time() + 60
+    change(shop, "UPDATE plants SET name = replace(name, ' (gone)', '')")
+    shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "14")
+    assert {row["id"] for row in rows(shop, "SELECT id FROM orders WHERE status = 'open'")} == tried
+    assert orders(shop) == {"open": 6, "processed": 14, "fulfilled": 14}
+
+
 def test_bad_orders_at_the_head_end_no_batch_before_good_ones_had_their_time(shop: Any) -> None:
     shop.prepare(1, 2)
     change(shop, "UPDATE orders SET item = 'Triffid' WHERE id <= 8")

@@ -206,11 +206,14 @@ def free_claims_of(database: Database, process: str) -> int:
         return connection.execute(statements.GIVE_BACK_OF_DEAD, (f"{process}/%",))
 
 
-def return_tries(database: Database, tries: dict[int, int]) -> None:
-    """Give orders back the tries in which everything failed; not one that somebody has taken up meanwhile."""
+def return_tries(database: Database, tries: dict[int, int], rest: float) -> None:
+    """Give orders back the tries in which everything failed; not one that somebody has taken up meanwhile.
+
+    They rest for some seconds, so that the next batch begins with orders that have not been tried.
+    """
     for order, times in tries.items():
         with database.connection() as connection:
-            connection.execute(statements.RETURN_TRIES, (times, times, order))
+            connection.execute(statements.RETURN_TRIES, (times, times, time.time() + rest, order))
 
 
 def others_since(database: Database, processor: str, seconds: float) -> int:

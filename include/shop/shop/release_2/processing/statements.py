@@ -101,10 +101,10 @@ HOLD_WITHOUT_STATUS = f"UPDATE orders SET status = 'held' WHERE id = ? AND {_LOS
 """Orders that nobody would ever see. Parameters: how many at most; order."""
 
 RETURN_TRIES = (
-    "UPDATE order_claims SET attempts = CASE WHEN attempts > ? THEN attempts - ? ELSE 0 END, not_before = 0 "
+    "UPDATE order_claims SET attempts = CASE WHEN attempts > ? THEN attempts - ? ELSE 0 END, not_before = ? "
     "WHERE order_id = ? AND claimed_until = 0"
 )
-"""Tries that say nothing of the order, as everything failed. Parameters: how many, how many, order."""
+"""Tries that say nothing of the order, as everything failed. Parameters: how many, how many, next try, order."""
 
 OTHERS_SINCE = (
     "SELECT (SELECT count(*) FROM order_claims WHERE claimed_until >= ? AND worker NOT LIKE ?) "

@@ -216,7 +216,7 @@ class Worker:
     def _make_up(self) -> None:
         """Where everything fails until the end, that is not these orders' fault: they keep their tries, and their place."""
         try:
-            return_tries(self._database, self._streak.unjust())
+            return_tries(self._database, self._streak.unjust(), self._pace.most_retry_seconds)
             opened = [each for each in self._streak.set_aside() if reopen(self._database, each) == "held"]
         except DatabaseError as error:
             say(f"order processor: tries could not be given back: {one_line(str(error))}")
