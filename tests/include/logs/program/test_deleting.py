@@ -261,3 +261,11 @@ def test_not_one_rm_per_file_nor_any_other_process(volume: Volume) -> None:
     begun = noted.read_text().splitlines()
     assert set(begun) == {"os.fork"}  # no program at all
     assert len(begun) <= 2
+
+
+def test_a_directory_that_has_become_empty_stays(volume: Volume) -> None:
+    """Who writes there may count on it, with its owner and mode."""
+    volume.write("2026/11/21/a.log", b"line\n")
+    volume.clean()
+    assert volume.live() == []
+    assert (volume.root / "2026/11/21").is_dir()
