@@ -1,4 +1,4 @@
-"""A clean-up that is killed at the n-th change it makes, for every n, and run again. Prints one JSON object.
+"""A clean-up or restore that is killed at the n-th change it makes, for every n, and run again. Prints one JSON object.
 
 ``python -m tests.include.logs.program.killing <directory> <seed> <stride>``: at one in ``stride`` moments.
 """
@@ -16,12 +16,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from include.logs.program import archiving, chunk, punching
+from include.logs.program import archiving, chunk, punching, selecting
 from include.logs.program.__main__ import main
+from include.logs.program.holder import read_holder
+from include.logs.program.layout import Layout
 from include.logs.program.manifests import Manifest
 from tests.include.logs.program.cleaned import Volume
 
-STEPS = ("plan", "archive", "verify", "delete")
+STEPS = ("measure", "plan", "archive", "verify", "delete", "space", "report")
+ALL = (*STEPS, "release", "restore")
 CALLS = [
     (os, name)
     for name in (
@@ -31,7 +34,9 @@ CALLS = [
         "rename",
         "replace",
         "unlink",
+        "link",
         "mkdir",
+        "rmdir",
         "ftruncate",
         "utime",
         "fork",
@@ -71,6 +76,7 @@ def forked(volume: Volume, command: str, moment: Moment | None = None) -> int | 
             sys.stdout = sys.stderr = (volume.base / "output").open("a")
             archiving.chunks_of = lambda entries: 3  # several processes, however few files there are
             chunk.LARGE = 100_000
+            selecting.AT_ONCE = 4
             if moment is not None:
                 moment.watch()
             code = main(arguments)
@@ -99,11 +105,15 @@ def filled(base: Path) -> tuple[Volume, dict[str, bytes], Any]:
 def attempt(base: Path, step: str, number: int) -> tuple[bool, list[str]]:
     """Kill one step at one moment, run it and what follows again. Returns whether it was killed, and what is wrong."""
     volume, files, live = filled(base)
+    before, after = before_and_after(step)
     with live:
-        for command in STEPS[: STEPS.index(step)]:
+        for command in before:
             assert forked(volume, command) == 0, (volume.base / "output").read_text()
+        if step == "restore":
+            assert forked(volume, "release") == 0
+            asks_back(volume)
         killed = forked(volume, step, Moment(number)) is None
-        for command in STEPS[STEPS.index(step) :]:
+        for command in after:
             code = forked(volume, command)
             if code != 0:
                 return killed, [
@@ -112,11 +122,25 @@ def attempt(base: Path, step: str, number: int) -> tuple[bool, list[str]]:
         return killed, wrong(volume, files)
 
 
+def before_and_after(step: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The steps of a run before the one that is killed, and those that come then, it among them."""
+    if step not in STEPS:  # once the logs are away
+        return STEPS[: STEPS.index("delete") + 1], (step,)
+    return STEPS[: STEPS.index(step)], STEPS[STEPS.index(step) :]
+
+
+def asks_back(volume: Volume) -> None:
+    """From here on it is a run that restores everything."""
+    volume.run = "restore-1"
+    volume.more["restore"] = {"globs": ["**"], "to": "back"}
+
+
 def wrong(volume: Volume, files: dict[str, bytes]) -> list[str]:
-    """What is not as it should be after the clean-up."""
+    """What is not as it should be after the clean-up, and when everything is restored."""
     found = []
-    if volume.live() != ["live.log"]:
-        found.append(f"left: {volume.live()}")
+    live = [name for name in volume.live() if not name.startswith("back/")]
+    if live != ["live.log"]:
+        found.append(f"left: {live}")
     if (volume.root / "live.log").read_bytes().strip(b"\0"):
         found.append("the live log was not emptied")
     times = Counter(
@@ -134,13 +158,23 @@ def wrong(volume: Volume, files: dict[str, bytes]) -> list[str]:
         found.append(f"leftovers: {leftovers}")
     if len(volume.archives) != len(volume.manifests):
         found.append("archives and manifests do not go together")
-    volume.more["restore"] = {"globs": ["**"], "to": "back"}
+    if forked(volume, "release") != 0 or read_holder(Layout(str(volume.root), "")) is not None:
+        found.append("the volume is not let go")
+    return found + not_restored(volume, files)
+
+
+def not_restored(volume: Volume, files: dict[str, bytes]) -> list[str]:
+    """What is not as it was once everything is restored."""
+    found = []
+    asks_back(volume)
     if forked(volume, "restore") != 0:
         found.append(f"restore: {(volume.base / 'output').read_text()[-3000:]}")
     back = volume.root / "back"
     for name, data in files.items():
         if not (back / name).exists() or (back / name).read_bytes() != data:
             found.append(f"{name} was not restored as it was")
+    if len([path for path in back.rglob("*") if not path.is_dir()]) != len(files):
+        found.append(f"restored: {volume.live()}")
     return found
 
 
@@ -148,7 +182,7 @@ def run(base: Path, seed: int, stride: int) -> dict[str, Any]:
     """Every step, killed at every moment or at one in ``stride``."""
     chance = random.Random(seed)
     moments = 0
-    for step in STEPS[1:]:
+    for step in ALL:
         number = chance.randint(1, stride)
         while True:
             killed, problems = attempt(base / "volume", step, number)
