@@ -23,18 +23,24 @@ from .request import Request
 from .summary import say
 
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_NAME = "holder.json"
+_UNKNOWN: Dict[str, Any] = {"run": "unknown", "since": "", "link": ""}
 
 
 def read_holder(layout: Layout) -> Optional[Dict[str, Any]]:
     """Who holds the volume; None when nobody does."""
+    return _read(_holder(layout))
+
+
+def _read(path: str) -> Optional[Dict[str, Any]]:
     try:
-        with open(_holder(layout), encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             found = json.load(file)
     except FileNotFoundError:
         return None
     except ValueError:
-        return {"run": "unknown", "since": "", "link": ""}
-    return found if isinstance(found, dict) else {"run": "unknown", "since": "", "link": ""}
+        return _UNKNOWN
+    return found if isinstance(found, dict) else _UNKNOWN
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def working(request: Request) -> Iterator[None]:
         if holder is None or (not own and holder.get("run") == request.take_over):
             if holder is not None:
                 say(f"Taking the volume over from {holder['run']}, which has ended.")
-            _write(request, over=holder is not None)
+            _take(request, holder)
         elif not own:
             raise HeldByOtherError(_refusal(request, holder), holder)
         yield
@@ -72,6 +78,10 @@ def drop(request: Request) -> Dict[str, Any]:
         return {"released": False, "holder": None}
     if not is_own(holder, request) and holder.get("run") != request.take_over:
         return {"released": False, "holder": holder}
+    for name in os.listdir(request.layout.state):
+        if name.startswith(_NAME + "."):  # of a run that was killed while it took the volume
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(request.layout.state, name))
     os.unlink(_holder(request.layout))
     return {"released": True, "holder": None}
 
@@ -104,7 +114,7 @@ def _lock(request: Request) -> int:
                 return lock
             if time.monotonic() >= deadline:
                 os.close(lock)
-                holder = read_holder(request.layout) or {"run": "unknown", "since": "", "link": ""}
+                holder = read_holder(request.layout) or _UNKNOWN
                 raise HeldByOtherError(
                     f"A step of {_named(holder)} works on volume {request.volume} at this moment.",
                     {**holder, "working": True},
@@ -125,29 +135,52 @@ def _named(holder: Dict[str, Any]) -> str:
     return f"{holder.get('run')}{since}{link}"
 
 
-def _write(request: Request, *, over: bool) -> None:
-    """Note the hold. Where the file system has no locks, another run may want a free volume at this very moment: one wins."""
-    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
+def _take(request: Request, before: Optional[Dict[str, Any]]) -> None:
+    """Note the hold, on a free volume or after the one who held it ``before``.
+
+    Where the file system has no locks, another run may want the same at this very moment: one wins.
+    """
     path = _holder(request.layout)
-    partial = f"{path}.{request.slug}.partial"
+    partial, aside = f"{path}.{request.slug}.partial", f"{path}.{request.slug}.before"
+    since = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with open(partial, "w", encoding="utf-8") as file:
         json.dump({"run": request.run, "since": since, "link": request.link}, file)
         file.flush()
         os.fsync(file.fileno())
-    if not over:
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            holder = read_holder(request.layout) or {"run": "unknown", "since": "", "link": ""}
-            raise HeldByOtherError(_refusal(request, holder), holder) from None
-        except OSError:  # no hard links here
-            os.replace(partial, path)
-        finally:
+    try:
+        if before is not None:
+            _put_aside(path, aside, before)
+        _only_one(partial, path)
+    except FileExistsError:
+        holder = read_holder(request.layout) or _UNKNOWN
+        raise HeldByOtherError(_refusal(request, holder), holder) from None
+    finally:
+        for left in (partial, aside):
             with suppress(FileNotFoundError):
-                os.unlink(partial)
-        return
-    os.replace(partial, path)
+                os.unlink(left)
+
+
+def _put_aside(path: str, aside: str, before: Dict[str, Any]) -> None:
+    """Remove the hold of ``before``. Raises FileExistsError when it is another's by now, which keeps it."""
+    with suppress(FileNotFoundError):
+        os.rename(path, aside)
+        if _read(aside) != before:
+            _only_one(aside, path)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+
+def _only_one(source: str, path: str) -> None:
+    """Give what a file has a name as well. Raises FileExistsError when there is something of that name."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here
+        with open(source, "rb") as file:
+            data = file.read()
+        with open(path, "xb") as file:
+            file.write(data)
 
 
 def _holder(layout: Layout) -> str:
-    return os.path.join(layout.state, "holder.json")
+    return os.path.join(layout.state, _NAME)

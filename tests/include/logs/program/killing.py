@@ -153,13 +153,13 @@ def wrong(volume: Volume, files: dict[str, bytes]) -> list[str]:
     linked = times.pop("a/0.log", 0) + times.pop("b/link.log", 0)
     if times != expected or linked != 1:
         found.append(f"archived: {times}, linked {linked}")
+    if forked(volume, "release") != 0 or read_holder(Layout(str(volume.root), "")) is not None:
+        found.append("the volume is not let go")
     leftovers = [str(path) for path in volume.state.rglob("*.partial")]
     if leftovers:
         found.append(f"leftovers: {leftovers}")
     if len(volume.archives) != len(volume.manifests):
         found.append("archives and manifests do not go together")
-    if forked(volume, "release") != 0 or read_holder(Layout(str(volume.root), "")) is not None:
-        found.append("the volume is not let go")
     return found + not_restored(volume, files)
 
 

@@ -117,6 +117,30 @@ def test_where_there_are_no_locks_one_of_two_that_come_at_once_wins(
     assert names == []
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_where_there_are_no_locks_one_of_two_takes_over_from_a_third(
+    links: bool, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some have no hard links either."""
+
+    def not_here(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(holder.fcntl, "flock", not_here)
+    if not links:
+        monkeypatch.setattr(holder.os, "link", not_here)
+    step("measure", volume.request(run="ended"))
+    ended = holder.read_holder(volume.request().layout)
+    step("measure", volume.request(run="first", take_over="log_cleanup/ended"))
+    answers = iter([ended])  # the second has looked before the first had taken over
+    look = holder.read_holder
+    monkeypatch.setattr(holder, "read_holder", lambda layout: next(answers, look(layout)))
+    with pytest.raises(HeldByOtherError, match="held by log_cleanup/first since"):
+        step("measure", volume.request(run="second", take_over="log_cleanup/ended"))
+    assert step("plan", volume.request(run="first"))["ok"]
+    assert [path.name for path in (volume.root / ".log-cleanup").glob("holder*")] == ["holder.json"]
+
+
 def test_runs_of_two_airflows_by_one_name_are_two(volume: Volume) -> None:
     one, other = ("https://airflow.example.com/dags/x", "https://airflow.test/dags/x")
     step("measure", volume.request(run="first", link=one))
