@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from include.orders.alarm import Alert
-from include.orders.attributing import MOST_ORDERS
 from include.orders.codes import OrderErrors, Team
 from include.orders.config import Orders
 from include.orders.deciding import Decision
-from include.orders.facts import Backlog, CodeCount, ErrorSeen, Failing, Judgement, Kept, LogLine, Since
+from include.orders.facts import Backlog, CodeCount, ErrorSeen, Judgement, Kept, LogLine, Since
 from include.orders.noting import Finding
 from include.orders.proposal import Proposal
 from include.orders.reading import NO_CODE
@@ -205,52 +204,6 @@ def handover_finding(
     )
 
 
-def aside_findings(aside: Sequence[Failing], known: OrderErrors, where: Where) -> list[Finding]:
-    """One for each code that has orders set aside, never one for each order.
-
-    Args:
-        aside: the orders.
-        known: what codes mean.
-        where: who says it.
-    """
-    codes: dict[str, list[Failing]] = {}
-    for each in aside:
-        codes.setdefault(each.code or NO_CODE, []).append(each)
-    found = []
-    for code, orders in sorted(codes.items()):
-        meaning = known.of_code(code)
-        count = max(len(orders), *(each.of_code for each in orders))
-        head = (
-            f"{plural(count, 'order')} could not be processed and {'is' if count == 1 else 'are'} set aside"
-        )
-        named_here = min(len(orders), MOST_NAMED)
-        rest = f"; and {count - named_here:,} more" if count > named_here else ""
-        named = "; ".join(_aside_text(each) for each in orders[:MOST_NAMED])
-        numbers = f"number {orders[0].order}" if count == 1 else "its number, or several,"
-        text = (
-            f"{head}; the others go on. {meaning.meaning} {meaning.what_to_do or ''}\n{named}{rest}.\n"
-            f"When an order is put right: trigger order_processor with {numbers} in 'Open again'; that run tries it anew."
-        )
-        found.append(
-            Finding(
-                key=f"{ASIDE}{code}",
-                tell=meaning.tell,
-                outcome="set aside",
-                title=f"{'orders without a code' if code == NO_CODE else f'error #{code}, {meaning.name}'} in {where.place.name}",
-                text=text,
-                size=count,
-                details={
-                    "Orders": ", ".join(str(each.order) for each in orders[:MOST_ORDERS])
-                    + (" and more" if count > min(len(orders), MOST_ORDERS) else ""),
-                    "Run": where.run,
-                },
-                links=dict(where.links),
-                facts={"orders": [each.order for each in orders[:MOST_ORDERS]]},
-            )
-        )
-    return found
-
-
 def unreadable_finding(problem: Problem, where: Where) -> Finding:
     """The orders cannot be asked for."""
     return Finding(
@@ -371,11 +324,6 @@ def _where_to_change(proposal: Proposal) -> str:
         "ORDER_PROCESSES and ORDER_CONCURRENCY in the release's file, with capacity.queues there, which sizes the container; then "
         "release it"
     )
-
-
-def _aside_text(order: Failing) -> str:
-    at = f", {moment(order.last_at.isoformat())}" if order.last_at else ""
-    return f"order {order.order} after {plural(order.tries, 'try', 'tries')}{at}: {order.text or 'no reason is kept'}"
 
 
 def _changes_text(since: Since) -> str:

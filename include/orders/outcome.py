@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import AwareDatetime
 
 from include.orders.alarm import alert_of
+from include.orders.aside import aside_findings
 from include.orders.backlog import lacks_tables
 from include.orders.codes import OrderErrors
 from include.orders.concluding import NOT_MINE, over
@@ -19,7 +20,6 @@ from include.orders.messages import (
     PROCESSOR,
     Evidence,
     Where,
-    aside_findings,
     handover_finding,
     not_run_finding,
     proposal_finding,
@@ -178,7 +178,7 @@ def findings_of(
         # Orders that were set aside by an error which hits all of them are part of that problem.
         handed = {each.key.removeprefix(ERROR) for each in found if each.key.startswith(ERROR)}
         others = [each for each in outcome.aside if (each.code or NO_CODE) not in handed]
-        found += aside_findings(others, known, where)
+        found += aside_findings(others, known, where, outcome.kept)
     if outcome.after is None and outcome.unreadable is not None and not waits_for_release:
         found.append(unreadable_finding(problem_of(outcome.unreadable), where))
     return found

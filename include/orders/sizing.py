@@ -137,7 +137,9 @@ def waiting_text(backlog: Backlog) -> str:
     if backlog.set_aside:
         text += f", {backlog.set_aside:,} {'is' if backlog.set_aside == 1 else 'are'} set aside"
     if backlog.without_status:
-        text += f", {backlog.without_status:,} {'has' if backlog.without_status == 1 else 'have'} no known status"
+        text += (
+            f", {backlog.without_status:,} {'has' if backlog.without_status == 1 else 'have'} no known status"
+        )
     if backlog.oldest_seconds is not None:
         text += f"; the oldest waits {duration(backlog.oldest_seconds)}"
         if backlog.without_time:

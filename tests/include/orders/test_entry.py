@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from include.orders.alarm import alert_of
+from include.orders.aside import aside_findings
 from include.orders.deciding import Tried, decide
 from include.orders.entry import RunFacts, Tour, entry_of
 from include.orders.facts import BatchEnd, Failing
-from include.orders.messages import aside_findings, handover_finding
+from include.orders.messages import handover_finding
 from tests.include.orders.world import (
     COMPLETE,
     NOW,

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from include.orders.alarm import alert_of
+from include.orders.aside import aside_findings
 from include.orders.attributing import settled
 from include.orders.backlog import unreadable
 from include.orders.deciding import Tried, decide
 from include.orders.facts import BatchEnd, ChangeFact, CodeCount, Failing, Kept
 from include.orders.messages import (
-    aside_findings,
     backlog_finding,
     channels,
     handover_finding,
@@ -196,7 +196,7 @@ def test_orders_set_aside_are_one_message_for_each_code():
     assert first.message().plain() == (
         "[set aside] error #12, item in no catalog in production\n"
         "\n"
-        "2 orders could not be processed and are set aside; the others go on. The order is for something that is in neither the "
+        "2 orders could not be processed and are set aside; they hold up no other. The order is for something that is in neither the "
         "catalog nor the exotic-plant catalog. One order: correct its item or cancel it. Every order: see whether the catalogs are "
         "empty and what the last release did to them.\n"
         "order 4 after 6 tries, 2026-11-20 10:00:00 UTC: 'Mandrake' is in no catalog; order 9 after 6 tries, 2026-11-20 10:00:00 "
@@ -216,6 +216,16 @@ def test_orders_set_aside_are_one_message_for_each_code():
 def test_one_order_set_aside_has_its_number_as_it_is_to_be_given():
     (found,) = aside_findings([Failing(order=7, code="13")], known(), where())
     assert "trigger order_processor with number 7 in 'Open again'" in found.text
+
+
+def test_where_no_other_order_was_processed_the_message_says_that_it_may_not_be_their_fault():
+    aside = [Failing(order=4, code="12", tries=6), Failing(order=7, code="13", tries=1)]
+    codes = (CodeCount(code="12", orders=1, alike=1), CodeCount(code="13", orders=1, alike=1))
+    alone = Kept(since=NOW, codes=codes)
+    said = "No other order was processed meanwhile, so it may not be their fault"
+    assert [said in each.text for each in aside_findings(aside, known(), where(), alone)] == [True, False]
+    for kept in (Kept(since=NOW, codes=codes, processed=1), Kept(since=NOW), None):
+        assert not any(said in each.text for each in aside_findings(aside, known(), where(), kept))
 
 
 def test_thousands_set_aside_are_counted_by_the_database():

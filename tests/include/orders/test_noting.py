@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from include.orders.aside import aside_findings
 from include.orders.facts import Failing
-from include.orders.messages import aside_findings, proposal_finding
+from include.orders.messages import proposal_finding
 from include.orders.noting import Finding, Noted, note, problem_key, resolve, team_of
 from include.orders.proposal import proposal_of
 from include.records.problems import OpenProblem
