@@ -31,7 +31,7 @@ PYTHON = os.environ.get("SHOP_PYTHON", sys.executable)
 """Runs the programs: the oldest supported one is worth a try now and then."""
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
     """Return the condition's first true value; fail when there is none in time."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
@@ -131,7 +131,7 @@ class Shop:
     def run(self, image: str, module: str, *arguments: str, expect: int = 0, **options: Any) -> str:
         """Run a program to its end and return what it printed."""
         program = self.start(image, module, *arguments, **options)
-        status = program.process.wait(30)
+        status = program.process.wait(60)
         assert status == expect, program.output()
         return program.output()
 
