@@ -33,5 +33,6 @@ def test_killed_at_some_changes_and_run_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_killed_at_every_change_and_run_again(tmp_path: Path) -> None:
     assert killed(tmp_path, stride=1) > 400
