@@ -37,6 +37,8 @@ FIRST = (
     "tests/dags/test_gate_runs.py",
     "tests/include/release/test_traffic.py",
     "tests/chaos/test_points.py",
+    "tests/tools/test_make_venv.py",
+    "tests/tools/test_bench_cleanup.py",
 )
 """The files that take longest, mostly waiting: begun last, one of them would keep a worker when the others have ended."""
 
@@ -44,4 +46,6 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; within a file, and among the others, the order stays."""
     place = {ROOT / name: number for number, name in enumerate(FIRST)}
+    if gone := [path.name for path in place if not path.is_file()]:
+        raise pytest.UsageError(f"{__file__}: FIRST names files that are not there: {', '.join(gone)}")
     items.sort(key=lambda item: place.get(item.path, len(place)))
