@@ -53,7 +53,9 @@ def test_a_hold_wins_over_everything(volume: Volume) -> None:
     assert facts["classes"][0]["held"]["files"] == 1
 
 
-def test_size_takes_nothing_that_its_archive_would_not_keep_for_the_compliance_minimum(volume: Volume) -> None:
+def test_size_takes_nothing_that_its_archive_would_not_keep_for_the_compliance_minimum(
+    volume: Volume,
+) -> None:
     """An archive that is kept for 60 days leaves 30 of the 90 to the live file."""
     for days in (20, 40):
         volume.file(f"{days}.log", days=days, content=b"x" * 8192)
