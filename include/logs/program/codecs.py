@@ -12,7 +12,18 @@ from types import ModuleType
 from typing import Any
 
 from . import libzstd
-from .compressed import PIECE, DamagedError, Input, Output, Sink, Source, write_all
+from .compressed import (
+    HASH_LOG,
+    PIECE,
+    WINDOW_LOG,
+    ZSTD_LEVEL,
+    DamagedError,
+    Input,
+    Output,
+    Sink,
+    Source,
+    write_all,
+)
 from .problems import OUT_OF_SPACE, StepError
 
 __all__ = [
@@ -28,9 +39,7 @@ __all__ = [
 ]
 ZSTD, GZIP = "zstd", "gzip"
 SUFFIXES = {ZSTD: ".zst", GZIP: ".gz"}
-LEVELS = {ZSTD: 3, GZIP: 6}
-"""What the tools take by default."""
-QUICK = 1
+GZIP_LEVEL, QUICK = 6, 1  # what the tool takes by default, and the lowest
 
 
 def choose(wanted: str) -> str:
@@ -57,21 +66,22 @@ def codec_of(path: str) -> str:
 def sink(codec: str, descriptor: int, threads: int = 1, quick: bool = False) -> Sink:
     """Compress to a descriptor, open for reading too; several threads pay off in large files only. Raises OSError.
 
-    ``quick``: at the tool's lowest level.
+    ``quick``: gzip at its lowest level.
     """
-    level = QUICK if quick else LEVELS[codec]
     if codec == GZIP:
-        return _Compressor(descriptor, zlib.compressobj(level, zlib.DEFLATED, 31))
+        return _Compressor(descriptor, zlib.compressobj(QUICK if quick else GZIP_LEVEL, zlib.DEFLATED, 31))
     python = _python_zstd()
     if python is not None:
         options = {
-            python.CompressionParameter.compression_level: level,
+            python.CompressionParameter.compression_level: ZSTD_LEVEL,
+            python.CompressionParameter.window_log: WINDOW_LOG,
+            python.CompressionParameter.hash_log: HASH_LOG,
             python.CompressionParameter.checksum_flag: 1,
         }
         return _Compressor(descriptor, python.ZstdCompressor(options=options))
     if libzstd.library() is not None:
-        return libzstd.LibrarySink(descriptor, level, threads)
-    sink: Sink = _command().CommandSink(descriptor, level, threads)
+        return libzstd.LibrarySink(descriptor, threads)
+    sink: Sink = _command().CommandSink(descriptor, threads)
     return sink
 
 

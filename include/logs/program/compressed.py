@@ -11,6 +11,9 @@ from typing import Protocol
 PIECE = 1 << 20
 """Bytes that a source gives at once, at most: neither they nor a file of zeros fill the memory."""
 READ = 1 << 17
+ZSTD_LEVEL, WINDOW_LOG, HASH_LOG = 1, 21, 16
+"""Lines of logs come again within megabytes: level 1 with the window of level 3 takes three quarters of level 3's time,
+and makes logs no larger than that does."""
 
 
 class DamagedError(Exception):

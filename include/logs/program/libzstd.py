@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from .compressed import PIECE, DamagedError, Input, Output, Source
+from .compressed import HASH_LOG, PIECE, WINDOW_LOG, ZSTD_LEVEL, DamagedError, Input, Output, Source
 
 NAMES = ("libzstd.so.1",)
 _LEAST_VERSION = 10400
-_LEVEL, _CHECKSUM, _WORKERS = 100, 201, 400  # ZSTD_c_compressionLevel, ZSTD_c_checksumFlag, ZSTD_c_nbWorkers
+_LEVEL, _WINDOW_LOG, _HASH_LOG = 100, 101, 102  # ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_c_hashLog
+_CHECKSUM, _WORKERS = 201, 400  # ZSTD_c_checksumFlag, ZSTD_c_nbWorkers
 _CONTINUE, _END = 0, 2  # ZSTD_e_continue, ZSTD_e_end
 _WRITE = 1 << 18
 _READ = min(PIECE, 1 << 18)  # stays in the processor's cache
@@ -63,7 +64,7 @@ def _declared(found: Any) -> Any:
 class LibrarySink:
     """Compresses within this process."""
 
-    def __init__(self, descriptor: int, level: int, threads: int) -> None:
+    def __init__(self, descriptor: int, threads: int) -> None:
         self._zstd = library()
         self._output = Output(descriptor)
         self._memory = bytearray(_WRITE)
@@ -73,8 +74,9 @@ class LibrarySink:
         self._context = self._zstd.ZSTD_createCCtx()
         if not self._context:
             raise MemoryError
-        self._checked(self._zstd.ZSTD_CCtx_setParameter(self._context, _LEVEL, level))
-        self._checked(self._zstd.ZSTD_CCtx_setParameter(self._context, _CHECKSUM, 1))
+        wanted = ((_LEVEL, ZSTD_LEVEL), (_WINDOW_LOG, WINDOW_LOG), (_HASH_LOG, HASH_LOG), (_CHECKSUM, 1))
+        for parameter, value in wanted:
+            self._checked(self._zstd.ZSTD_CCtx_setParameter(self._context, parameter, value))
         if threads > 1:  # refused by a library without threads: then it is one
             self._zstd.ZSTD_CCtx_setParameter(self._context, _WORKERS, threads)
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from .compressed import PIECE, DamagedError, Input, Source, write_all
+from .compressed import HASH_LOG, PIECE, WINDOW_LOG, ZSTD_LEVEL, DamagedError, Input, Source, write_all
 
 _FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Disk quota exceeded"}
 
@@ -23,11 +23,14 @@ def there() -> bool:
 class CommandSink:
     """The command, which writes to the descriptor itself."""
 
-    def __init__(self, descriptor: int, level: int, threads: int) -> None:
+    def __init__(self, descriptor: int, threads: int) -> None:
         self._descriptor = descriptor
         self._process = subprocess.Popen(
             # With -T1 it would take some 50 MB for buffers between its threads.
-            ["zstd", "-q", "-c", f"-{level}", f"-T{threads}" if threads > 1 else "--single-thread"],
+            [
+                *("zstd", "-q", "-c", f"-{ZSTD_LEVEL}", f"--zstd=wlog={WINDOW_LOG},hlog={HASH_LOG}"),
+                f"-T{threads}" if threads > 1 else "--single-thread",
+            ],
             stdin=subprocess.PIPE,
             stdout=descriptor,
             stderr=subprocess.PIPE,

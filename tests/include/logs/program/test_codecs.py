@@ -132,7 +132,7 @@ def test_the_library_reads_what_ends_with_its_buffer(tmp_path: Path) -> None:
     for size in (libzstd._READ - 1, libzstd._READ, libzstd._READ + 1, 2 * libzstd._READ):
         path, data = tmp_path / "a", os.urandom(size)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        sink = libzstd.LibrarySink(descriptor, 3, 2)  # several threads
+        sink = libzstd.LibrarySink(descriptor, 2)  # several threads
         sink.write(data)
         sink.close()
         os.close(descriptor)
