@@ -134,7 +134,12 @@ def _in_cluster(volume: Volume, keys: Keys, around: Surroundings, say: Finder) -
     place = around.environments.get(str(volume.environment))
     if place is None:
         known = f"one of {', '.join(around.environments)}"
-        yield say((*keys, "environment"), str(volume.environment), known, "add it to environments.yaml")
+        yield say(
+            (*keys, "environment"),
+            str(volume.environment),
+            known,
+            "correct it, or add it to environments.yaml",
+        )
     for name in ("claim", "user", "image"):
         if getattr(volume, name) is None:
             title = Volume.model_fields[name].title

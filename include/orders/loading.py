@@ -92,7 +92,9 @@ def _check(value: Orders, document: Document, places: dict[str, Environment]) ->
     if place is None:
         where, known = document.where(("environment",)), f"one of {', '.join(places)}"
         problems.append(
-            Problem(where, "environment", value.environment, known, "add it to environments.yaml")
+            Problem(
+                where, "environment", value.environment, known, "correct it, or add it to environments.yaml"
+            )
         )
     elif belongs(place, value.app):
         where, expected = document.where(("app",)), f"one of {', '.join(place.apps)}"

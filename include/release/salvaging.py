@@ -10,9 +10,13 @@ from include.release.yamlfile import Document, Keys
 
 
 def wrong_text(name: str, then: str, problems: Iterable[Problem]) -> str:
-    """On one line for people: what is wrong with a part, and what follows from that."""
-    said = [f"{each.where} {each.field}: {each.found}; expected {each.expected}" for each in problems]
-    return f"{name}: {then} until this is put right: {'; '.join(said)}."
+    """On one line for people: what is wrong with a part, what follows from that, and what to do."""
+    return f"{name}: {then} until this is put right: {' '.join(_said(each) for each in problems)}"
+
+
+def _said(each: Problem) -> str:
+    fix = f" To do: {each.fix}." if each.fix else ""
+    return f"{f'{each.where} {each.field}'.strip()}: {each.found}; expected {each.expected}.{fix}"
 
 
 def part_of(document: Document, line: int, lists: Collection[str]) -> Keys | None:

@@ -144,7 +144,13 @@ def _check(value: Guards, document: Document, places: Places) -> list[Problem]:
             where = document.where(("guards", index, "environment"))
             known = f"one of {', '.join(known.name for known in places.environments.environments)}"
             problems.append(
-                Problem(where, "environment", each.environment, known, "add it to environments.yaml")
+                Problem(
+                    where,
+                    "environment",
+                    each.environment,
+                    known,
+                    "correct it, or add it to environments.yaml",
+                )
             )
             continue
         target = (place.connection, place.namespace, each.deployment)

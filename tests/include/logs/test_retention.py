@@ -65,7 +65,7 @@ MISTAKES = {
     ),
     "environment": (
         ("environment: production", "environment: prod"),
-        ("volumes[0].environment", "prod", "one of qa, production, payments", "add it to environments.yaml"),
+        ("volumes[0].environment", "prod", "one of qa, production, payments", "correct it, or add it to environments.yaml"),
     ),
     "claim that is missing": (
         ("    claim: course4-logs\n", ""),
@@ -286,7 +286,7 @@ def test_one_wrong_volume_does_not_stop_the_others(rewrite):
     line = line_of(sources, "name: shop-logs")
     assert only.volume == "shop-logs"
     assert only.text.startswith(f"shop-logs (line {line}): it is not cleaned up until this is put right: ")
-    assert "unknown key claims" in only.text
+    assert "unknown key claims" in only.text and only.text.endswith(" To do: write claim: instead.")
     with pytest.raises(RejectedError, match="unknown key claims"):
         read_volume(sources, "shop-logs")
     assert volume_names(sources) == ["web-logs"]
