@@ -26,8 +26,8 @@ class Streak:
             failures do, of however few orders: their tries do not count, and they would be tried for ever.
         claim_seconds: how long a claim lasts. Bad orders fail at once: while others are in work that were taken before
             the first of them, these decide.
-        full_seconds: how long an order takes at most. Before one was processed, so many bad ones may stand before the
-            good ones: so long they are looked for.
+        full_seconds: longer than any order takes. Before one was processed, good ones may stand behind the bad ones: so
+            long they are looked for.
     """
 
     def __init__(

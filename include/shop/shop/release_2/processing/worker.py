@@ -33,6 +33,8 @@ from .shipping import Shipper
 from .streak import Streak
 from .telling import Teller
 
+FULL_TIME = 4 / 3
+"""Of the longest order's time: when one that was taken some moments after the first error would be done."""
 LEAST_WAIT, MOST_WAIT = 0.02, 0.1
 """Seconds between two looks at a queue in which everything is in work or rests."""
 
@@ -60,7 +62,7 @@ class Worker:
         self._name = name
         self._shipper = shipper
         self._permits = permits
-        self._streak = Streak(database, pace.stop_after, pace.claim_seconds, pace.most_seconds)
+        self._streak = Streak(database, pace.stop_after, pace.claim_seconds, FULL_TIME * pace.most_seconds)
         self._company = Company()
         self._gone: Optional[str] = None
         self._interrupted: list[int] = []
