@@ -14,6 +14,8 @@ from tools.demo.options import DemoError
 
 DAG = "release"
 FINISHED = {"success", "failed"}
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before the same request is sent again: on a busy machine Airflow's SQLite is locked now and then."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,16 @@ class Airflow:
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def _send(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """A request, once more with a new token when the old one has expired."""
+        """A request, once more with a new token when the old one has expired, and again while Airflow has an error."""
+        answer = self._once(method, path, **kwargs)
+        for pause in PAUSES:
+            if answer.status_code < 500:
+                break
+            time.sleep(pause)
+            answer = self._once(method, path, **kwargs)
+        return answer
+
+    def _once(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         answer = self._session.request(method, f"{self.base}/api/v2{path}", timeout=30, **kwargs)
         if answer.status_code == 401:
             self.login()
@@ -104,7 +115,8 @@ class Airflow:
         """
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         answer = self._send("POST", f"/dags/{dag}/dagRuns", json=body)
-        if not answer.ok:
+        # 409: an earlier try was taken, though its answer was an error. Ids are new: nobody else has them.
+        if not answer.ok and answer.status_code != 409:
             raise DemoError(f"Airflow refuses the run {run_id}: {answer.status_code} {answer.text[:500]}")
 
     def tasks(self, run_id: str) -> list[Task]:
