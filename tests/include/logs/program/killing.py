@@ -1,12 +1,13 @@
 """A clean-up or restore that is killed at the n-th change it makes, for every n, and run again. Prints one JSON object.
 
-``python -m tests.include.logs.program.killing <directory> <seed> <stride>``: at one in ``stride`` moments.
+``python -m tests.include.logs.program.killing <directory> <seed> <stride>``: at one in ``stride`` moments; 0: at one of each step.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 import random
 import shutil
@@ -48,8 +49,14 @@ CALLS = [
 class Moment:
     """Kills the process group before the n-th of the calls; counts them when n is 0."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int = 0) -> None:
         self.number, self.count = number, 0
+        self._most = mmap.mmap(-1, 8)
+
+    @property
+    def most(self) -> int:
+        """So many calls were counted, in whichever of the processes had the most."""
+        return int.from_bytes(self._most[:], "little")
 
     def watch(self) -> None:
         for module, name in CALLS:
@@ -58,6 +65,7 @@ class Moment:
     def _counted(self, call: Any) -> Any:
         def counted(*arguments: Any, **more: Any) -> Any:
             self.count += 1
+            self._most[:] = max(self.most, self.count).to_bytes(8, "little")
             if self.count == self.number:
                 os.killpg(0, signal.SIGKILL)
             return call(*arguments, **more)
@@ -102,7 +110,7 @@ def filled(base: Path) -> tuple[Volume, dict[str, bytes], Any]:
     return volume, files, live.open("ab")
 
 
-def attempt(base: Path, step: str, number: int) -> tuple[bool, list[str]]:
+def attempt(base: Path, step: str, moment: Moment) -> tuple[bool, list[str]]:
     """Kill one step at one moment, run it and what follows again. Returns whether it was killed, and what is wrong."""
     volume, files, live = filled(base)
     before, after = before_and_after(step)
@@ -112,7 +120,7 @@ def attempt(base: Path, step: str, number: int) -> tuple[bool, list[str]]:
         if step == "restore":
             assert forked(volume, "release") == 0
             asks_back(volume)
-        killed = forked(volume, step, Moment(number)) is None
+        killed = forked(volume, step, moment) is None
         for command in after:
             code = forked(volume, command)
             if code != 0:
@@ -179,23 +187,37 @@ def not_restored(volume: Volume, files: dict[str, bytes]) -> list[str]:
 
 
 def run(base: Path, seed: int, stride: int) -> dict[str, Any]:
-    """Every step, killed at every moment or at one in ``stride``."""
+    """Every step, killed at every moment or at one in ``stride``; 0: at one of each step."""
     chance = random.Random(seed)
     moments = 0
     for step in ALL:
-        number = chance.randint(1, stride)
+        number = chance.randint(1, stride or counted(base / "volume", step))
         while True:
-            killed, problems = attempt(base / "volume", step, number)
+            killed, problems = attempt(base / "volume", step, Moment(number))
             if problems:
                 return {
                     "moments": moments,
                     "failures": [f"{step} killed at {number}: {each}" for each in problems],
                 }
-            if not killed:
+            moments += killed
+            if not killed or not stride:
                 break
-            moments += 1
             number += chance.randint(1, 2 * stride - 1)
     return {"moments": moments, "failures": []}
+
+
+def counted(base: Path, step: str) -> int:
+    """How many moments a step has."""
+    moment = Moment()
+    volume, _, live = filled(base)
+    with live:
+        for command in before_and_after(step)[0]:
+            forked(volume, command)
+        if step == "restore":
+            forked(volume, "release")
+            asks_back(volume)
+        forked(volume, step, moment)
+    return moment.most
 
 
 if __name__ == "__main__":
