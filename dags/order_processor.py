@@ -11,7 +11,7 @@ are put right by now; this run's batch tries them anew. *Reason*: asked for when
 | task | what it does | when it fails |
 |---|---|---|
 | `read_backlog` | how many orders wait, since when, how many come and go; checks the request of who triggered it | the request is not right (on-call is told), or the file does not say whose orders: nothing was started. A database that cannot be asked is no failure: orders are processed all the same |
-| `reopen` | opens the orders again that the request names, by a Job of the live processor; nothing without numbers | no such order, or the Job failed: its log says why. Clear it: an order is opened once |
+| `reopen` | opens the orders again that the request names, by a Job of the live processor; nothing without numbers | none of the orders is there, or the Job failed: its log says why. Clear it: an order is opened once. A number that is wrong among others is in its log and in the entry of the on-call log |
 | `size_batch` | the arithmetic: how many orders fit in before the next run | the processor that is live does not fit the configuration |
 | `run_batch` | waits while a release changes the shop, starts the Job, judges its log as it is written. An error that hits everything stops the batch and restarts it once; orders left over start another batch at once, while there is time | the cluster does not answer: clear it. The Job goes on and is found again |
 | `read_log` | what failed, by the log and by the database, which knows the order of each error | clear it |

@@ -53,6 +53,8 @@ class RunFacts:
         refused: why no batch ran, such as a release that goes on.
         trouble: why the batches could not be run, or followed to their end.
         not_asked_for: what was wrong with the request of who triggered the run.
+        asked: who triggered it by hand, and why; empty when its schedule did.
+        reopened: what became of the orders that were to be opened again.
         dry_run: nothing was started and nobody told.
     """
 
@@ -68,6 +70,8 @@ class RunFacts:
     refused: str = ""
     trouble: str = ""
     not_asked_for: str = ""
+    asked: str = ""
+    reopened: str = ""
     dry_run: bool = False
 
 
@@ -115,7 +119,9 @@ def _alert(run: RunFacts) -> str:
 
 
 def _troubleshooting(run: RunFacts) -> list[str]:
-    lines = [f"The request was refused: {_sentence(run.not_asked_for)}"] if run.not_asked_for else []
+    lines = [f"Run by hand: {_sentence(run.asked)}"] if run.asked else []
+    if run.not_asked_for:
+        lines.append(f"The request was refused: {_sentence(run.not_asked_for)}")
     # A request that was refused asked nothing before: what waits is known from the end.
     waits = run.before or (run.after if run.not_asked_for else None)
     if waits is not None:
@@ -140,7 +146,8 @@ def _troubleshooting(run: RunFacts) -> list[str]:
 
 
 def _resolution(run: RunFacts) -> list[str]:
-    lines = _restarts(run)
+    lines = [f"Asked for orders to be opened again: {_sentence(run.reopened)}"] if run.reopened else []
+    lines += _restarts(run)
     if run.not_asked_for:
         lines.append(
             "No batch was started. Who asked for it: put the request right and trigger it anew. Runs by schedule go on."

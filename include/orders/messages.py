@@ -197,6 +197,8 @@ def handover_finding(
             "Processed in this batch": str(judgement.processed),
             "Build": since.build,
             "Strange": "; ".join(judgement.odd),
+            "When it is put right": "trigger order_processor, or leave it to its next run",
+            "Runbook": "docs/orders.md",
             "Run": where.run,
         },
         links=dict(where.links),
@@ -243,13 +245,13 @@ def refused_message(text: str, asker: str, reason: str, where: Where) -> Message
     """A request that was refused, for on-call: who asked, and what was wrong with it.
 
     Args:
-        text: what was wrong.
+        text: all that was wrong.
         asker: who triggered the run.
         reason: what they gave as one; empty when nothing.
         where: who says it.
     """
-    said = text.removeprefix("read_backlog: ").removeprefix("the request: ")
-    paragraph = f"{_sentence(said)} No batch was started. Put the request right and trigger it anew. Runs by schedule go on."
+    # What begins with the path of a file keeps its letters.
+    paragraph = f"Not as asked: {text.rstrip('.')}. No batch was started. Put that right and trigger it anew. Runs by schedule go on."
     details = {"Asked for by": asker, "Reason": reason, "Run": where.run}
     title = f"order processing in {where.place.name}"
     return Message("refused", title, paragraph, details, dict(where.links))

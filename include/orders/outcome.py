@@ -51,6 +51,8 @@ class Outcome(Fact):
         refused: why no batch was to run, such as a processor that is scaled to zero.
         trouble: why the batches could not be run or followed to their end.
         not_asked_for: what was wrong with the request of who triggered the run; that is between the two.
+        asked: who triggered it by hand, and why; empty when its schedule did.
+        reopened: what became of the orders that were to be opened again.
         dry_run: nothing was to be started.
     """
 
@@ -64,6 +66,8 @@ class Outcome(Fact):
     refused: str = ""
     trouble: str = ""
     not_asked_for: str = ""
+    asked: str = ""
+    reopened: str = ""
     dry_run: bool = False
 
     @property
@@ -237,6 +241,8 @@ def run_facts(
         refused=outcome.refused or (waited[-1] if waited else ""),
         trouble=outcome.trouble,
         not_asked_for=outcome.not_asked_for,
+        asked=outcome.asked,
+        reopened=outcome.reopened,
         dry_run=outcome.dry_run,
     )
 

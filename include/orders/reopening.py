@@ -19,6 +19,9 @@ MOST = 500
 SECONDS = 300
 """More than the program waits for its database, and for its pod to start."""
 _SEPARATOR = re.compile(r"[\s,;]+")
+MOST_SAID = 20
+"""Orders that the on-call log names; the task log has them all."""
+_ANSWER = re.compile(r"order processor: (.*\border \d+\b.*)")
 _NOT_THERE = re.compile(r"there is no order (\d+)")
 
 
@@ -87,6 +90,13 @@ def reopen_load(
 def not_there(lines: Sequence[str]) -> list[int]:
     """Numbers that no order has, by the program's log."""
     return [int(found[1]) for line in lines if (found := _NOT_THERE.search(line))]
+
+
+def answers_text(lines: Sequence[str]) -> str:
+    """What became of each order, by the program's log."""
+    found = [answer[1].strip() for line in lines if (answer := _ANSWER.search(line))]
+    more = len(found) - MOST_SAID
+    return "; ".join(found[:MOST_SAID]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _words(text: str | None) -> list[str]:

@@ -40,6 +40,17 @@ class Problem:
         return int(tail) if tail.isdigit() else 0
 
 
+def in_a_sentence(problems: Iterable[Problem]) -> str:
+    """All of them in one line, each with what to do."""
+    found = []
+    for each in problems:
+        todo = f" (to do: {each.fix})" if each.fix else ""
+        found.append(
+            f"{f'{each.where} {each.field}'.strip()}: found {each.found}, expected {each.expected}{todo}"
+        )
+    return "; ".join(found)
+
+
 def errors(problems: Iterable[Problem]) -> list[Problem]:
     """The findings that stop a release."""
     return [problem for problem in problems if problem.severity == "error"]

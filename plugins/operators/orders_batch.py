@@ -22,7 +22,7 @@ from include.orders.sizing import size_batch, waiting_text
 from include.release.asking import REASON, wrong_request
 from include.release.environments import may_trigger
 from include.release.loading import Sources
-from include.release.problems import Problem, RejectedError
+from include.release.problems import Problem, RejectedError, in_a_sentence
 from include.release.texts import table
 from plugins.operators.base import asked_by, is_dry_run, say
 from plugins.operators.locking import ask_airflow
@@ -30,6 +30,8 @@ from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, kno
 
 KEEP_STOPPED = 3
 REFUSED = "refused"
+REQUEST = "request"
+"""XCom with all that is wrong with a request."""
 
 
 class ReadBacklogOperator(OrdersOperator):
@@ -183,4 +185,5 @@ def _check_request(office: Office, context: Context) -> None:
     if refused := may_trigger(office.place, getattr(dag_run, "triggering_user_name", None)):
         problems.append(refused)
     if problems:
+        context["ti"].xcom_push(key=REQUEST, value=in_a_sentence(problems))
         raise RejectedError(problems, subject="the request", changed="No batch was started.")

@@ -37,7 +37,8 @@ from plugins.notifiers.telling import tell_all
 from plugins.operators.base import asked_by, give_up, is_dry_run, say
 from plugins.operators.failure import KEY
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known, started_at
-from plugins.operators.orders_batch import REFUSED, backlog_of, by_hand, ran_of
+from plugins.operators.orders_batch import REFUSED, REQUEST, backlog_of, by_hand, ran_of
+from plugins.operators.orders_reopen import REOPENED
 from plugins.operators.orders_telling import tell_findings
 
 OUTCOME, FINDINGS, RESOLVED = "outcome", "findings", "resolved"
@@ -89,6 +90,8 @@ class ReadLogOperator(OrdersOperator):
             after=known(after),
             refused=str(sized.get(REFUSED) or ""),
             dry_run=is_dry_run(context),
+            asked=_asked(context),
+            reopened=(ti.xcom_pull(task_ids=self.reopened_by) or {}).get(REOPENED) or "",
             **trouble,
         )
         for each in ran:
@@ -120,7 +123,9 @@ class ReadLogOperator(OrdersOperator):
             failure = ti.xcom_pull(task_ids=task, key=KEY) or {}
             text = f"{task}: {failure.get('reason') or 'failed; its log says why'}."
             wrong_request = task == self.read_by and failure.get("kind") == "refused" and by_hand(context)
-            return {"not_asked_for": text} if wrong_request else {"trouble": text}
+            if wrong_request:
+                return {"not_asked_for": ti.xcom_pull(task_ids=task, key=REQUEST) or text}
+            return {"trouble": text}
         return {}
 
     def _show(self, ran: Ran) -> None:
@@ -244,8 +249,7 @@ class TellOrdersOperator(_Outcome):
 
     def _refused(self, office: Office, context: Context, text: str) -> list[str]:
         """Tell on-call of a request that was refused; returns the channels that could not be told."""
-        asker = getattr(context["dag_run"], "triggering_user_name", None) or "nobody"
-        reason = str(context["params"].get(REASON) or "")
+        asker, reason = _asker(context), str(context["params"].get(REASON) or "")
         message = refused_message(text, asker, reason, office.where)
         say(self, message.plain())
         listed = channels(office.orders, office.place, "on_call")
@@ -312,3 +316,15 @@ class RecordOrdersOperator(_Outcome):
             raise AirflowException(f"The entry cannot be stored in {store}: {error}") from None
         say(self, f"Entry of the on-call log: {place}")
         return str(place)
+
+
+def _asker(context: Context) -> str:
+    return getattr(context["dag_run"], "triggering_user_name", None) or "nobody"
+
+
+def _asked(context: Context) -> str:
+    """Who triggered the run by hand, and why; empty when its schedule did."""
+    if not by_hand(context):
+        return ""
+    reason = str(context["params"].get(REASON) or "").strip()
+    return f"by {_asker(context)}, {f'reason: {reason}' if reason else 'without a reason'}"

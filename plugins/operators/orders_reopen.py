@@ -12,12 +12,15 @@ from include.jobs.carrying import Carrier
 from include.jobs.ending import JobError
 from include.jobs.load import Load
 from include.orders.job import processor_of
-from include.orders.reopening import REOPEN, not_there, numbers_of, reopen_load
+from include.orders.reopening import REOPEN, answers_text, not_there, numbers_of, reopen_load
 from include.release.batches import why_not_now
 from include.release.texts import plural
 from plugins.operators.base import asked_by, give_up, is_dry_run, say
 from plugins.operators.locking import ask_airflow
 from plugins.operators.orders_base import Office, OrdersOperator, known
+
+REOPENED = "reopened"
+"""What became of each order, in what the task hands on."""
 
 
 class ReopenOperator(OrdersOperator):
@@ -53,13 +56,21 @@ class ReopenOperator(OrdersOperator):
             raise AirflowException(
                 f"No order is opened now: {reason}. It is tried again; later, clear this task."
             )
-        self._open(Carrier(cluster, namespace, office.say), load, len(numbers))
+        said = self._open(Carrier(cluster, namespace, office.say), load, len(numbers))
+        found = {**found, REOPENED: answers_text(said)}
         backlog = known(office.backlog())
         return {**found, "backlog": backlog.model_dump(mode="json")} if backlog else found
 
-    def _open(self, carrier: Carrier, load: Load, count: int) -> None:
+    def _open(self, carrier: Carrier, load: Load, count: int) -> list[str]:
+        """Returns what the program said."""
+        said: list[str] = []
+
+        def take(line: str) -> None:
+            said.append(line)
+            carrier.say(f"    {line}")
+
         try:
-            carrier.carry(load)
+            carrier.carry(load, on_line=take)
         except JobError as error:
             missing = not_there(error.lines)
             if not missing:
@@ -71,3 +82,4 @@ class ReopenOperator(OrdersOperator):
                     f"None of the {plural(count, 'order')} that should be opened again is there",
                     kind="refused",
                 ) from None
+        return said

@@ -172,6 +172,8 @@ def test_a_poison_order_is_set_aside_and_told_once_and_the_others_go_on(shop, ca
     said = capsys.readouterr().out
     assert f"order {first} is open again, with all its tries" in said
     assert "There is no order 999999: look at the numbers" in said
+    assert "- Run by hand: by " in entries(shop)[-1]
+    assert "there is no order 999999: nothing done" in entries(shop)[-1]
     assert set(shop.status()) == {"processed"}
     assert told()[1:] == [("developers", "*[resolved] error #12, item in no catalog in production*")]
 
@@ -382,6 +384,8 @@ def test_a_request_without_a_reason_is_refused(shop, capsys):
     ((team, text),) = Chat.told
     assert team == "on_call"
     assert text.startswith("*[refused] order processing in production*")
-    assert "Param reason: found '', expected at least 3 characters" in text
+    # All that is wrong at once, with what to do.
+    assert "Not as asked: param reason: found '', expected at least 3 characters" in text
+    assert "; param reopen: found '#4', expected numbers of orders, such as 4, 17 (to do: correct it" in text
     assert "No batch was started." in text
     assert "*Asked for by:* " in text

@@ -85,6 +85,21 @@ def test_a_request_that_was_refused_says_what_waits_and_who_has_it():
     )
 
 
+def test_the_entry_of_a_run_by_hand_says_who_asked_why_and_what_was_opened_again():
+    outcome = Outcome(
+        started=NOW,
+        before=backlog(0),
+        asked="by jane, reason: order 23 is corrected",
+        reopened="order 23 is open again, with all its tries; there is no order 999: nothing done",
+    )
+    text = entry(outcome)
+    assert "Troubleshooting\n\n- Run by hand: by jane, reason: order 23 is corrected.\n- Checked" in text
+    assert (
+        "Resolution\n\n- Asked for orders to be opened again: order 23 is open again, with all its tries; there is no "
+        "order 999: nothing done.\n"
+    ) in text
+
+
 def test_a_dry_run_with_orders_that_wait_is_not_nothing_to_do():
     outcome = Outcome(started=NOW, before=backlog(31), after=backlog(31), dry_run=True)
     assert outcome.word == "dry run, nothing was started"

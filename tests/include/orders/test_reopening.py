@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from include.orders.job import processor_of
-from include.orders.reopening import not_there, numbers_of, reopen_load, wrong_numbers
+from include.orders.reopening import answers_text, not_there, numbers_of, reopen_load, wrong_numbers
 from include.release.loading import PROJECT
 from tests.include.orders.world import orders
 
@@ -62,3 +62,20 @@ def test_orders_that_are_not_there_are_named():
     lines = ["order processor: order 4 is open again, with all its tries",
              "order processor: there is no order 99: nothing done"]  # fmt: skip
     assert not_there(lines) == [99]
+
+
+def test_what_became_of_each_order_is_said_in_a_line_and_not_without_end():
+    start = "2026-11-20T10:00:00.000Z order processor: "
+    lines = [
+        f"{start}order 4 is open again, with all its tries",
+        "something else",
+        f"{start}order 3 is not set aside, it is processed: nothing to do",
+        f"{start}there is no order 999: nothing done",
+    ]
+    assert answers_text(lines) == (
+        "order 4 is open again, with all its tries; order 3 is not set aside, it is processed: nothing to do; there is no "
+        "order 999: nothing done"
+    )
+    assert answers_text(["Startup..."]) == ""
+    many = answers_text([f"{start}order {each} is open again" for each in range(1, 31)])
+    assert many.endswith("order 20 is open again; and 10 more")
