@@ -70,7 +70,13 @@ def channels(orders: Orders, place: Environment, team: Team) -> list[Channel]:
 
 
 def backlog_finding(
-    backlog: Backlog, alert: Alert, pace: Pace | None, next_at: datetime, known: Sequence[str], where: Where
+    backlog: Backlog,
+    alert: Alert,
+    pace: Pace | None,
+    next_at: datetime,
+    known: Sequence[str],
+    where: Where,
+    earlier: Sequence[str] = (),
 ) -> Finding:
     """'Outstanding orders too high'.
 
@@ -81,6 +87,7 @@ def backlog_finding(
         next_at: when the next batch starts.
         known: titles of the open problems that the orders wait for (``holding_up``).
         where: who says it.
+        earlier: titles of those that do not hold up every order (``passed_by``).
     """
     rates = (
         f"In the last {duration(backlog.window_minutes * 60)} {backlog.arrived:,} came in and {backlog.done:,} were processed"
@@ -90,13 +97,19 @@ def backlog_finding(
     if known:
         what = f"Known already: {'; '.join(known)}. That comes first: the orders wait for it."
     elif backlog.in_work:
-        what = "A batch is at work and no error is known: it has more to do than it gets done. Ops get a proposal when it has ended."
+        none = "" if earlier else " and no error is known"
+        what = f"A batch is at work{none}: it has more to do than it gets done. Ops get a proposal when it has ended."
     elif backlog.done:
-        what = f"No error is known. The next batch starts {next_at:%H:%M} UTC; order_processor run by hand starts one now."
+        what = f"{'' if earlier else 'No error is known. '}The next batch starts {next_at:%H:%M} UTC; order_processor run by hand starts one now."
     else:
         what = (
             f"No order was processed in that time, and no error is known: look at the last runs of order_processor, "
             f"then run it by hand. The next batch starts {next_at:%H:%M} UTC."
+        )
+    if earlier and not known:
+        what = (
+            f"Open still: {'; '.join(earlier)}. It does not hold up every order: the last one was processed after people were told "
+            f"of it. {what}"
         )
     return Finding(
         key=BACKLOG,
@@ -116,9 +129,23 @@ def backlog_finding(
     )
 
 
-def holding_up(open_problems: Iterable[OpenProblem]) -> list[str]:
-    """Titles of the open problems that orders wait for: those that are set aside hold up no other."""
-    return [each.title for each in open_problems if not each.key.split("/", 2)[-1].startswith(ASIDE)]
+def holding_up(open_problems: Iterable[OpenProblem], last_done: datetime | None = None) -> list[str]:
+    """Titles of the open problems that orders wait for: those that are set aside hold up no other.
+
+    Nor does a problem every order, when one was processed after people were told of it.
+    """
+    return [
+        each.title for each in _in_the_way(open_problems) if last_done is None or last_done <= each.updated
+    ]
+
+
+def passed_by(open_problems: Iterable[OpenProblem], last_done: datetime | None) -> list[str]:
+    """Titles of those that are open still, while an order was processed after people were told of them."""
+    return [each.title for each in _in_the_way(open_problems) if last_done and last_done > each.updated]
+
+
+def _in_the_way(open_problems: Iterable[OpenProblem]) -> list[OpenProblem]:
+    return [each for each in open_problems if not each.key.split("/", 2)[-1].startswith(ASIDE)]
 
 
 def backlog_over(backlog: Backlog) -> str:

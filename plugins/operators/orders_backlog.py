@@ -17,6 +17,7 @@ from include.orders.messages import (
     backlog_finding,
     backlog_over,
     holding_up,
+    passed_by,
     unreadable_finding,
 )
 from include.orders.noting import Finding, problem_key
@@ -62,9 +63,11 @@ class LookAtBacklogOperator(OrdersOperator):
         findings = []
         if alert.reasons:
             say(self, f"Too many: {alert.text}")
-            known = holding_up(office.told.open(PROCEDURE, office.place.name))
+            problems = office.told.open(PROCEDURE, office.place.name)
+            known = holding_up(problems, found.last_done)
+            earlier = passed_by(problems, found.last_done)
             at = next_run(datetime.now(UTC), office.orders.schedule)
-            findings.append(backlog_finding(found, alert, pace, at, known, office.where))
+            findings.append(backlog_finding(found, alert, pace, at, known, office.where, earlier))
         elif alert.raised:
             say(self, "Not over yet: it is near the limit")
         self._tell(

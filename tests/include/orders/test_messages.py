@@ -17,6 +17,7 @@ from include.orders.messages import (
     channels,
     handover_finding,
     holding_up,
+    passed_by,
     proposal_finding,
     unreadable_finding,
 )
@@ -93,6 +94,31 @@ def test_orders_set_aside_are_not_what_the_others_wait_for():
         for key, title in keys.items()
     ]
     assert holding_up(kept) == ["order processing: schema too old"]
+    assert passed_by(kept, None) == []
+
+
+def test_a_problem_that_orders_were_processed_after_is_not_what_they_wait_for():
+    problem = OpenProblem(
+        key=problem_key("production", "error-12"),
+        procedure="order_processor",
+        environment="production",
+        title="error #12, item in no catalog",
+        text="",
+        opened=NOW,
+        updated=NOW,
+    )
+    before, after = NOW - timedelta(seconds=9), NOW + timedelta(minutes=6)
+    assert (holding_up([problem], before), passed_by([problem], before)) == ([problem.title], [])
+    assert (holding_up([problem], after), passed_by([problem], after)) == ([], [problem.title])
+    found = backlog(1426, minutes=4, in_work=4, arrived=1528, done=118, last_done=after)
+    alert = alert_of(found, pace(), orders(), raised=False)
+    text = backlog_finding(found, alert, pace(), NOW, [], where(), [problem.title]).text
+    assert "the orders wait for it" not in text
+    assert text.endswith(
+        "Open still: error #12, item in no catalog. It does not hold up every order: the last one was processed after "
+        "people were told of it. A batch is at work: it has more to do than it gets done. Ops get a proposal when it has "
+        "ended."
+    )
 
 
 def test_the_alert_says_that_nothing_is_processed_at_all():
