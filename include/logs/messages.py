@@ -11,7 +11,7 @@ from include.logs.loading import PlacedVolume
 from include.logs.program.listing import archives_of_no_class, holds_of_nothing
 from include.logs.program.summary import sized
 from include.logs.salvaging import Wrong
-from include.logs.storage_request import full_text, shortfall_of, storage_request
+from include.logs.storage_request import full_text, room_text, shortfall_of, storage_request
 from include.release.telling import Message
 from include.release.texts import indented, plural, table
 
@@ -130,11 +130,12 @@ def floor_message(
         if facts.get("undone")
         else "after the clean-up,"
     )
+    room = f" {text}" if (text := room_text(facts)) else ""
     paragraph = (
         f"Free storage below {volume.floor}: {number(space, 'free_percent'):.1f} % of {volume.title} are free "
         f"{then} {sized(number(space, 'to_floor'))} too little for the floor and {sized(number(missed, 'missing'))} "
         f"for the target, {volume.target}. Retention was not shortened: {placed.retention.compliance.name} decides. "
-        f"{full_text(facts)} The text to send them is below.\n\n{storage_request(placed, missed, space, facts, run)}"
+        f"{full_text(facts)}{room} The text to send them is below.\n\n{storage_request(placed, missed, space, facts, run)}"
     )
     details = {"Volume": placed.place, "Run": run}
     return Message("alert", f"log volume {volume.name} is too full", paragraph, details, dict(links))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.logs.loading import PlacedVolume
-from include.logs.program.listing import setting
+from include.logs.program.listing import setting, with_room
 from include.logs.program.summary import sized
 from include.release.texts import plural
 
@@ -60,6 +60,7 @@ def storage_request(
         "target. Nothing was deleted that the policy keeps.",
         "",
         full_text(facts),
+        *([room] if (room := room_text(facts)) else []),
         "",
         "Please decide one of these:",
         f"  1. More storage: {_size(missed, 'add_storage')} more, which {_lasts(missed)}.",
@@ -79,6 +80,12 @@ def _cleaned(facts: Mapping[str, Any]) -> str:
     if undone := facts.get("undone"):
         return f"could not be cleaned up as the retention policy says ({undone})"
     return "were cleaned up as the retention policy says"
+
+
+def room_text(facts: Mapping[str, Any]) -> str:
+    """What the policy itself would free, where the volume has no room to be cleaned up; else empty."""
+    would = facts.get("would")
+    return with_room(dict(would)) if would else ""
 
 
 def full_text(facts: Mapping[str, Any]) -> str:

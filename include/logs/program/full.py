@@ -55,8 +55,8 @@ def no_room(command: str, request: Request, error: OSError) -> StepError:
     """The error of a step that cannot write its own files; before it has noted what it does, it changes nothing."""
     return StepError(
         f"Volume {request.volume} is full: `{command}` cannot write its own files below {request.layout.state} "
-        f"({error.strerror}).\nMake room for them by hand, or add storage, and run it again: "
-        "it goes on where it ended.",
+        f"({error.strerror}).\nMake room for them by hand (move a file elsewhere: what is deleted by hand is in no archive), or add storage, "
+        "and run it again: it goes on where it ended.",
         NO_SPACE,
         {"alert": "volume_full", **seen(request, "there is no room for the clean-up's own notes")},
     )
@@ -69,12 +69,17 @@ def seen(request: Request, undone: str) -> Dict[str, Any]:
     with suppress(OSError, StepError), tempfile.TemporaryDirectory(prefix="log-cleanup-") as scratch:
         asked = replace(request, dry_run=True, scratch=scratch)
         # Other steps load this module to keep the reserve, and need none of these.
-        planning, spacing = (
-            importlib.import_module(f".{name}", __package__) for name in ("planning", "spacing")
+        listing, planning, spacing = (
+            importlib.import_module(f".{name}", __package__) for name in ("listing", "planning", "spacing")
         )
+        would: Dict[str, Any] = {}
         with suppress(OSError, StepError):
-            keep(asked.layout.answer("plan"), planning.run(asked))
-        found["space"] = {**spacing.run(asked, undone), "undone": undone}
+            planned = planning.run(asked)
+            keep(asked.layout.answer("plan"), planned)
+            would = planned["after"]
+        found["space"] = {**spacing.run(asked, undone), "undone": undone, "would": would}
+        if would and found["space"]["shortfall"]:
+            say(listing.with_room(would))
     return found
 
 

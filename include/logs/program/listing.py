@@ -121,6 +121,17 @@ def outlook(facts: Dict[str, Any]) -> List[str]:
     return lines
 
 
+def with_room(after: Dict[str, Any]) -> str:
+    """What the policy itself would free on a volume that has no room to be cleaned up; ``after`` as a plan answers it."""
+    left = f"{after['free_percent']:.1f} % ({sized(after['free'])})"
+    rest = (
+        "that is below the floor, too."
+        if after["below_floor"]
+        else "the floor is then met. Make that room before anybody changes the policy."
+    )
+    return f"With room for its notes and archives the clean-up would leave about {left} free: {rest}"
+
+
 def setting(change: Dict[str, Any]) -> str:
     """One change of the policy, in words."""
     name = change["setting"]

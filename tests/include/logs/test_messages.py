@@ -208,6 +208,24 @@ def test_of_a_volume_without_room_the_alert_says_that_nothing_could_be_cleaned_u
     ) in text
 
 
+@pytest.mark.parametrize(
+    ("below", "rest"),
+    [
+        (False, "the floor is then met. Make that room before anybody changes the policy."),
+        (True, "that is below the floor, too."),
+    ],
+)
+def test_of_a_volume_without_room_the_alert_says_what_the_policy_itself_would_free(on_worker, below, rest):
+    would = {"free": 3 << 30, "free_percent": 30.0, "below_floor": below}
+    message = floor_message(on_worker, {"space": {**SPACE, "undone": "no room", "would": would}}, RUN, {})
+    assert message is not None
+    said = (
+        f"With room for its notes and archives the clean-up would leave about 30.0 % (3.0 GiB) free: {rest}"
+    )
+    head, _, text = message.paragraph.partition("\n\n")
+    assert said in head and said in text
+
+
 def test_each_alert_of_the_space_is_a_message_of_its_own(on_worker):
     floor, inodes = space_alerts(on_worker, {"plan": PLAN, "space": SPACE}, RUN, {})
     assert floor.title == "log volume shop-logs is too full"

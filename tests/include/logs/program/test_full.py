@@ -12,6 +12,7 @@ import pytest
 
 from include.logs.program import full
 from include.logs.program.layout import Layout
+from include.logs.program.listing import with_room
 from tests.include.logs.program.cleaned import Answer, Volume
 
 MIB = 1 << 20
@@ -63,6 +64,9 @@ def test_a_volume_full_to_the_last_byte_is_told_with_what_is_missing(small: Volu
     assert answer.facts["alert"] == "volume_full"
     assert answer.facts["space"]["undone"] == "there is no room for the clean-up's own notes"
     told(answer)
+    would = answer.facts["space"]["would"]
+    assert would["free"] > 4 * MIB  # three logs of 2 MiB, less what their archives take
+    assert with_room(would) in answer.text
     assert small.live() == ["0.log", "1.log", "2.log", "fill.bin"]
 
 
