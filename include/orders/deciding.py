@@ -111,7 +111,7 @@ def _failed(
     meaning = known.of_fault(" ".join((status, end.reason, last)))
     said = ": ".join(each for each in (end.reason, status) if each)
     text = f"The batch failed{f' ({said})' if said else ''}. "
-    text += f"Its last line: {last}" if last else "It logged nothing."
+    text += f"Its last line: '{last}'." if last else "It logged nothing."
     return _failing(text, meaning, tried, orders)
 
 

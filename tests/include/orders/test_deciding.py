@@ -152,6 +152,12 @@ def test_a_failed_batch_whose_log_is_lost_is_known_by_its_exit_status(code, next
     assert found.text.startswith(f"The batch failed ({said}). It logged nothing.")
 
 
+def test_the_last_line_of_a_failed_batch_ends_before_what_is_said_of_it():
+    end = BatchEnd(end="failed", reason="exit code 137", exit_code=137)
+    text = decided(["Startup...", "Processing Order 4"], end, backlog(4)).text
+    assert "(exit code 137). Its last line: 'Processing Order 4'. It is restarted" in text
+
+
 def test_a_stuck_order_is_not_restarted():
     found = decided([*SAMPLE, *["Error Processing Order. Error #12"] * 30], after=backlog(16))
     assert (found.next, found.tell) == ("hand_over", "developers")
