@@ -90,6 +90,8 @@ def room_text(facts: Mapping[str, Any]) -> str:
 
 def full_text(facts: Mapping[str, Any]) -> str:
     """When the volume is full, in a sentence."""
+    if facts.get("undone") and not _number(facts, "free"):
+        return "It is full now."
     forecast = facts.get("forecast") or {}
     remains, written = forecast.get("remains") or {}, forecast.get("written") or {}
     if remains.get("full_at"):

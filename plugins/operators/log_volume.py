@@ -95,7 +95,9 @@ def step_errors(operator: BaseOperator) -> Iterator[None]:
             yield
     except (StepError, JobError) as error:
         if error.exit_code in FOR_GOOD:
-            raise give_up(operator, str(error)) from None
+            # What the program says is wrong, as the end of the run tells it: not how its process ended.
+            facts = error.facts if isinstance(error, StepError) else {}
+            raise give_up(operator, str(error), reason=str(facts.get("error") or "")) from None
         text = with_retry(operator, str(error))
         say(operator, text, error=True)
         remember(one_sentence(text), "failed")

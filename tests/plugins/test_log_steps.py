@@ -96,3 +96,17 @@ def test_what_another_try_can_help_is_tried_again(code: int | None, raised: type
     with pytest.raises(raised) as caught, step_errors(task):
         raise StepError("Planning failed", code)
     assert type(caught.value) is raised
+
+
+def test_the_end_of_a_run_is_told_what_is_wrong_and_not_how_the_process_ended(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kept: list[str] = []
+    monkeypatch.setattr("plugins.operators.base.remember", lambda reason, _kind: kept.append(reason))
+    error = "Volume x is full: no room.\nMake room"
+    with (
+        pytest.raises(AirflowFailException),
+        step_errors(StepOperator(task_id="plan", command="plan", volume="x")),
+    ):
+        raise StepError("Planning failed with exit code 4", 4, {"error": error})
+    assert kept[-1] == error

@@ -21,7 +21,9 @@ def sized(count: float) -> str:
     """Bytes as people read them: ``1.5 GiB``."""
     sign, count = ("-" if count < 0 else ""), abs(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
+        if count < (
+            1024 if unit == "B" else 1023.95
+        ):  # what would be rounded to 1024 is 1.0 of the next unit
             return f"{sign}{count:.0f} B" if unit == "B" else f"{sign}{count:.1f} {unit}"
         count /= 1024
     return f"{sign}{count:.1f} TiB"

@@ -208,6 +208,14 @@ def test_of_a_volume_without_room_the_alert_says_that_nothing_could_be_cleaned_u
     ) in text
 
 
+def test_of_a_volume_without_a_free_byte_nobody_is_told_that_its_forecast_is_not_known(on_worker):
+    full = {**SPACE, "free": 0, "forecast": {}, "undone": "no room"}
+    message = floor_message(on_worker, {"space": full}, RUN, {})
+    assert message is not None
+    assert message.paragraph.count("It is full now.") == 2
+    assert "cannot be said yet: that takes" not in message.paragraph
+
+
 @pytest.mark.parametrize(
     ("below", "rest"),
     [

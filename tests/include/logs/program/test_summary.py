@@ -50,7 +50,14 @@ def test_paths_are_shown_without_what_a_terminal_takes_amiss(path: bytes, text: 
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (-(1 << 20), "-1.0 MiB"), (5 << 40, "5.0 TiB")],
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (-(1 << 20), "-1.0 MiB"),
+        (5 << 40, "5.0 TiB"),
+        ((1 << 30) - 1, "1.0 GiB"),
+    ],
 )
 def test_sizes(count: int, text: str) -> None:
     assert sized(count) == text
