@@ -47,7 +47,7 @@ class Schedule(Strict):
     def _every(cls, value: int) -> int:
         if value not in _EVERY:
             raise ValueError(
-                "minutes that divide an hour or a day: 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, ..."
+                "minutes that divide an hour or a day: 5, 6, 10, 12, 15, 20, 30, 60, 120, 180 and so on"
             )
         return value
 

@@ -73,7 +73,7 @@ def test_the_least_that_a_file_has(sources):
                 4,
                 "schedule.every_minutes",
                 "the number 45",
-                "minutes that divide an hour or a day: 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, ...",
+                "minutes that divide an hour or a day: 5, 6, 10, 12, 15, 20, 30, 60, 120, 180 and so on",
             ),
         ),
         (
