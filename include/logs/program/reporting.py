@@ -68,7 +68,10 @@ def _lines(request: Request, found: Dict[str, Dict[str, Any]]) -> List[str]:
         lines.append(f"planned: {counted(plan['files'], 'file')}, {sized(plan['freed'])} to free")
         held = sum(item["held"]["bytes"] for item in plan["classes"])
         if held:
-            lines.append(f"held: {sized(held)}, by {', '.join(hold['case'] for hold in plan['holds'])}")
+            cases = [hold["case"] for hold in plan["holds"]]
+            for idle in plan.get("holds_of_nothing", ()):
+                cases.remove(idle["case"])
+            lines.append(f"held: {sized(held)}, by {', '.join(cases)}")
         if plan["unclassified"]["files"]:
             loose = plan["unclassified"]
             lines.append(f"of no class, kept: {counted(loose['files'], 'file')}, {sized(loose['bytes'])}")

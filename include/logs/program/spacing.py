@@ -42,6 +42,9 @@ def run(request: Request, undone: str = "") -> Dict[str, Any]:
     facts = space.facts(request)
     facts.update(_returned(request, answers))
     facts["shortfall"] = _shortfall(request, past, space)
+    if facts["shortfall"] and not request.archive_to:
+        # The plan saw the archives before this run's own.
+        facts["shortfall"]["archives"] += int(answers["archive"].get("archive_bytes", 0))
     facts["forecast"] = forecast.facts(past.points, time.time(), space.free)
     facts["largest"] = largest.now(request)
     facts["alerts"] = _alerts(request, facts, undone)

@@ -22,7 +22,7 @@ def volume(tmp_path: Path) -> Volume:
 
 
 def test_a_hold_that_matches_no_file_is_told(volume: Volume) -> None:
-    volume.file("case/app.log", days=1)
+    volume.file("case/app.log", days=9)
     volume.file("notes.txt", days=1)
     holds = [
         *HOLD,
@@ -34,7 +34,11 @@ def test_a_hold_that_matches_no_file_is_told(volume: Volume) -> None:
     told = "hold 2026-118 (Legal) matches nothing, neither a file nor what is in an archive: home/sre/course4/app.log. Is that a path below the volume's root?"
     assert [hold["case"] for hold in facts["holds_of_nothing"]] == ["2026-118"]
     assert told in listing(facts)
-    assert told in step("report", request)["text"].splitlines()
+    lines = step("report", request)["text"].splitlines()
+    assert told in lines
+    assert [line.partition(", by ")[2] for line in lines if line.startswith("held: ")] == [
+        "2026-117, 2026-119"
+    ]
     run = VolumeRun("shop-logs", {"plan": facts})
     assert f"shop-logs: {told}" in run_message([run], {}, {}).paragraph
 

@@ -149,6 +149,12 @@ def test_what_archives_take_is_not_expected_back(volume: Volume) -> None:
     assert spacing._returned(apart, answers)["expected"] == 9 * MIB
 
 
+def test_what_archives_take_counts_those_of_this_run(volume: Volume) -> None:
+    _answers(volume, archive={"archive_bytes": 9 * MIB})
+    request = {"floor_percent": 99, "target_percent": 99, "size": MIB}
+    assert step("space", volume.request(**request))["shortfall"]["archives"] == 9 * MIB
+
+
 def test_the_largest_files_are_those_that_are_there_now(volume: Volume) -> None:
     volume.file("old.log", days=30, content=b"x" * 4 * MIB)
     volume.file("new.log", content=b"x" * 2 * MIB)
