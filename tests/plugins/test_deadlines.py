@@ -36,11 +36,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     return messages
 
 
-def call(*channels: Channel) -> str:
+def call(*channels: Channel, state: str = "running") -> str:
     """As the triggerer does: by path, with what was kept in the database."""
     alert = must_end_within(timedelta(hours=2), title="the clean-up", tell=channels, what_now="Look.")
     assert alert.callback.path == "plugins.deadlines.tell_late"
-    return asyncio.run(tell_late(**alert.callback.kwargs, context={"dag_run": LATE}))
+    return asyncio.run(tell_late(**alert.callback.kwargs, context={"dag_run": {**LATE, "state": state}}))
 
 
 def test_a_run_that_is_late_is_told_with_its_state_and_link(sent: list[Message]):
@@ -52,6 +52,12 @@ def test_a_run_that_is_late_is_told_with_its_state_and_link(sent: list[Message])
         "Sat 21 Nov 03:00 UTC. What now: Look."
     )
     assert message.links == {"Run in Airflow": "http://airflow.example/dags/log_cleanup/runs/scheduled__1"}
+
+
+@pytest.mark.parametrize("state", ["failed", "success"])
+def test_a_run_that_has_ended_by_then_is_not_told_as_late(sent: list[Message], state: str):
+    assert call(CHAT, state=state) == f"not told: scheduled__1 has ended, state {state}"
+    assert sent == []
 
 
 def test_a_channel_that_is_broken_keeps_nobody_from_being_told(sent: list[Message]):
