@@ -54,6 +54,7 @@ def aside_findings(
                 details={
                     "Orders": ", ".join(str(each.order) for each in orders[:MOST_ORDERS])
                     + (" and more" if count > min(len(orders), MOST_ORDERS) else ""),
+                    "Runbook": "docs/orders.md",
                     "Run": where.run,
                 },
                 links=dict(where.links),

@@ -2,7 +2,7 @@
 
 - systemic: one code on at least N different orders, and none was processed between, nor is one still in work that was
   before the first of them. A batch that has processed none yet goes on for as long as an order takes. Codes that are by
-  configuration an order's own fault do not count. The batch is stopped early.
+  configuration an order's own fault do not count. The batch is stopped at the first error after that.
 - poison: single orders fail and others go on; that one fails again later is no news. The processor sets them aside after their tries.
 - stuck: one order fails far more often than its tries: nobody sets it aside, so it holds up those behind it.
 - undecided: the log ends after errors of fewer than N orders: the next orders decide.
@@ -243,7 +243,7 @@ class Judge:
 
     def _reason(self, code: str, seen: _Code, order: int) -> Stop | None:
         if len(seen.streak) >= self._errors.systemic_orders and not self._witnesses.awaited(code):
-            orders = ", ".join(str(each) for each in list(seen.streak)[:MOST_ORDERS])
+            orders = ", ".join(str(each) for each in sorted(list(seen.streak)[:MOST_ORDERS]))
             text = (
                 f"{self._named(code)} on {len(seen.streak)} different orders ({orders}), and none was processed between: "
                 "it is not these orders' fault."

@@ -186,6 +186,7 @@ def handover_finding(
     known: OrderErrors,
     where: Where,
     evidence: Evidence | None = None,
+    after: Backlog | None = None,
 ) -> Finding:
     """What is handed over: code, first occurrence, orders hit, the excerpt around it, what changed since it worked.
 
@@ -197,6 +198,7 @@ def handover_finding(
         known: what codes mean, for a decision that does not say what it is called.
         where: who says it.
         evidence: the run's batch in which it began; by default the one that is judged.
+        after: the backlog at the run's end; None when it is not known.
     """
     code = judgement.code
     began = evidence or Evidence(judgement)
@@ -222,6 +224,7 @@ def handover_finding(
             "First occurrence": _first(code, seen, kept),
             "Orders hit": orders_text(code, judgement.error(code) if code else None, kept),
             "Processed in this batch": str(judgement.processed),
+            "Backlog": waiting_text(after) if after is not None else "",
             "Build": since.build,
             "Strange": "; ".join(judgement.odd),
             "When it is put right": "trigger order_processor, or leave it to its next run",
@@ -320,10 +323,10 @@ def orders_text(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:
     if not hits:
         return ""
     in_database = [each.order for each in kept.failing if each.code == code] if kept else []
-    orders = list(seen.orders) if seen and seen.orders else sorted(in_database)
+    orders = sorted(seen.orders if seen and seen.orders else in_database)
     more = " and more" if hits > len(orders[:MOST_NAMED]) or (seen and seen.more_orders) else ""
     named = f": {', '.join(str(each) for each in orders[:MOST_NAMED])}{more}" if orders else ""
-    lines = f", {plural(seen.times, 'error line')}" if seen else ""
+    lines = f"; {plural(seen.times, 'error line')} in the last batch's log" if seen else ""
     return f"{plural(hits, 'order')}{named}{lines}"
 
 

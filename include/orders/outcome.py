@@ -171,7 +171,11 @@ def findings_of(
     elif last is not None and last.decision.next == "hand_over":
         judgement = last.ended.judgement
         evidence = evidence_of(outcome.ran, judgement)
-        found.append(handover_finding(last.decision, judgement, outcome.kept, since, known, where, evidence))
+        found.append(
+            handover_finding(
+                last.decision, judgement, outcome.kept, since, known, where, evidence, outcome.after
+            )
+        )
     elif last is not None and last.decision.too_much and outcome.after is not None and pace is not None:
         proposal = proposal_of(outcome.after, pace, orders)
         batches = len([each for each in outcome.ran if each.counts])

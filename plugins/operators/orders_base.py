@@ -115,7 +115,7 @@ class Office:
                 return live_pace(cluster, self.place, self.orders, deployment, backlog)
         except RejectedError as error:
             found = next((each.found for each in error.problems), "")
-            self.operator.log.info("Reckoned with the newest release that has capacity facts: %s", found)
+            self.operator.log.info("Times are those of the newest release that has capacity facts: %s", found)
         except KubeError as error:
             self.operator.log.warning("What is live cannot be asked for what it gets done: %s", error)
         return pace_without_cluster(Sources.from_environment(), self.orders, backlog, self._went_out())

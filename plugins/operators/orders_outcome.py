@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,7 +97,11 @@ class ReadLogOperator(OrdersOperator):
         )
         for each in ran:
             self._show(each)
-        self._show_orders("Failed and not processed since", outcome.kept.failing if outcome.kept else ())
+        put_away = {each.order for each in outcome.aside or ()}
+        failing = [
+            each for each in (outcome.kept.failing if outcome.kept else ()) if each.order not in put_away
+        ]
+        self._show_orders("Failed and not processed since", failing)
         self._show_orders("Set aside, for a person to look at", outcome.aside or ())
         if outcome.after is not None:
             say(self, waiting_text(outcome.after))
@@ -138,7 +143,7 @@ class ReadLogOperator(OrdersOperator):
         if not judgement.errors and judgement.verdict != "clean":
             say(self, excerpt_text(judgement.last, 0, judgement))
 
-    def _show_orders(self, title: str, found: tuple[Failing, ...]) -> None:
+    def _show_orders(self, title: str, found: Sequence[Failing]) -> None:
         if found:
             rows = [(each.order, f"#{each.code}", each.tries, each.text) for each in found[:50]]
             say(
@@ -177,7 +182,9 @@ class _Outcome(OrdersOperator):
         return [Finding.model_validate(each) for each in found]
 
     def pace(self, office: Office, outcome: Outcome) -> Pace | None:
-        """What the processor gets done; None when nobody says."""
+        """What the processor gets done; None when nobody says, or a refused request left nothing to reckon."""
+        if outcome.not_asked_for:
+            return None
         try:
             cluster = office.cluster
             live = cluster.get("Deployment", office.place.namespace, office.orders.workload)
@@ -279,7 +286,7 @@ class RecordOrdersOperator(_Outcome):
         if is_dry_run(context):
             say(self, "Dry run: the entry is shown here and not kept")
             return ""
-        worth = bool(outcome.ran or found or facts.resolved or outcome.trouble)
+        worth = bool(outcome.ran or found or facts.resolved or outcome.trouble or outcome.not_asked_for)
         place = self._write(office, context, text, outcome) if worth else ""
         entry = Entry(
             run=office.run,

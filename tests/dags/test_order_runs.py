@@ -163,6 +163,9 @@ def test_a_poison_order_is_set_aside_and_told_once_and_the_others_go_on(shop, ca
     assert text.startswith("*[set aside] error #12, item in no catalog in production*")
     assert f"order {first} after 6 tries" in text
     assert "set aside" in entries(shop)[-1].splitlines()[0]
+    assert (
+        "Failed and not processed since" not in capsys.readouterr().out
+    )  # the table of those set aside has it
     shop.order([PLANT])
     assert shop.run()["run"] == "success"
     assert len(Chat.told) == 1  # known already
@@ -379,6 +382,7 @@ def test_a_request_without_a_reason_is_refused(shop, capsys):
     said = capsys.readouterr().out
     assert "param reason" in said
     assert "param reopen" in said
+    assert "*Order processing, a request that was refused*" in entries(shop)[-1]
     assert "-- *Order processing, a request that was refused*" in said
     assert "No batch was started. Who asked for it: put the request right and trigger it anew." in said
     ((team, text),) = Chat.told

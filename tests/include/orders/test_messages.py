@@ -161,7 +161,7 @@ def test_the_developers_get_code_first_occurrence_orders_excerpt_and_what_change
         "  32  Error Processing Order. Error #12\n"
     ) in text
     assert "First occurrence: 2026-11-20 10:01:00 UTC, line 31 of the log (order 4)\n" in text
-    assert "Orders hit: 17 orders: 4, 5, 6, 7, 8 and more, 25 error lines\n" in text
+    assert "Orders hit: 17 orders: 4, 5, 6, 7, 8 and more; 25 error lines in the last batch's log\n" in text
     assert "Build: registry/shop:2.0.0@sha256:1\n" in text
 
 
@@ -230,6 +230,7 @@ def test_orders_set_aside_are_one_message_for_each_code():
         "When an order is put right: trigger order_processor with its number, or several, in 'Open again'; that run tries it anew.\n"
         "\n"
         "Orders: 4, 9\n"
+        "Runbook: docs/orders.md\n"
         "Run: order_processor/scheduled\n"
         "Task log: http://airflow.example/run"
     )

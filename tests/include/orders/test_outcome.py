@@ -130,6 +130,8 @@ def test_the_evidence_is_of_the_batch_in_which_it_began():
     assert "lost the catalog: disk full" in found.text
     assert found.details["First occurrence"].startswith("line 3 of the log (order 4)")
     assert "9" in found.details["Orders hit"]
+    assert found.details["Orders hit"].endswith("; 5 error lines in the last batch's log")
+    assert found.details["Backlog"].startswith("9 orders wait")
 
 
 def test_of_a_batch_that_cannot_work_it_is_the_first_that_could_not():

@@ -148,7 +148,8 @@ def test_after_everything_failed_the_next_batch_begins_with_orders_that_were_not
     # So many look like everything, and end at the limit before an order would have had its time.
     doubt = {"ORDER_STOP_AFTER": "5", "ORDER_SECONDS_MAX": "15000"}
     rest = {"ORDER_RETRY_SECONDS": "1000", "ORDER_RETRY_SECONDS_MAX": "50000"}
-    shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "6", **doubt, **rest)
+    said = shop.run("shop:2.0.0", "shop.orders", "--once", "--limit", "6", **doubt, **rest)
+    assert "order processor: tries given back, as all failed alike: " in said
     tried = set(problems(shop))
     claims = rows(shop, "SELECT attempts, not_before FROM order_claims")
     assert {row["attempts"] for row in claims} == {0}
@@ -223,6 +224,7 @@ def test_a_shipper_that_is_down_is_not_the_orders_fault(shop: Any, shipper: Any,
     assert re.search(r"stopped: error #31 on (\d different orders|order \d+ alone) and none processed", said)
     assert {(code, aside) for code, _, aside in problems(shop).values()} == {(31, False)}
     assert {row["attempts"] for row in rows(shop, "SELECT attempts FROM order_claims")} == {0}
+    assert "error 31, try 1 of 1 (does not count: it may not be the fault of the order), again in" in said
     assert orders(shop) == {"open": 20, "fulfilled": 0}
     shipper.call("POST", "/mode", {"mode": "ok"})
     shop.run("shop:2.0.0", "shop.orders", "--once", ORDER_MAX_ATTEMPTS="1")

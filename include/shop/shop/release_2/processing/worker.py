@@ -202,6 +202,8 @@ class Worker:
         rest = self._pace.rest(order.attempts, outside=not counts)
         queue.failed(order, problem, rest=rest, aside=aside, counts=counts)
         tried = f"try {order.attempts} of {most}" if most else f"try {order.attempts}"
+        if not counts:
+            tried += " (does not count: it may not be the fault of the order)"
         what = f"{tried}, set aside" if aside else f"{tried}, again in {rest:.1f} s"
         self._tell.error(order.id, problem.code, queue.worker, what, problem.text)
         if problem.final:
@@ -218,7 +220,10 @@ class Worker:
     def _make_up(self) -> None:
         """Where everything fails until the end, that is not these orders' fault: they keep their tries, and their place."""
         try:
-            return_tries(self._database, self._streak.unjust(), self._pace.most_retry_seconds)
+            unjust = self._streak.unjust()
+            return_tries(self._database, unjust, self._pace.most_retry_seconds)
+            if unjust:
+                say(f"order processor: tries given back, as all failed alike: {sum(unjust.values())}")
             opened = [each for each in self._streak.set_aside() if reopen(self._database, each) == "held"]
         except DatabaseError as error:
             say(f"order processor: tries could not be given back: {one_line(str(error))}")
