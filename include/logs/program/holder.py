@@ -125,7 +125,7 @@ def _lock(request: Request) -> int:
 def _refusal(request: Request, holder: Dict[str, Any]) -> str:
     return (
         f"Volume {request.volume} is held by {_named(holder)}. This run has changed nothing.\n"
-        f"If that run has ended, this one may take over: take_over {holder.get('run')}."
+        "If that run has ended, this one takes the volume over."
     )
 
 
