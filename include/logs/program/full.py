@@ -76,7 +76,7 @@ def seen(request: Request, undone: str) -> Dict[str, Any]:
         with suppress(OSError, StepError):
             planned = planning.run(asked)
             keep(asked.layout.answer("plan"), planned)
-            would = planned["after"]
+            would = {**planned["after"], "archives_need": planned["archives_need"]}
         found["space"] = {**spacing.run(asked, undone), "undone": undone, "would": would}
         if would and found["space"]["shortfall"]:
             say(listing.with_room(would))

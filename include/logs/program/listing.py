@@ -32,6 +32,7 @@ WHY = {
 def listing(facts: Dict[str, Any]) -> str:
     """A plan's answer in words."""
     lines = [f"Plan: {counted(facts['files'], 'file')} to clean up, {sized(facts['freed'])} to free."]
+    lines += room_for_archives(facts)
     for found in facts["classes"]:
         new = "  NEW: never cleaned on this volume" if found["new"] else ""
         lines.append(
@@ -71,6 +72,28 @@ def _named(examples: Sequence[str], count: int) -> List[str]:
     """A line for each, and how many there are beside them."""
     more = [f"    and {count - len(examples):,} more"] if examples and count > len(examples) else []
     return [*(f"    {path}" for path in examples), *more]
+
+
+def room_for_archives(facts: Dict[str, Any]) -> List[str]:
+    """What the plan's archives need before anything is deleted, and whether that is free, in words; nothing without archives."""
+    need = facts.get("archives_need") or {}
+    if not need.get("bytes"):
+        return []
+    lines = [
+        f"Its archives need about {sized(need['bytes'])}{_there(need)} before anything is deleted "
+        f"({100 * need['bytes'] / need['of']:.0f} % of {sized(need['of'])}); {sized(need['free'])} are free."
+    ]
+    if not need["fit"]:
+        elsewhere = "" if need["elsewhere"] else ", or name another place for archives (archive_to)"
+        lines.append(
+            f"THEY WILL NOT FIT: `archive` would fail and nothing would be deleted. Make about {sized(need['bytes'] - need['free'])} "
+            f"more room first (move a file elsewhere: what is deleted by hand is in no archive){elsewhere}."
+        )
+    return lines
+
+
+def _there(need: Dict[str, Any]) -> str:
+    return " in their own place (archive_to)" if need["elsewhere"] else " on the volume"
 
 
 def holds_of_nothing(facts: Dict[str, Any]) -> List[str]:
@@ -129,7 +152,13 @@ def with_room(after: Dict[str, Any]) -> str:
         if after["below_floor"]
         else "the floor is then met. Make that room before anybody changes the policy."
     )
-    return f"With room for its notes and archives the clean-up would leave about {left} free: {rest}"
+    need = after.get("archives_need") or {}
+    much = (
+        f" (the archives need about {sized(need['bytes'])}{_there(need)}, {sized(need['free'])} are free)"
+        if need.get("bytes")
+        else ""
+    )
+    return f"With room for its notes and archives{much} the clean-up would leave about {left} free: {rest}"
 
 
 def setting(change: Dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ The answer, whose names other steps and messages read:
     freed           bytes that a run of this plan frees; archives on the volume take some of it
     archived        bytes that go into archives
     archives_bytes  what the archives of earlier runs take
+    archives_need   what the new archives take before anything is deleted, about, and the room where they go: bytes, free, fit,
+                    of (bytes that go into them), elsewhere
     entries         lines of the plan
     before, after   the space now, and when the plan is carried out (see usage)
     shortfall       null, or what is missing to the target and what would have to change (see shortfall)
@@ -39,7 +41,7 @@ from .sizing import Sizing
 from .summary import counted, say, shown
 from .tally import BLOCK, largest_facts
 from .unmatched import unmatched
-from .usage import Usage, usage
+from .usage import Usage, usage, usage_of
 from .walking import Walk, open_root
 
 SAY_EVERY_S = 10
@@ -227,9 +229,9 @@ def _outlook(
     request: Request, plan: Planning, past: history.History, before: Usage, facts: Dict[str, Any]
 ) -> Dict[str, Any]:
     """The space when the plan is carried out, and what is missing then."""
-    ratio = past.ratio(shortfall.ASSUMED_RATIO) if not request.archive_to else 0.0
+    archives = int(facts["archived"] * past.ratio(shortfall.ASSUMED_RATIO))
     freed = facts["freed"] - plan.expiring.freed_elsewhere
-    after = before.after(int(freed - facts["archived"] * ratio))
+    after = before.after(freed - (0 if request.archive_to else archives))
     grounds = [
         shortfall.Ground(found, tally.ages, plan.expiring.space.get(found.name, {}))
         for found, tally in zip(request.classes, plan.sifter.tallies)
@@ -238,10 +240,26 @@ def _outlook(
     largest.keep(request.layout, [*plan.sifter.tallies, plan.sifter.unclassified])
     _say_growth(facts["classes"], past.last_after(request.run))
     return {
+        "archives_need": _archives_need(request, archives, facts["archived"]),
         "before": before.facts(request),
         "after": after.facts(request),
         "shortfall": shortfall.missed(request, past, grounds, after),
         "forecast": forecast.facts(past.points, time.time(), after.free),
+    }
+
+
+def _archives_need(request: Request, archives: int, archived: int) -> Dict[str, Any]:
+    """The archives are all written before the first file is deleted: is there room for them where they go?"""
+    path = request.layout.archives
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    free = usage_of(path).free
+    return {
+        "bytes": archives,
+        "of": archived,
+        "free": free,
+        "fit": archives <= free,
+        "elsewhere": bool(request.archive_to),
     }
 
 

@@ -67,11 +67,17 @@ def test_a_volume_full_to_the_last_byte_is_told_with_what_is_missing(small: Volu
     would = answer.facts["space"]["would"]
     assert would["free"] > 4 * MIB  # three logs of 2 MiB, less what their archives take
     assert with_room(would) in answer.text
+    assert "(the archives need about 1.2 MiB on the volume, 0 B are free)" in answer.text
     assert small.live() == ["0.log", "1.log", "2.log", "fill.bin"]
 
 
 def test_a_volume_without_room_for_its_archives_is_told_with_what_is_missing(small: Volume) -> None:
-    small.step("plan")
+    plan = small.step("plan")
+    assert (
+        "Its archives need about 1.2 MiB on the volume before anything is deleted (20 % of 6.0 MiB); 6."
+        in plan.text
+    )
+    assert "WILL NOT FIT" not in plan.text
     fill(small)
     (small.root / "fill.bin").write_bytes((small.root / "fill.bin").read_bytes()[: -MIB // 2])
     answer = small.step("archive", expect=4)
@@ -79,6 +85,19 @@ def test_a_volume_without_room_for_its_archives_is_told_with_what_is_missing(sma
     assert space["undone"] == "its archives have no room"
     assert (space["below_floor"], space["largest"][0]["path"]) == (True, "fill.bin")
     assert space["shortfall"]["missing"] > MIB
+
+
+def test_a_plan_whose_archives_will_not_fit_says_so(small: Volume) -> None:
+    small.step("measure")
+    fill(small)
+    (small.root / "fill.bin").write_bytes((small.root / "fill.bin").read_bytes()[: -MIB // 2])
+    plan = small.step("plan")
+    need = plan.facts["archives_need"]
+    assert (need["fit"], need["elsewhere"]) == (False, False)
+    assert "THEY WILL NOT FIT: `archive` would fail and nothing would be deleted. Make about" in plan.text
+    assert "or name another place for archives (archive_to)." in plan.text
+    small.step("archive", expect=4)
+    assert small.live() == ["0.log", "1.log", "2.log", "fill.bin"]
 
 
 def test_what_a_run_has_kept_lets_the_next_one_work(small: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
