@@ -77,7 +77,7 @@ def decide(
     if judgement.verdict == "broken":
         return _failing(judgement.text, known.of_fault(judgement.fault or judgement.text), tried, orders)
     if end.end == "failed":
-        return _failed(judgement, end, tried, orders, known)
+        return _failed(judgement, end, after, tried, orders, known)
     return _left(judgement, end, after, tried, orders)
 
 
@@ -103,7 +103,12 @@ def out_of_time(
 
 
 def _failed(
-    judgement: Judgement, end: BatchEnd, tried: Tried, orders: Orders, known: OrderErrors
+    judgement: Judgement,
+    end: BatchEnd,
+    after: Backlog | None,
+    tried: Tried,
+    orders: Orders,
+    known: OrderErrors,
 ) -> Decision:
     """A batch whose log does not say why it failed; its exit status may."""
     status = MEANINGS.get(end.exit_code, "") if end.exit_code else ""
@@ -112,6 +117,9 @@ def _failed(
     said = ": ".join(each for each in (end.reason, status) if each)
     text = f"The batch failed{f' ({said})' if said else ''}. "
     text += f"Its last line: '{last}'." if last else "It logged nothing."
+    if after is not None and after.in_work:
+        was = "order was" if after.in_work == 1 else "orders were"
+        text += f" {after.in_work:,} {was} in work: nobody takes them before their claims end, a few minutes at most."
     return _failing(text, meaning, tried, orders)
 
 

@@ -33,7 +33,10 @@ def order_duties(sources: Sources) -> tuple[list[Duty], File]:
         told: list[Channel] = []
         for each in [place] if place else places.environments:
             told += [channel for channel in each.tell if channel not in told]
-        text = f"No order is processed and nobody looks how many wait, until this is put right:\n{said(error.problems)}"
+        text = (
+            "No batch is started and nobody looks how many wait, until this is put right; the order processor's own loop "
+            f"goes on where one is live:\n{said(error.problems)}"
+        )
         return [], File(FILES, text, told)
     wrong = "\n".join(each.text for each in right.wrong)
     text = f"Orders are processed all the same.\n{wrong}" if wrong else ""

@@ -112,7 +112,9 @@ class Outcome(Fact):
             return WORDS[self.ran[-1].ended.how] if self.ran else "nothing to do"
         if self.last.decision.next == "hand_over":
             return "handed over"
-        return "orders left" if self.last.decision.too_much else "processed"
+        if self.last.decision.too_much:
+            return "orders left"
+        return "processed" if self.processed else "none processed"
 
 
 def problem_of(found: dict[str, str]) -> Problem:

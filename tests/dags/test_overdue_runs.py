@@ -196,7 +196,7 @@ def test_a_mistake_in_the_file_of_orders_is_told_once_with_its_line_until_it_is_
         assert "alarm.oldest_minutes: found 'soon'; expected a whole number." in said
         path.write_text(right.replace("database: shop_database", ""))
         state, said, known = look()
-        assert "No order is processed and nobody looks how many wait" in said
+        assert "No batch is started and nobody looks how many wait" in said
         assert known["order_processor"]["state"] == "on time"  # as it was: nobody can judge it now
     finally:
         path.write_text(right)

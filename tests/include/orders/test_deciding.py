@@ -156,6 +156,12 @@ def test_the_last_line_of_a_failed_batch_ends_before_what_is_said_of_it():
     end = BatchEnd(end="failed", reason="exit code 137", exit_code=137)
     text = decided(["Startup...", "Processing Order 4"], end, backlog(4)).text
     assert "(exit code 137). Its last line: 'Processing Order 4'. It is restarted" in text
+    killed = backlog(4).model_copy(update={"in_work": 2})
+    text = decided(["Startup...", "Processing Order 4"], end, killed).text
+    assert (
+        " 2 orders were in work: nobody takes them before their claims end, a few minutes at most. It is restarted"
+        in text
+    )
 
 
 def test_a_stuck_order_is_not_restarted():

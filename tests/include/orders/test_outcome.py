@@ -100,6 +100,12 @@ def test_the_entry_of_a_run_by_hand_says_who_asked_why_and_what_was_opened_again
     ) in text
 
 
+@pytest.mark.parametrize(("lines", "word"), [(good(4, 5), "processed"), (bad(4), "none processed")])
+def test_a_run_says_processed_when_an_order_was(lines, word):
+    ran = batch(1, lines, "order-batch-1-a", next="done")
+    assert Outcome(started=NOW, ran=(ran,)).word == word
+
+
 def test_a_dry_run_with_orders_that_wait_is_not_nothing_to_do():
     outcome = Outcome(started=NOW, before=backlog(31), after=backlog(31), dry_run=True)
     assert outcome.word == "dry run, nothing was started"

@@ -140,7 +140,10 @@ def test_where_it_is_not_to_be_told_whose_orders_are_meant_nothing_runs_and_peop
     assert duties == []
     assert file.tell
     head, *lines = file.text.splitlines()
-    assert head == "No order is processed and nobody looks how many wait, until this is put right:"
+    assert head == (
+        "No batch is started and nobody looks how many wait, until this is put right; the order processor's own loop goes on where "
+        "one is live:"
+    )
     assert lines
     assert all("orders.yaml:" in each and "; expected " in each for each in lines)
 
