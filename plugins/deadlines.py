@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk.definitions.callback import AsyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.deadline import DeadlineAlert
 from asgiref.sync import sync_to_async
 
 from include.release.policies import Channel
 from include.release.telling import Message, channels_for, name_of
 from plugins.notifiers.sending import send
 from plugins.operators.locking import run_url
+from plugins.run_made import RunMade
 
 OUTCOME = "failed"
 """Channels that want to hear of failures hear of a run that is late."""
@@ -21,9 +22,9 @@ ENDED = ("failed", "success")
 
 
 def must_end_within(span: timedelta, *, title: str, tell: Sequence[Channel], what_now: str) -> DeadlineAlert:
-    """A deadline for every run of a DAG, counted from when it was queued.
+    """A deadline for every run of a DAG, counted from when it was made.
 
-    The triggerer tells; a run that waits for somebody's answer is late as well. What is never queued has no deadline:
+    The triggerer tells; a run that waits for somebody's answer is late as well. What is never made has no deadline:
     DAG ``overdue`` looks for that.
 
     Args:
@@ -36,7 +37,7 @@ def must_end_within(span: timedelta, *, title: str, tell: Sequence[Channel], wha
     minutes = round(span.total_seconds() / 60)
     kwargs = {"title": title, "tell": channels, "what_now": what_now, "minutes": minutes}
     callback = AsyncCallback(tell_late, kwargs=kwargs)
-    return DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=span, callback=callback)
+    return DeadlineAlert(reference=RunMade(), interval=span, callback=callback)
 
 
 async def tell_late(

@@ -17,6 +17,7 @@ def test_airflow_walks_only_plugin_entries():
     found = {Path(path).name for path in find_path_from_directory(str(PLUGINS), ".airflowignore", "glob")}
     assert {name for name in found if name.endswith(".py")} == {
         "guards_page.py",
+        "deadline_references.py",
         "operations_page.py",
         "preload.py",
         "releases_page.py",
