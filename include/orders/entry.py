@@ -13,7 +13,7 @@ from include.orders.deciding import Decision
 from include.orders.facts import Backlog, BatchEnd, Judgement
 from include.orders.messages import ALERT
 from include.orders.noting import Finding
-from include.orders.sizing import duration, waiting_text
+from include.orders.sizing import lasted, waiting_text
 
 TEAMS: dict[Team, str] = {"developers": "the developers", "ops": "Ops", "on_call": "whoever is on call"}
 _ENDS = {
@@ -138,7 +138,7 @@ def _troubleshooting(run: RunFacts) -> list[str]:
         which = f"Batch {number}" if len(run.tours) > 1 else "The batch"
         said = tour.judgement.text if tour.judgement is not None else ""
         reason = f" ({tour.end.reason})" if tour.end.reason and tour.end.reason != said else ""
-        lines.append(f"{which} {_ENDS[tour.end.end]} after {duration(tour.end.seconds)}{reason}.")
+        lines.append(f"{which} {_ENDS[tour.end.end]} after {lasted(tour.end.seconds)}{reason}.")
         if tour.judgement is not None:
             lines.append(f"Checked its log: {tour.judgement.text}")
             lines.extend(f"The log was strange: {each}." for each in tour.judgement.odd)

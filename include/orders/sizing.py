@@ -149,6 +149,14 @@ def waiting_text(backlog: Backlog) -> str:
     return f"{text}."
 
 
+def lasted(seconds: float) -> str:
+    """How long something took: ``45 s``, ``2 min 7 s``; from an hour on as ``duration``."""
+    whole = round(seconds)
+    if not 120 <= whole < 3600:
+        return duration(seconds)
+    return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+
+
 def duration(seconds: float | Fraction) -> str:
     """``45 s``, ``12 min``, ``1 h 5 min``, ``3 days 2 h``; rounded up, as it is waited for."""
     if seconds < 120:

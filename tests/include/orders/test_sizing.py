@@ -8,7 +8,7 @@ import pytest
 
 from include.orders.config import Schedule
 from include.orders.loading import read_orders
-from include.orders.sizing import duration, next_run, pace_of, size_batch, waiting_text
+from include.orders.sizing import duration, lasted, next_run, pace_of, size_batch, waiting_text
 from include.release.loading import Sources
 from tests.include.orders.world import NOW, backlog, pace
 
@@ -122,6 +122,14 @@ def test_what_waits_in_words(found, text):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(45, "45 s"), (127, "2 min 7 s"), (180.2, "3 min"), (3599.4, "59 min 59 s"), (3660, "1 h 1 min")],
+)
+def test_what_something_took_is_not_rounded_up(seconds, text):
+    assert lasted(seconds) == text
 
 
 @pytest.mark.parametrize(
