@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from include.capacity.figures import Amount, Share, amount, percent
-from include.logs.amounts import Days, Size
-from include.release.policies import ChangeWindow, Channel, Clock, Freeze, OpenHours, Weekday
+from include.logs.amounts import Days, Size, Time
+from include.release.policies import ChangeWindow, Channel, Freeze, OpenHours, Weekday
 from include.release.strict import Name, Strict, Text
 
 Command = Literal["measure", "plan", "archive", "verify", "delete", "space", "report", "restore", "release"]
@@ -230,8 +230,8 @@ class LogRetention(Strict):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, title="Log retention")
 
     time_zone: Text = Field(default="UTC", title="Time zone of all times here, such as Europe/Berlin")
-    start: Clock = Field(default="04:00", title="When the clean-up starts every day, as HH:MM")
-    finish_by: Clock = Field(
+    start: Time = Field(default="04:00", title="When the clean-up starts every day, as HH:MM")
+    finish_by: Time = Field(
         default="06:00",
         title="When it must have ended: later is an alert. Before the start is on the next day",
     )

@@ -136,7 +136,9 @@ def _wrong(
 ) -> tuple[Wrong, set[Keys]]:
     """What is wrong, and the volumes that wait for it."""
     if part[0] not in LISTS:
-        return Wrong(str(part[0]), problems, "the default counts"), set()
+        default = LogRetention.model_fields[str(part[0])].get_default()
+        which = f" ({default})" if isinstance(default, str) else ""
+        return Wrong(str(part[0]), problems, f"the default counts{which}"), set()
     raw = document.value[part[0]][part[1]]
     facts: dict[str, Any] = raw if isinstance(raw, dict) else {}
     line = document.line(part)

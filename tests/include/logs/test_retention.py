@@ -48,7 +48,15 @@ MISTAKES = {
     ),
     "clock": (
         ('start: "04:00"', 'start: "24:00"'),
-        ("start", "24:00", "text that matches ^([01]\\d|2[0-3]):[0-5]\\d$", ""),
+        ("start", "24:00", 'a time of day as HH:MM, such as "06:00"', ""),
+    ),
+    "clock that YAML reads as a number": (
+        ('finish_by: "06:00"', "finish_by: 6"),
+        ("finish_by", None, 'a time of day as HH:MM, such as "06:00"', 'write "06:00", with quotes'),
+    ),
+    "days below nothing": (
+        ("globs: [app.log]\n        keep_days: 7", "globs: [app.log]\n        keep_days: -1"),
+        ("volumes[0].classes[0].keep_days", None, "a number of days from 0 to 36500, such as 30", ""),
     ),
     "finish at the start": (
         ('finish_by: "06:00"', 'finish_by: "04:00"'),
@@ -296,7 +304,7 @@ def test_a_wrong_time_zone_is_told_and_the_volumes_are_cleaned_up(rewrite):
     placed, wrong = placed_volumes(rewrite(("Europe/Berlin", "Europe/Paderborn")))
     assert [each.name for each in placed] == ["shop-logs"]
     assert placed[0].retention.time_zone == "UTC"
-    assert [each.text.partition(" until")[0] for each in wrong] == ["time_zone: the default counts"]
+    assert [each.text.partition(" until")[0] for each in wrong] == ["time_zone: the default counts (UTC)"]
 
 
 HOLD = 'holds:\n  - {case: "2026-118", globs: ["*"]PART}\nvolumes:' + SECOND
