@@ -103,10 +103,12 @@ def together(found: Sequence[Change], missing: int) -> Tuple[List[Change], bool]
 
 
 def storage(space: Usage, target_percent: float, per_day: Optional[float]) -> int:
-    """Bytes to add to the volume, in whole GiB, so that the target is met, and still is after REQUEST_DAYS."""
+    """Bytes to add to the volume so that the target is met, and still is after REQUEST_DAYS: in whole GiB, of a smaller volume MiB."""
     share = 1 - target_percent / 100
     needed = space.used + max(per_day or 0, 0) * REQUEST_DAYS
-    return max(math.ceil((needed / share - (space.used + space.free)) / GIB), 0) * GIB
+    now = space.used + space.free
+    unit = GIB if now >= GIB else STEP
+    return max(math.ceil((needed / share - now) / unit), 0) * unit
 
 
 def facts(

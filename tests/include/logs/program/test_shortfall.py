@@ -104,6 +104,7 @@ def test_storage_that_reaches_the_target_and_lasts() -> None:
     assert added == 20 * GIB
     assert Usage(0, space.used, space.free + added).free_percent >= 25
     assert shortfall.storage(space, 25, GIB) == 140 * GIB
+    assert shortfall.storage(Usage(40 * MIB, 36 * MIB, 4 * MIB), 25, None) == 8 * MIB  # not a whole GiB
 
 
 def test_the_alert_says_what_would_have_to_change_to_what() -> None:
