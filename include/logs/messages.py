@@ -209,7 +209,7 @@ def _row(run: VolumeRun) -> tuple[str, ...]:
     return (
         run.name,
         run.state,
-        f"{int(number(run.of('plan'), 'files')):,}",
+        _files(run),
         sized(number(archive, "bytes")),
         sized(number(archive, "archive_bytes")),
         sized(freed),
@@ -218,6 +218,13 @@ def _row(run: VolumeRun) -> tuple[str, ...]:
         floor,
         full[:10],
     )
+
+
+def _files(run: VolumeRun) -> str:
+    """The files of the plan; where it was not carried out, that none of them went."""
+    planned = int(number(run.of("plan"), "files"))
+    undone = (run.failure or run.refused) and not run.of("delete")
+    return f"0 of {planned:,}" if planned and undone else f"{planned:,}"
 
 
 def net(run: VolumeRun) -> float:

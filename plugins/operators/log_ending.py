@@ -170,6 +170,7 @@ class TellRestoreOperator(BaseOperator):
                 request_details(context),
                 links_of(context),
                 refused=failure.get("kind") == "refused",
+                configured=retention.find(self.volume),
             )
             say(self, message.plain())
             found = tell_list(self, retention, message, context, logged=True)

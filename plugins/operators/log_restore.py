@@ -39,7 +39,7 @@ class CheckRestoreOperator(VolumeOperator):
                 raise RejectedError([refused], subject="the request")
             to = wish.get("to") or "a directory of this run's own"
             asked = in_words(params, placed.retention.time_zone)
-            say(self, f"{asked} of {placed.name}, {placed.place}, is brought back to {to}")
+            say(self, f"To be restored from {placed.name} ({placed.place}): {asked}. Where to: {to}")
             return wish
 
 

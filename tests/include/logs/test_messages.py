@@ -97,6 +97,11 @@ def test_the_table_has_a_line_for_each_volume(done):
     assert first.startswith("shop-logs  cleaned up  1      4.0 KiB")
     assert " % !  20 %" in first
     assert second.split()[:3] == ["web-logs", "failed", "0"]
+    for undone in ({"failure": "`archive` failed"}, {"refused": "nobody approved"}):
+        last = report_table([done, VolumeRun("web-logs", {"plan": {"files": 2990}}, **undone)]).splitlines()[
+            -1
+        ]
+        assert "  0 of 2,990  " in last
 
 
 def test_the_log_names_files_of_no_class(done):

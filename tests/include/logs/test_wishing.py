@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from include.logs.restored import restored_message
+from include.logs.retention import Volume
 from include.logs.wishing import in_words, restore_wish
 from include.release.problems import RejectedError
 
@@ -57,6 +58,21 @@ def test_people_are_told_what_came_back_and_what_did_not():
     assert "restored to /logs. 1 file was" in root.paragraph
     apart = restored_message("here", "app.log", {**facts, "to": "/logs/.log-cleanup/restored/r1"}, "", {}, {})
     assert "It stays there until somebody removes it" in apart.paragraph
+    classes = [{"name": "app", "globs": ["app.log", "back/app.log"]}]
+    volume = Volume.model_validate({"name": "here", "title": "Here", "path": "/logs", "classes": classes})
+    day = {**facts, "restored": [{"path": "app.log"}], "changed_later": 2}
+    told = restored_message("here", "a day", {**day, "to": "/logs/case-117"}, "", {}, {}, configured=volume)
+    assert (
+        "case-117/app.log is of no class of the volume, so it stays until somebody removes it"
+        in told.paragraph
+    )
+    assert (
+        "2 files of these were written to after the time asked for, too: what is in there may be of later."
+        in told.paragraph
+    )
+    for where in ("/logs/back", "/elsewhere"):
+        told = restored_message("here", "a day", {**day, "to": where}, "", {}, {}, configured=volume)
+        assert "of no class" not in told.paragraph
     failed = restored_message("here", "app.log", {}, "no archive has it.", {}, {})
     assert failed.outcome == "failed"
     assert failed.paragraph == "no archive has it. No file that is there was written over."
