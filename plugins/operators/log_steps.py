@@ -27,7 +27,7 @@ from include.release.texts import moment
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.base import give_up, is_dry_run, run_name, say
 from plugins.operators.locking import ask_airflow
-from plugins.operators.log_meeting import held_by
+from plugins.operators.log_meeting import held_by, waits_for_answer
 from plugins.operators.log_volume import HELD, SEEN, VolumeOperator, step_errors
 from plugins.operators.retrying import with_retry
 from plugins.triggers.jobs import JobTrigger
@@ -145,15 +145,17 @@ class StepOperator(VolumeOperator):
     def _refuse(self, placed: PlacedVolume, holder: dict[str, str], state: str, context: Context) -> NoReturn:
         since = f" since {moment(holder['since'])}" if holder["since"] else ""
         link = f"\n  {holder['link']}" if holder["link"] else ""
-        by = f"{holder['run']} ({state}){since}"
+        asks = state == "running" and waits_for_answer(holder["run"], context)
+        by = f"{holder['run']} ({'running, a question of it waits for an answer' if asks else state}){since}"
+        then = "answer its question, or wait until it has ended" if asks else "wait until it has ended"
         context["ti"].xcom_push(key=HELD, value=by)
         raise give_up(
             self,
             f"{placed.name} is held by {by}. This run has changed nothing there.{link}\n"
-            "What now: wait until that run has ended, and clear this task. A run that cannot end is marked failed in "
+            f"What now: {then}, and clear this task. A run that cannot end is marked failed in "
             "its Airflow first: then this one takes the volume over. When its Airflow is no more, or nobody can say whose "
             f"run it is, remove {placed.volume.path}/{STATE}/holder.json on the volume.",
-            reason=f"the volume is held by {by}",
+            reason=f"the volume is held by {by}; {then}, and clear the task `{self.task_id.rpartition('.')[2]}`",
             kind="refused",
         )
 

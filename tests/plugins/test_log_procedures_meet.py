@@ -62,6 +62,12 @@ class Mapped(Handover):
     def __init__(self, run: str) -> None:
         super().__init__()
         self.run = run
+        self.tasks: dict[str, str] = {}
+
+    def get_task_states(self, dag_id: str, run_ids: list[str], task_ids: Any = None) -> dict[str, Any]:
+        if task_ids:
+            return super().get_task_states(dag_id, task_ids, run_ids)
+        return {run_id: self.tasks for run_id in run_ids}
 
     def xcom_pull(self, task_ids: str, key: str = "return_value", map_indexes: int = -1, **_: Any) -> Any:
         return self.values.get((task_ids, key))
@@ -107,6 +113,25 @@ def test_the_second_on_one_volume_is_refused_and_names_the_first(volumes, first,
     assert "This run has changed nothing there." in said
     assert made["ti"].values["", "held"].startswith(f"{first}/one (running) since ")
     assert json.loads((root / ".log-cleanup" / "holder.json").read_text())["run"] == f"{first}/one"
+
+
+@pytest.mark.parametrize(
+    ("task", "asks"),
+    [("volume.approve_0", True), ("window", True), ("volume.archive_0", False), ("approved", False)],
+)
+def test_of_a_run_that_waits_for_an_answer_both_the_log_and_the_message_say_so(volumes, task, asks, capsys):
+    volumes("here")
+    begin(CLEANUP, "here", context(CLEANUP, "one"))
+    made = context(RESTORE, "two")
+    made["ti"].runs[f"{CLEANUP}/one"] = "running"
+    made["ti"].tasks = {"volume.plan_0": "success", task: "deferred"}
+    with pytest.raises(AirflowFailException):
+        first_step(RESTORE, "here", made)
+    said, held = capsys.readouterr().out, made["ti"].values["", "held"]
+    state = "(running, a question of it waits for an answer)" if asks else "(running)"
+    assert held.startswith(f"{CLEANUP}/one {state} since ")
+    now = "answer its question, or wait until it has ended" if asks else "wait until it has ended"
+    assert f"What now: {now}, and clear this task." in said
 
 
 def test_a_volume_whose_holder_has_ended_is_taken_over(volumes, capsys):
