@@ -327,7 +327,8 @@ def orders_text(code: str, seen: ErrorSeen | None, kept: Kept | None) -> str:
     more = " and more" if hits > len(orders[:MOST_NAMED]) or (seen and seen.more_orders) else ""
     named = f": {', '.join(str(each) for each in orders[:MOST_NAMED])}{more}" if orders else ""
     lines = f"; {plural(seen.times, 'error line')} in the last batch's log" if seen else ""
-    return f"{plural(hits, 'order')}{named}{lines}"
+    by = " by the database" if _counted(code, kept) else ""
+    return f"{plural(hits, 'order')}{by}{named}{lines}"
 
 
 def _counted(code: str, kept: Kept | None) -> CodeCount | None:

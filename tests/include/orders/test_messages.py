@@ -161,7 +161,10 @@ def test_the_developers_get_code_first_occurrence_orders_excerpt_and_what_change
         "  32  Error Processing Order. Error #12\n"
     ) in text
     assert "First occurrence: 2026-11-20 10:01:00 UTC, line 31 of the log (order 4)\n" in text
-    assert "Orders hit: 17 orders: 4, 5, 6, 7, 8 and more; 25 error lines in the last batch's log\n" in text
+    assert (
+        "Orders hit: 17 orders by the database: 4, 5, 6, 7, 8 and more; 25 error lines in the last batch's log\n"
+        in text
+    )
     assert "Build: registry/shop:2.0.0@sha256:1\n" in text
 
 
@@ -305,7 +308,7 @@ def test_a_lost_log_has_the_orders_that_the_database_names():
     finding = handover_finding(decision, judgement, kept, since(), known(), where())
     assert (finding.key, finding.size) == ("error-12", 7)
     assert finding.details["First occurrence"] == "2026-11-20 10:00:00 UTC"
-    assert finding.details["Orders hit"] == "7 orders: 4, 5, 6, 7, 8, 9, 10"
+    assert finding.details["Orders hit"] == "7 orders by the database: 4, 5, 6, 7, 8, 9, 10"
 
 
 def test_a_failure_that_only_the_exit_status_tells():
