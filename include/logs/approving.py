@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from include.logs.loading import PlacedVolume
+from include.logs.loading import FILE, PlacedVolume
 from include.logs.program.listing import listing
 from include.logs.program.summary import sized
 from include.logs.retention import Volume
+from include.release.environments import ANYONE, may_trigger
+from include.release.problems import Problem
 from include.release.texts import markdown, moment, plural
 
 NOT_THE_PLAN = ("done_before",)
@@ -40,6 +42,22 @@ def why_asked(volume: Volume, plan: Mapping[str, Any]) -> list[str]:
             f"the {noun} more than when {was} last cleaned up on this volume: {', '.join(stricter)}"
         )
     return reasons
+
+
+def may_start(placed: PlacedVolume, user: str | None) -> Problem | None:
+    """None when ``user`` may clean the volume up, or restore its logs, by hand; else why not."""
+    if placed.environment is not None:
+        return may_trigger(placed.environment, user)
+    allowed = placed.volume.may_trigger
+    if allowed is None or ANYONE in allowed or user in allowed:
+        return None
+    return Problem(
+        f"include/config/{FILE}",
+        f"{placed.name}.may_trigger",
+        f"triggered by {user or 'nobody'}",
+        f"one of {', '.join(allowed)}",
+        "ask one of them to trigger it, or have the list changed and reviewed",
+    )
 
 
 def takes_something(plan: Mapping[str, Any]) -> bool:

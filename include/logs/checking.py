@@ -20,6 +20,7 @@ from include.release.yamlfile import Document, Keys, path_text
 A_YEAR = timedelta(days=366)
 SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys")
 """Directories of a machine below which no logs are."""
+ON_THE_WORKER = ("may_trigger", "may_approve")
 IN_A_CLUSTER = ("claim", "user", "group", "fs_group", "image", "used_by")
 TOP = frozenset(
     [f"/{name}" for name in ("home", "media", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var")]
@@ -140,6 +141,10 @@ def _in_cluster(volume: Volume, keys: Keys, around: Surroundings, say: Finder) -
             known,
             "correct it, or add it to environments.yaml",
         )
+    for name in ON_THE_WORKER:
+        if (users := getattr(volume, name)) is not None:
+            expected = f"nothing: {name} of the environment in environments.yaml counts for a claim"
+            yield say((*keys, name), ", ".join(users), expected, "remove it")
     for name in ("claim", "user", "image"):
         if getattr(volume, name) is None:
             title = Volume.model_fields[name].title

@@ -164,6 +164,16 @@ class Volume(Strict):
         default=2,
         title="Where it cannot be seen whether a file is open: one that changed in so many days counts as open",
     )
+    may_trigger: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        title="On the worker: users who may clean it up or restore by hand; '*' or none given: whoever Airflow lets",
+    )
+    may_approve: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        title="On the worker: users who may approve a plan; '*' or none given: whoever may answer in Airflow",
+    )
     archive_to: ArchiveTo | None = Field(
         default=None, title="Where archives go; none given: on the volume itself"
     )

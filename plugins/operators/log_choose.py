@@ -8,15 +8,15 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from typing_extensions import override
 
+from include.logs.approving import may_start
 from include.logs.choosing import chosen, named_volumes, right_retention
-from include.logs.loading import read_right_volumes
+from include.logs.loading import placed_volumes, read_right_volumes
 from include.release.asking import REASON, wrong_request
-from include.release.environments import may_trigger
 from include.release.loading import Sources
 from include.release.problems import Problem, RejectedError
 from include.release.texts import table
 from plugins.operators.base import is_dry_run, readable_errors, say
-from plugins.operators.log_people import by_hand, places_of
+from plugins.operators.log_people import by_hand
 
 
 class ChooseVolumesOperator(BaseOperator):
@@ -58,6 +58,8 @@ class ChooseVolumesOperator(BaseOperator):
 
 
 def _may_not(volumes: Sequence[str], context: Context) -> list[Problem]:
-    """Why whoever triggered this run may not touch some of these volumes; those of a worker are Airflow's to guard."""
+    """Why whoever triggered this run may not touch some of these volumes. One that is not right is not touched anyway."""
     user = getattr(context["dag_run"], "triggering_user_name", None)
-    return [problem for place in places_of(volumes) if (problem := may_trigger(place, user))]
+    placed, _ = placed_volumes(Sources.from_environment())
+    found = (may_start(each, user) for each in placed if each.name in volumes)
+    return list(dict.fromkeys(problem for problem in found if problem))  # one for an environment

@@ -53,11 +53,13 @@ def places_of(volumes: Sequence[str]) -> list[Environment]:
 def who_may(volumes: Sequence[str], *, triggered_by: str | None = None) -> Approvers:
     """Who may answer for all of these volumes: whoever may approve in each of their environments.
 
-    Directories of the worker belong to no environment: whoever Airflow lets answer may. Raises RejectedError.
+    Directories of the worker belong to no environment: whoever Airflow lets answer may, or who their own list names.
+    Raises RejectedError.
     """
-    places = places_of(volumes)
+    places, retention = places_of(volumes), right_retention(Sources.from_environment())
     excluded = triggered_by or "" if any(each.approval.not_by_who_triggered for each in places) else ""
-    limited = [each.may_approve for each in places if ANYONE not in each.may_approve]
+    own = (each.may_approve for name in volumes if (each := retention.find(name)) and each.may_approve)
+    limited = [names for names in (*(each.may_approve for each in places), *own) if ANYONE not in names]
     if not limited:
         return Approvers((), anyone=True, excluded=excluded)
     names = [name for name in limited[0] if all(name in each for each in limited) and name != excluded]

@@ -8,9 +8,9 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 from typing_extensions import override
 
+from include.logs.approving import may_start
 from include.logs.wishing import in_words, restore_wish
 from include.release.asking import REASON, wrong_request
-from include.release.environments import may_trigger
 from include.release.problems import RejectedError
 from plugins.operators.base import is_dry_run, say
 from plugins.operators.log_steps import ChangingStepOperator, StepOperator
@@ -30,12 +30,7 @@ class CheckRestoreOperator(VolumeOperator):
                 raise RejectedError(problems, subject="the params")
             placed = self.placed()
             wish = restore_wish(params, placed.retention.time_zone)
-            refused = (
-                may_trigger(placed.environment, getattr(dag_run, "triggering_user_name", None))
-                if placed.environment
-                else None
-            )
-            if refused:
+            if refused := may_start(placed, getattr(dag_run, "triggering_user_name", None)):
                 raise RejectedError([refused], subject="the request")
             to = wish.get("to") or "a directory of this run's own"
             asked = in_words(params, placed.retention.time_zone)

@@ -13,6 +13,9 @@ import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
+from plugins.operators.log_choose import ChooseVolumesOperator
+from plugins.operators.log_people import who_may
+from plugins.operators.log_restore import CheckRestoreOperator
 from plugins.operators.log_window import LEAVE, NOW, AskWindowOperator
 from tests.plugins.conftest import make_context
 
@@ -116,6 +119,38 @@ def test_an_answer_lets_it_go_on_or_leaves_it(window, capsys):
         made.answer(LEAVE)
     with pytest.raises(AirflowFailException, match="dev answered, who may not; admin or oncall may"):
         made.answer(NOW, user="dev")
+
+
+def test_a_worker_path_has_its_own_lists(project, records, capsys):
+    path = project / "config" / "log_retention.yaml"
+    here = {"name": "here", "title": "Here", "path": "/srv/here", "classes": VOLUME["classes"]}
+
+    def write(**more: Any) -> None:
+        path.write_text(json.dumps({"volumes": [VOLUME, {**here, **more}]}))
+
+    write()
+    assert who_may(["here"]).anyone
+    write(may_approve=["ada", "oncall"], may_trigger=["ada"])
+    assert who_may(["here"]).names == ("ada", "oncall")
+    assert who_may(["here", "shop-logs"]).names == ("oncall",)
+    made = make_context(user="dev", volumes=["here"])
+    made["dag_run"].run_type = "manual"
+    with pytest.raises(AirflowFailException):
+        ChooseVolumesOperator(task_id="choose").execute(made)
+    assert "found:    triggered by dev" in capsys.readouterr().out
+    back = make_context(user="dev", files="app.log.1")
+    check = CheckRestoreOperator(task_id="check", volume="here")
+    with pytest.raises(AirflowFailException):
+        check.execute(back)
+    assert "found:    triggered by dev" in capsys.readouterr().out
+    back["dag_run"].triggering_user_name = "ada"
+    assert check.execute(back)["globs"] == ["app.log.1"]
+    assert (
+        "To be restored from here (/srv/here on the worker): app.log.1. Where to: a directory of"
+        in capsys.readouterr().out
+    )
+    made["dag_run"].triggering_user_name = "ada"
+    assert ChooseVolumesOperator(task_id="choose").execute(made) == ["here"]
 
 
 def test_nobody_answers_and_it_ends_without_harm_and_red(window, capsys):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.logs.approving import plan_code, question_body, takes_something, why_asked
+from include.logs.approving import may_start, plan_code, question_body, takes_something, why_asked
 from include.logs.dry import would
 from include.logs.loading import PlacedVolume
 from include.logs.retention import LogRetention, Volume
@@ -46,6 +46,19 @@ def test_a_class_that_takes_more_than_last_time_is_asked():
     ]
 
 
+def test_a_worker_path_is_touched_by_hand_by_those_it_names():
+    def of(**more: Any) -> PlacedVolume:
+        return PlacedVolume(volume(**more), LogRetention(volumes=[volume()]))
+
+    assert may_start(of(), "dev") is None
+    assert may_start(of(may_trigger=["*"]), None) is None
+    assert may_start(of(may_trigger=["ada", "bob"]), "bob") is None
+    for user, found in (("dev", "triggered by dev"), (None, "triggered by nobody")):
+        problem = may_start(of(may_trigger=["ada", "bob"]), user)
+        assert problem is not None
+        assert (problem.field, problem.found, problem.expected) == ("a.may_trigger", found, "one of ada, bob")
+
+
 def test_an_empty_plan_asks_nobody():
     assert why_asked(volume(approve_above="1"), plan(10**9, "web", entries=0)) == []
     assert not takes_something(plan(0, entries=0))
@@ -67,6 +80,18 @@ def test_the_question_says_who_asks_why_what_it_brings_and_until_when():
         "unreadable_examples": [], "other_file_systems": [],
         "before": {"free": 15 * MIB, "free_percent": 15.0}, "after": {"free": 21 * MIB, "free_percent": 21.0},
     }  # fmt: skip
+    room = {"bytes": 2 * MIB, "of": 6 * MIB, "free": MIB, "fit": False, "elsewhere": False}
+    full = question_body(
+        placed, {**found, "archives_need": room}, ["x"], {}, 60, datetime(2026, 11, 21, tzinfo=UTC)
+    )
+    assert (
+        "Its archives need about 2.0 MiB on the volume before anything is deleted (33 % of 6.0 MiB); 1.0 MiB are free."
+        in full
+    )
+    assert (
+        "THEY WILL NOT FIT: `archive` would fail and nothing would be deleted. Make about 1.0 MiB more room first"
+        in full
+    )
     asked = {"Asked for by": "ada", "Reason": "too *full*", "Run": "log_cleanup/run-1"}
     now = datetime(2026, 11, 21, 4, 5, tzinfo=UTC)
     body = question_body(placed, found, ["it takes 6.0 MiB away"], asked, 60, now)

@@ -54,6 +54,10 @@ MISTAKES = {
         ('finish_by: "06:00"', "finish_by: 6"),
         ("finish_by", None, 'a time of day as HH:MM, such as "06:00"', 'write "06:00", with quotes'),
     ),
+    "approvers of a claim": (
+        ("    approve_above: 500Mi\n", "    approve_above: 500Mi\n    may_approve: [ada, bob]\n"),
+        ("volumes[0].may_approve", "ada, bob", "nothing: may_approve of the environment in environments.yaml counts for a claim", "remove it"),
+    ),
     "days below nothing": (
         ("globs: [app.log]\n        keep_days: 7", "globs: [app.log]\n        keep_days: -1"),
         ("volumes[0].classes[0].keep_days", None, "a number of days from 0 to 36500, such as 30", ""),
