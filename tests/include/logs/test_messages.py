@@ -102,6 +102,9 @@ def test_the_table_has_a_line_for_each_volume(done):
             -1
         ]
         assert "  0 of 2,990  " in last
+    late = {"plan": {"files": 2990}, "delete": {"deleted": 2990}}
+    last = report_table([done, VolumeRun("web-logs", late, failure="`verify_space` failed")]).splitlines()[-1]
+    assert "failed      2,990  " in last
 
 
 def test_the_log_names_files_of_no_class(done):
