@@ -82,10 +82,13 @@ def test_who_is_told_to_end_says_what_was_measured(
     monkeypatch.setattr("tools.bench_cleanup.__main__.run", run)
     monkeypatch.setenv("BENCH_DIR", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
+    # One of several processes that run tests ignores Ctrl-C.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert main() == 130
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupt)
     results = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(results) == KEYS
     assert results["delete_ratio_find"] == 1.5
