@@ -8,7 +8,7 @@ from typing import Callable, List, Match, Optional, Sequence, Tuple
 
 from .copies import copied_to, with_copies
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, DELETE, LETTERS, PUNCH
-from .globs import compiled
+from .globs import Directories, compiled
 from .request import DAY, Hold, LogClass, Request
 
 NEVER = -(2**63)
@@ -24,9 +24,12 @@ class Policy:
     def __init__(self, request: Request) -> None:
         self.classes: Tuple[LogClass, ...] = request.classes
         self.holds: Tuple[Hold, ...] = request.holds
-        self.match = compiled([found.globs for found in self.classes]).match
+        globs = [found.globs for found in self.classes]
+        self.match = compiled(globs).match
+        self.directories = Directories(globs)
         self._copied = copied_to(request.layout) if self.holds else []
         self.held = self.matcher(self.holds)
+        self.held_directories = Directories(self._globs(self.holds))
         now = request.now()
         self.cutoffs: List[int] = [_before(now, found.keep_days) for found in self.classes]
         """A file last changed before this has had its live time."""
@@ -38,11 +41,10 @@ class Policy:
 
     def matcher(self, holds: Sequence[Hold]) -> Optional[Callable[[str], Optional[Match[str]]]]:
         """Tells whether one of some holds is about a path, its ``lastindex`` which; None when there are none."""
-        return (
-            compiled([with_copies(rotated(hold.globs), self._copied) for hold in holds]).match
-            if holds
-            else None
-        )
+        return compiled(self._globs(holds)).match if holds else None
+
+    def _globs(self, holds: Sequence[Hold]) -> List[List[str]]:
+        return [with_copies(rotated(hold.globs), self._copied) for hold in holds]
 
     def holder(self, path: bytes) -> Optional[Hold]:
         """The hold on a path; None when there is none."""

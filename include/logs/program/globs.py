@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Pattern, Sequence
+from typing import Callable, Dict, FrozenSet, List, Match, NamedTuple, Optional, Pattern, Sequence, Tuple
+
+_LITERAL = re.compile(r"[^*?\[]*")
+_NAME = re.compile(
+    r"\*\*/((?:[^][*/]|\*(?!\*)|\[!?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_])+\])+)", re.DOTALL
+)
+"""A glob that is about names alone, in any directory: nothing of it can match a ``/``."""
 
 
 def pattern(glob: str) -> str:
@@ -46,3 +52,50 @@ def compiled(groups: Sequence[Sequence[str]]) -> Pattern[str]:
     """
     parts = ("(" + "|".join(pattern(glob) for glob in globs) + r")\Z" for globs in groups)
     return re.compile("|".join(parts) or r"(?!)", re.DOTALL)
+
+
+class Within(NamedTuple):
+    """An expression for the files of one directory.
+
+    ``match`` takes ``head`` + a name; ``groups`` has the number, from 0, of the group that its ``lastindex`` counts.
+    ``match`` is None where no group can match.
+    """
+
+    match: Optional[Callable[[str], Optional[Match[str]]]]
+    head: str
+    groups: Sequence[int]
+
+
+class Directories:
+    """Groups of globs cut down to those that can match in a directory: what a directory decides is not asked of each file."""
+
+    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+        self._groups = groups
+        beginnings = {_beginning(glob) for globs in groups for glob in globs}
+        self._beginnings = sorted(beginnings)
+        self._known: Dict[Tuple[str, ...], Tuple[List[int], bool, Pattern[str]]] = {}
+
+    def within(self, prefix: str) -> Within:
+        """For a directory: its path below the root as ``os.fsdecode`` has it, with a ``/`` at its end, or nothing."""
+        possible = tuple(
+            [each for each in self._beginnings if prefix.startswith(each) or each.startswith(prefix)]
+        )
+        known = self._known.get(possible)
+        if known is None:
+            known = self._known[possible] = self._cut_down(frozenset(possible))
+        numbers, names, found = known
+        return Within(found.match if numbers else None, "" if names else prefix, numbers)
+
+    def _cut_down(self, possible: FrozenSet[str]) -> Tuple[List[int], bool, Pattern[str]]:
+        """The groups that are left, whether names alone decide, and the expression."""
+        left = [[glob for glob in globs if _beginning(glob) in possible] for globs in self._groups]
+        numbers = [number for number, globs in enumerate(left) if globs]
+        some = [left[number] for number in numbers]
+        names = all(_NAME.fullmatch(glob) for globs in some for glob in globs)
+        return numbers, names, compiled([[glob[3:] for glob in globs] for globs in some] if names else some)
+
+
+def _beginning(glob: str) -> str:
+    """What every path that a glob matches begins with."""
+    found = _LITERAL.match(glob)
+    return os.fsdecode((found.group() if found else "").encode("utf-8", "surrogateescape"))

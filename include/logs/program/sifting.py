@@ -78,7 +78,9 @@ class Sifter:
     def directory(self, path: bytes, descriptor: int, walk: Walk) -> None:  # noqa: C901 - a call costs more
         """Sort the files of a directory; directories within are left to the walk."""
         prefix = os.fsdecode(path + b"/") if path else ""
-        match, held, heads, cutoffs = self.policy.match, self.policy.held, self._heads, self.policy.cutoffs
+        match, head, numbers = self.policy.directories.within(prefix)
+        held, held_head, _ = self.policy.held_directories.within(prefix)
+        heads, cutoffs = self._heads, self.policy.cutoffs
         count = len(heads)
         files, space, gone, freed = [0] * count, [0] * count, [0] * count, [0] * count
         least = [tally.least for tally in self.tallies]
@@ -98,14 +100,15 @@ class Sifter:
                     except OSError as error:
                         walk.failed(os.fsencode(prefix + name), error)
                         continue
-                    if self._unseen is not None and self._unseen(prefix + name):
+                    hold = held(held_head + name) if held is not None else None
+                    if hold is not None and self._unseen is not None:
                         self._hold_is_of(prefix + name)
-                    found = match(prefix + name)
+                    found = match(head + name) if match is not None else None
                     blocks = seen.st_blocks
                     if found is None:
                         self._no_class(prefix + name, blocks)
                         continue
-                    number = found.lastindex - 1  # type: ignore[operator]
+                    number = numbers[found.lastindex - 1]  # type: ignore[operator]
                     files[number] += 1
                     space[number] += blocks
                     if blocks > least[number]:
@@ -115,7 +118,7 @@ class Sifter:
                     changed = seen.st_mtime_ns
                     if changed >= cutoffs[number]:
                         self._stays(number, path, name, seen, descriptor)
-                    elif held is not None and held(prefix + name):
+                    elif hold is not None:
                         self.tallies[number].held.add(1, blocks * BLOCK)
                     else:
                         if asked or blocks >= LARGE or changed >= recent or seen.st_nlink != 1:

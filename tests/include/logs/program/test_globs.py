@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from include.logs.program.globs import compiled
+from include.logs.program.globs import Directories, compiled
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,35 @@ def test_the_first_class_that_matches_wins() -> None:
 
 def test_no_class_matches_nothing() -> None:
     assert compiled([]).match("") is None
+
+
+GLOBS = (
+    "**/*.log", "**/*.log.[0-9]*", "**/audit-*.log", "**/[!a]*", "**/[+-9]*x", "**/a[/b]c", "**/[", "**/a**b", "**/a/*.log",
+    "a/**", "a/**/*.log", "a/b/?.log", "*.log", "*/b/**", "a/b/c.log", "ab*/**", "[ab]/**", "größe/**", "**",
+)  # fmt: skip
+PATHS = [
+    below + name
+    for below in ("", "a/", "a/b/", "ab/", "a/b/c/", "b/a/", "größe/", "x/a/")
+    for name in ("c.log", "a.log.1", "audit-1.log", "a", "ax", "b.log\n", "[", "1x", "bc", "a1b", "größe.log")
+]
+
+
+@pytest.mark.parametrize("first", GLOBS)
+def test_in_each_directory_the_same_group_matches_as_on_the_whole_path(first: str) -> None:
+    for second in GLOBS:
+        groups = [[first], [second, "b/*.log"], ["**/*.log"], []]
+        whole, directories = compiled(groups).match, Directories(groups)
+        for path in PATHS:
+            prefix, name = path[: path.rfind("/") + 1], path[path.rfind("/") + 1 :]
+            match, head, numbers = directories.within(prefix)
+            expected, found = whole(path), match(head + name) if match else None
+            assert (found and numbers[(found.lastindex or 0) - 1]) == (
+                expected and (expected.lastindex or 0) - 1
+            ), f"{groups} on {path!r}"
+
+
+def test_a_directory_without_a_glob_of_its_own_asks_for_names_only() -> None:
+    directories = Directories([["payments/**"], ["**/*.log"]])
+    assert directories.within("orders/")[1:] == ("", [1])
+    assert directories.within("payments/2026/")[1:] == ("payments/2026/", [0, 1])
+    assert Directories([["payments/**"], []]).within("orders/").match is None
