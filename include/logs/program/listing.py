@@ -81,13 +81,13 @@ def room_for_archives(facts: Dict[str, Any]) -> List[str]:
         return []
     lines = [
         f"Its archives need about {sized(need['bytes'])}{_there(need)} before anything is deleted "
-        f"({100 * need['bytes'] / need['of']:.0f} % of {sized(need['of'])}); {sized(need['free'])} are free."
+        f"({100 * need['bytes'] / need['of']:.0f} % of {sized(need['of'])})."
     ]
     if not need["fit"]:
         elsewhere = "" if need["elsewhere"] else ", or name another place for archives (archive_to)"
         lines.append(
-            f"THEY WILL NOT FIT: `archive` would fail and nothing would be deleted. Make about {sized(need['bytes'] - need['free'])} "
-            f"more room first (move a file elsewhere: what is deleted by hand is in no archive){elsewhere}."
+            f"THEY WILL NOT FIT: {sized(need['free'])} are free, so `archive` would fail and nothing would be deleted. Make about "
+            f"{sized(need['bytes'] - need['free'])} more room first (move a file elsewhere: what is deleted by hand is in no archive){elsewhere}."
         )
     return lines
 
