@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import hashlib
 import os
@@ -33,23 +34,23 @@ class Sink(Protocol):
         """Give up: nothing is left running."""
 
 
-class Source:
+class Source(abc.ABC):
     """Gives the bytes that a compressed file holds: in pieces, or as a file is read."""
 
+    @abc.abstractmethod
     def pieces(self) -> Iterator[bytes | memoryview]:
         """All of them, in pieces of at most ``PIECE``, each good until the next one is asked for. Raises DamagedError.
 
         The end comes only where the compressed file is whole and its own checksum is right.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def checksum(self) -> str:
         """The SHA-256 of the compressed bytes, once all pieces were given."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def close(self) -> None:
         """Let go of the file."""
-        raise NotImplementedError
 
     def read(self, size: int) -> bytes:
         """So many bytes, fewer only at the end. Raises DamagedError."""
