@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from include.restarts.liveness import Dag
 from plugins.guards_app import app as page
 from plugins.guards_app.airflow_facts import Facts, ask_airflow
 from plugins.guards_page import GUARDS_PREFIX, GuardsPlugin
+from tests.plugins.pages import mounted
 from tests.standin import Standin
 
 NAMESPACE = "sre"
@@ -29,28 +29,7 @@ LIVES = Dag()
 RUN = "swype_guard/scheduled__2026-11-21T03:00:00+00:00"
 
 
-@pytest.fixture(scope="module")
-def airflow() -> Iterator[Any]:
-    """The application as Airflow mounts it, and tokens of its users."""
-    from airflow.api_fastapi import app as api
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.utils.db import initdb
-    from fastapi import FastAPI
-
-    initdb()
-    root = FastAPI()
-    manager = api.init_auth_manager()
-    for each in GuardsPlugin.fastapi_apps:
-        root.mount(each["url_prefix"], each["app"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from fastapi.testclient import TestClient
-    client = TestClient(root, follow_redirects=False)
-    client.reader = {  # type: ignore[attr-defined]
-        "Authorization": f"Bearer {manager.generate_jwt(SimpleAuthManagerUser(username='ro', role='viewer'))}"
-    }
-    yield client
-    api.purge_cached_app()
+airflow = mounted(GuardsPlugin)
 
 
 @pytest.fixture

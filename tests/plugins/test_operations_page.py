@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from include.records.problems import Entry, OpenProblem
 from plugins.operations_app import airflow_facts, gathering
 from plugins.operations_app import app as page
 from plugins.operations_page import OPERATIONS_PREFIX, OperationsPlugin
+from tests.plugins.pages import mounted
 
 PAGE = f"{OPERATIONS_PREFIX}/operations"
 NOW = datetime.now(UTC)
@@ -25,28 +25,7 @@ ENTRY = (
 )
 
 
-@pytest.fixture(scope="module")
-def airflow() -> Iterator[Any]:
-    """The application as Airflow mounts it, and tokens of its users."""
-    from airflow.api_fastapi import app as api
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.utils.db import initdb
-    from fastapi import FastAPI
-
-    initdb()
-    root = FastAPI()
-    manager = api.init_auth_manager()
-    for each in OperationsPlugin.fastapi_apps:
-        root.mount(each["url_prefix"], each["app"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from fastapi.testclient import TestClient
-    client = TestClient(root, follow_redirects=False)
-    client.reader = {  # type: ignore[attr-defined]
-        "Authorization": f"Bearer {manager.generate_jwt(SimpleAuthManagerUser(username='ro', role='viewer'))}"
-    }
-    yield client
-    api.purge_cached_app()
+airflow = mounted(OperationsPlugin)
 
 
 @pytest.fixture

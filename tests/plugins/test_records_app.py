@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,37 +12,14 @@ from include.records.models import Change
 from plugins.operators.configure import ConfigureOperator
 from plugins.operators.deploy import DeployOperator
 from plugins.releases_page import PREFIX, ReleasesPlugin, WhenAsked
+from tests.plugins.pages import mounted
 
 DIGEST = "sha256:" + "1" * 64
 GOOD = {"digest": DIGEST, "image": "shop:1.0.0", "app": "shop", "passed": True}
 VERDICTS, RELEASES = f"{PREFIX}/verdicts", f"{PREFIX}/releases"
 
 
-@pytest.fixture(scope="module")
-def airflow() -> Iterator[Any]:
-    """The application as Airflow mounts it, and tokens of its users."""
-    from airflow.api_fastapi import app as api
-    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-    from airflow.utils.db import initdb
-    from fastapi import FastAPI
-
-    initdb()
-    root = FastAPI()
-    manager = api.init_auth_manager()
-    for each in ReleasesPlugin.fastapi_apps:
-        root.mount(each["url_prefix"], each["app"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from fastapi.testclient import TestClient
-    client = TestClient(root, follow_redirects=False)
-
-    def token(user: str, role: str) -> dict[str, str]:
-        made = manager.generate_jwt(SimpleAuthManagerUser(username=user, role=role))
-        return {"Authorization": f"Bearer {made}"}
-
-    client.token = token  # type: ignore[attr-defined]
-    yield client
-    api.purge_cached_app()
+airflow = mounted(ReleasesPlugin)
 
 
 @pytest.fixture
