@@ -12,6 +12,7 @@ import sys
 import traceback
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, Dict, List, Optional
 
 from .holder import is_own, read_holder, working
@@ -34,6 +35,8 @@ COMMANDS = {
 READ_ONLY = ("measure", "plan", "space", "report", "restore")
 """What a dry run may do; it needs no lock, since it writes to its own directory only."""
 UNLOCKED = ("release",)
+HELP_WIDTH = 100
+"""Columns; to find out those of a terminal takes every step modules that it does not need."""
 NO_ROOM_FOR_ARCHIVES = "no_space_for_archives"
 """What ``archive`` says when the volume with the archives has filled up."""
 
@@ -45,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         prog="logcleanup",
         description="One step of a log clean-up.",
         epilog="exit codes:\n" + codes,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=HELP_WIDTH),
     )
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--request", required=True, metavar="FILE", help="request.json")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Dict
@@ -66,9 +65,10 @@ def seen(request: Request, undone: str) -> Dict[str, Any]:
     """``space``, as that step answers it, of a volume that could not be cleaned up, and why (``undone``). Writes nothing to it."""
     say("What a clean-up would do, looked up without writing to the volume:")
     found: Dict[str, Any] = {}
+    # Other steps load this module to keep the reserve, and need neither this nor what is loaded below.
+    tempfile = importlib.import_module("tempfile")
     with suppress(OSError, StepError), tempfile.TemporaryDirectory(prefix="log-cleanup-") as scratch:
         asked = replace(request, dry_run=True, scratch=scratch)
-        # Other steps load this module to keep the reserve, and need none of these.
         listing, planning, spacing = (
             importlib.import_module(f".{name}", __package__) for name in ("listing", "planning", "spacing")
         )

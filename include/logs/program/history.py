@@ -8,7 +8,7 @@ One JSON object a line in ``history.jsonl``. A line that was cut off by a crash 
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -185,7 +185,9 @@ def thinned(marks: List[Mark], now: float) -> List[Mark]:
 
 def tail_of(descriptor: int, end: int, count: int = TAIL) -> str:
     """A checksum of the ``count`` bytes just below ``end``: enough to know them again, not to read them."""
-    return hashlib.sha256(os.pread(descriptor, min(count, end), max(end - count, 0))).hexdigest()[:16]
+    data = os.pread(descriptor, min(count, end), max(end - count, 0))
+    hashlib = importlib.import_module("hashlib")  # most steps read the history and hash nothing
+    return str(hashlib.sha256(data).hexdigest()[:16])
 
 
 def _add(history: History, line: bytes) -> None:
