@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.configuration import conf
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, status
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, status
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from include.records.page import TEMPLATES
 from include.release.kube import KubeError
@@ -25,7 +25,8 @@ from include.restarts.places import read_places
 from include.restarts.surveying import look_at, survey
 from plugins.guards_app.airflow_facts import ALIVE, Facts, ask_airflow
 from plugins.records_app.lookups import connect
-from plugins.records_app.users import login_page, may_see
+from plugins.records_app.pages import HEADERS, dag_link, refused, run_link
+from plugins.records_app.users import may_see
 
 Reader = Annotated[BaseUser, Depends(may_see(ALIVE))]
 LATE = timedelta(minutes=5)
@@ -33,21 +34,9 @@ LATE = timedelta(minutes=5)
 _ORDER = {
     state: place for place, state in enumerate(("not alive", "waiting", "pressed", "acting", "disarmed"))
 }
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 app = FastAPI(title="Red button", description=__doc__, docs_url=None, redoc_url=None)
-
-
-@app.exception_handler(HTTPException)
-def _refused(request: Request, error: HTTPException) -> Response:
-    page = "text/html" in request.headers.get("accept", "")
-    if error.status_code == status.HTTP_401_UNAUTHORIZED and page:
-        return login_page(request)
-    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+app.exception_handler(HTTPException)(refused)
 
 
 @app.get("/guards", response_class=HTMLResponse)
@@ -144,16 +133,7 @@ def _notices(facts: Facts, configured: Guards, triggerers: int, now: datetime) -
 
 
 def _links() -> Links:
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-
-    def dag(dag_id: str) -> str:
-        return f"{base}/dags/{quote(dag_id, safe='')}"
-
-    def run(name: str) -> str:
-        dag_id, _, run_id = name.partition("/")
-        return f"{dag(dag_id)}/runs/{quote(run_id, safe='')}"
-
     def saved(guard: str, name: str) -> str:
         return f"evidence?{urlencode({'guard': guard, 'name': name})}"
 
-    return Links(dag, run, saved)
+    return Links(dag_link, run_link, saved)

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
-from airflow.configuration import conf
-from fastapi import Depends, FastAPI, HTTPException, Request, status
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi import Depends, FastAPI, HTTPException, status
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
 
 from include.operations.needs import LOGS, ORDERS
 from include.operations.page import Links, render
@@ -20,7 +18,8 @@ from include.operations.procedures import OVERDUE
 from include.records.page import TEMPLATES
 from include.release.loading import PROJECT
 from plugins.operations_app.gathering import gather
-from plugins.records_app.users import User, login_page
+from plugins.records_app.pages import HEADERS, dag_link, refused, run_link
+from plugins.records_app.users import User
 
 DAGS = ("log_cleanup", "order_backlog", "order_processor", OVERDUE)
 """Whoever may see one of them has the page, and of it what concerns the DAGs that they may see."""
@@ -29,6 +28,7 @@ PAGES = (LOGS, ORDERS, "operations")
 May = Callable[[str], bool]
 
 app = FastAPI(title="On-call", description=__doc__, docs_url=None, redoc_url=None)
+app.exception_handler(HTTPException)(refused)
 
 
 def may_see_which(user: User) -> May:
@@ -45,14 +45,6 @@ def may_see_which(user: User) -> May:
 
 
 Reader = Annotated[May, Depends(may_see_which)]
-
-
-@app.exception_handler(HTTPException)
-def _refused(request: Request, error: HTTPException) -> Response:
-    page = "text/html" in request.headers.get("accept", "")
-    if error.status_code == status.HTTP_401_UNAUTHORIZED and page:
-        return login_page(request)
-    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
 @app.get("/operations", response_class=HTMLResponse)
@@ -86,23 +78,7 @@ def documentation(_may: Reader, page: str) -> PlainTextResponse:
 
 
 def _links() -> Links:
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-
-    def dag(dag_id: str) -> str:
-        return f"{base}/dags/{quote(dag_id, safe='')}"
-
-    def run(name: str) -> str:
-        dag_id, _, run_id = name.partition("/")
-        return f"{dag(dag_id)}/runs/{quote(run_id, safe='')}"
-
     def page(name: str) -> str | None:
         return f"docs/{name}" if (DOCS / f"{name}.md").is_file() else None
 
-    return Links(dag, run, page)
-
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+    return Links(dag_link, run_link, page)

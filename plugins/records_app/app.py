@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from airflow.configuration import conf
 from airflow.sdk import ObjectStoragePath
 from fastapi import Body, FastAPI, HTTPException, Query, Request, status
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from include.records.database import RecordsError
 from include.records.models import Change, utc_now
@@ -18,12 +17,14 @@ from include.records.recording import read_finding, record, recorder_of, split_i
 from include.release.fields import shown
 from include.release.problems import Problem, RejectedError
 from plugins.records_app.lookups import Lookup, look
-from plugins.records_app.users import Reader, User, login_page
+from plugins.records_app.pages import HEADERS, refused, run_link
+from plugins.records_app.users import Reader, User
 
 HISTORY, VERDICTS = 50, 200
 Environment = Annotated[str | None, Query(max_length=63)]
 
 app = FastAPI(title="Plan-Reduce-Repeat", description=__doc__, docs_url=None, redoc_url=None)
+app.exception_handler(HTTPException)(refused)
 
 
 @app.exception_handler(RejectedError)
@@ -55,14 +56,6 @@ def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
 @app.exception_handler(RecordsError)
 def _no_records(_request: Request, error: RecordsError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status.HTTP_503_SERVICE_UNAVAILABLE)
-
-
-@app.exception_handler(HTTPException)
-def _refused(request: Request, error: HTTPException) -> Response:
-    page = "text/html" in request.headers.get("accept", "")
-    if error.status_code == status.HTTP_401_UNAUTHORIZED and page and request.method == "GET":
-        return login_page(request)
-    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
 
 
 @app.get("/releases", response_class=HTMLResponse)
@@ -160,20 +153,11 @@ def _gather(found: Lookup, environment: str | None) -> dict[str, Any]:
 
 
 def _links() -> Links:
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-
     def run(change: Change) -> str | None:
-        dag, _, run_id = change.run.partition("/")
-        return f"{base}/dags/{quote(dag, safe='')}/runs/{quote(run_id, safe='')}" if run_id else None
+        _, _, run_id = change.run.partition("/")
+        return run_link(change.run) if run_id else None
 
     def document(change: Change) -> str | None:
         return f"document?run={quote(change.run, safe='')}" if change.document else None
 
     return Links(run, document, home="releases")
-
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
