@@ -16,7 +16,7 @@ from include.operations.oncall import parts_of
 from include.operations.orders import OrdersView
 from include.operations.procedures import Procedure, RunFact
 from include.operations.volumes import VolumeView
-from include.records.page import TEMPLATES as SHARED
+from include.records.page import templates
 from include.records.problems import Entry
 from include.restarts.liveness import ago
 
@@ -92,15 +92,7 @@ def _without_charts(view: VolumeView | OrdersView) -> dict[str, Any]:
 
 @cache
 def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([TEMPLATES, SHARED]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"clock": _clock, "iso": _iso, "ago": ago, "parts": parts_of, "took": _took}
-    return environment
+    return templates(TEMPLATES, clock=_clock, iso=_iso, ago=ago, parts=parts_of, took=_took)
 
 
 def _clock(moment: datetime) -> str:

@@ -87,17 +87,22 @@ def render(
     )
 
 
-@cache
-def _templates() -> jinja2.Environment:
+def templates(directory: Path, **filters: Callable[..., object]) -> jinja2.Environment:
+    """The templates of a page, and those that every page may use, with filters of its own."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader([directory, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"minute": minute, "took": took, "short": lambda digest: digest[:19], "web": _web}
+    environment.filters |= filters
     return environment
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return templates(TEMPLATES, minute=minute, took=took, short=lambda digest: digest[:19], web=_web)
 
 
 def _web(link: str) -> str:

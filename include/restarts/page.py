@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from include.records.models import minute
-from include.records.page import TEMPLATES as SHARED
+from include.records.page import templates
 from include.release.environments import Environment
 from include.release.frozen import NOTE_RUN
 from include.restarts.decision import Decision, decide, restarts_that_count
@@ -221,15 +221,7 @@ def render_evidence(guard: str, name: str, data: Mapping[str, str]) -> str:
 
 @cache
 def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([TEMPLATES, SHARED]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"minute": minute, "second": _second, "ago": ago}
-    return environment
+    return templates(TEMPLATES, minute=minute, second=_second, ago=ago)
 
 
 def _second(moment: datetime) -> str:
