@@ -37,8 +37,8 @@ def mounted(plugin: type[AirflowPlugin]) -> Callable[[], Iterator[Any]]:
             made = manager.generate_jwt(SimpleAuthManagerUser(username=user, role=role))
             return {"Authorization": f"Bearer {made}"}
 
-        client.token = token  # type: ignore[attr-defined]
-        client.reader = token("ro", "viewer")  # type: ignore[attr-defined]
+        client.token = token
+        client.reader = token("ro", "viewer")
         yield client
         api.purge_cached_app()
 
