@@ -134,11 +134,21 @@ class _Compressor:
         """Nothing is left running."""
 
 
-class _Gunzip(Source):
-    """gzip; a file may have several members."""
+class _Decompressor(Source):
+    """A decompressor within Python, of zlib or compression.zstd."""
 
     def __init__(self, path: str) -> None:
         self._input = Input(path)
+
+    def checksum(self) -> str:
+        return self._input.checksum()
+
+    def close(self) -> None:
+        self._input.close()
+
+
+class _Gunzip(_Decompressor):
+    """gzip; a file may have several members."""
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         decompressor = zlib.decompressobj(31)
@@ -159,18 +169,13 @@ class _Gunzip(Source):
         if not decompressor.eof:
             raise DamagedError(f"{self._input.path} ends early")
 
-    def checksum(self) -> str:
-        return self._input.checksum()
 
-    def close(self) -> None:
-        self._input.close()
-
-
-class _PythonZstd(Source):
+class _PythonZstd(_Decompressor):
     """compression.zstd; a file may have several frames."""
 
     def __init__(self, path: str, zstd: ModuleType) -> None:
-        self._input, self._zstd = Input(path), zstd
+        super().__init__(path)
+        self._zstd = zstd
 
     def pieces(self) -> Iterator[bytes | memoryview]:
         decompressor = self._zstd.ZstdDecompressor()
@@ -193,9 +198,3 @@ class _PythonZstd(Source):
                     yield piece
         if not decompressor.eof:
             raise DamagedError(f"{self._input.path} ends early")
-
-    def checksum(self) -> str:
-        return self._input.checksum()
-
-    def close(self) -> None:
-        self._input.close()
