@@ -94,18 +94,28 @@ def noted_batches(jobs: Iterable[Json], asked_by: str) -> tuple[Ran, ...]:
     mine = sorted((each for each in jobs if notes_of(each).get(NOTE_RUN) == asked_by), key=number_of)
     text = "What comes after it was not decided."
     return tuple(
-        Ran(
-            number=number_of(job),
-            job=str(job["metadata"]["name"]),
-            build=build_of(job),
-            release=release_of(job),
-            limit=limit_of(job),
-            started=started_at(job),
-            ended=ended,
-            decision=Decision(next="done", text=f"{ended.judgement.text} {text}", good=False),
+        ran_of(
+            job,
+            number_of(job),
+            ended,
+            Decision(next="done", text=f"{ended.judgement.text} {text}", good=False),
         )
         for job in mine
         if (ended := ended_of(job)) is not None
+    )
+
+
+def ran_of(job: Json, number: int, ended: Ended, decision: Decision) -> Ran:
+    """The batch that a Job ran."""
+    return Ran(
+        number=number,
+        job=str(job["metadata"]["name"]),
+        build=build_of(job),
+        release=release_of(job),
+        limit=limit_of(job),
+        started=started_at(job),
+        ended=ended,
+        decision=decision,
     )
 
 

@@ -18,18 +18,7 @@ from include.orders.deciding import Decision, Tried, decide, out_of_time
 from include.orders.facts import Backlog, BatchEnd, Judgement
 from include.orders.following import Follower, KeptSince
 from include.orders.job import NOTE_AT_A_TIME, NOTE_NUMBER, Processor, batch_job, processor_of
-from include.orders.ran import (
-    Ended,
-    Json,
-    Ran,
-    build_of,
-    ended_of,
-    limit_of,
-    notes_of,
-    number_of,
-    release_of,
-    started_at,
-)
+from include.orders.ran import Ended, Json, Ran, ended_of, notes_of, number_of, ran_of
 from include.orders.sizing import Batch, Pace, duration, next_run, size_batch
 from include.release.batches import LABEL_BATCH, held_by, start_batch, why_not_now
 from include.release.creating import create_once
@@ -270,16 +259,7 @@ class Batches:
                 worked = sum(each.ended.end.seconds for each in done) + ended.end.seconds
                 drain = self._pace.drain_seconds(backlog.left) if self._pace and backlog else 0
                 decision = out_of_time(decision, late, worked, float(drain), world.orders)
-        return Ran(
-            number=number,
-            job=str(job["metadata"]["name"]),
-            build=build_of(job),
-            release=release_of(job),
-            limit=limit_of(job),
-            started=started_at(job),
-            ended=ended,
-            decision=decision,
-        )
+        return ran_of(job, number, ended, decision)
 
     def _tried(self, ended: Ended, done: list[Ran]) -> Tried:
         before = [each for each in done if each.counts]
