@@ -28,6 +28,7 @@ from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
 from . import forecast, history, largest, rules, shortfall
+from .ahead import ReadAhead
 from .classes import Policy
 from .entries import ARCHIVE_DELETE, ARCHIVE_PUNCH, EXPIRE_ARCHIVE, Entry, Plan, PlanWriter, record
 from .expiring import Expiring
@@ -123,14 +124,15 @@ class Planning:
 
     def _go(self) -> None:
         said = time.monotonic()
-        for path, descriptor in self._walk:
-            self.sifter.directory(path, descriptor, self._walk)
-            if time.monotonic() - said >= SAY_EVERY_S:
-                said = time.monotonic()
-                say(
-                    f"{counted(self._walk.directories, 'directory', 'directories')} seen, {counted(self._writer.entries, 'file')} in "
-                    "the plan so far"
-                )
+        with ReadAhead(self._walk, self.request.workers):
+            for path, descriptor in self._walk:
+                self.sifter.directory(path, descriptor, self._walk)
+                if time.monotonic() - said >= SAY_EVERY_S:
+                    said = time.monotonic()
+                    say(
+                        f"{counted(self._walk.directories, 'directory', 'directories')} seen, {counted(self._writer.entries, 'file')} "
+                        "in the plan so far"
+                    )
 
     def _links(self) -> None:
         """Names of files that have several: the space comes back only with the last of all of them."""

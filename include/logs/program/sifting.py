@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .classes import NS, Policy
 from .entries import ARCHIVE_DELETE, FRAME, LETTERS, TRUNCATE, Entry, PlanWriter
@@ -20,8 +19,6 @@ from .summary import shown
 from .tally import BLOCK, DAY_NS, EXAMPLES, Amount, Tally
 from .walking import Walk
 
-SORTED = 4096
-"""Names of a directory that are put into order at a time; each takes some 700 bytes of memory."""
 LARGE = 128
 """Blocks from which on a file is always asked whether it is open: there is something to free within it."""
 MOST_ASKED = 5000
@@ -93,7 +90,7 @@ class Sifter:
         append = records.append
         try:
             with os.scandir(descriptor) as listing:
-                for entry in by_inode(listing):
+                for entry in walk.entries(listing):
                     if not entry.is_file(follow_symlinks=False):
                         self._no_file(path, entry, walk)
                         continue
@@ -346,9 +343,3 @@ class Sifter:
 def below(path: bytes, name: bytes) -> bytes:
     """The path of a name in a directory."""
     return path + b"/" + name if path else name
-
-
-def by_inode(listing: Iterator["os.DirEntry[str]"]) -> Iterator["os.DirEntry[str]"]:
-    """The entries of a directory as their inodes lie on the disk: looking at files and deleting them goes quicker so."""
-    while some := sorted(islice(listing, SORTED), key=os.DirEntry.inode):
-        yield from some

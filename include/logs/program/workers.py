@@ -102,7 +102,7 @@ def _fork(queue: int, work: Work) -> tuple[int, int]:
     code = 1
     try:
         os.close(answers)
-        _end_with_parent()
+        end_with_parent()
         gc.disable()  # there are no cycles to find among a million records
         while os.getppid() == parent:
             number = os.read(queue, _NUMBER.size)
@@ -127,7 +127,7 @@ def _fork(queue: int, work: Work) -> tuple[int, int]:
     raise AssertionError  # the line above ends the process
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Be killed when the parent ends, in the midst of a large file too: no step goes on that nobody waits for."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
