@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import signal
@@ -96,10 +97,15 @@ def test_a_million_files_are_chosen_in_little_memory(tmp_path: Path, monkeypatch
     kept = []
     for count in (1000, 4000):
         _manifest(request, count)
-        tracemalloc.start()
-        selection = selecting.Selection(request, selecting.wish(request))
-        kept.append(tracemalloc.get_traced_memory()[0])
-        tracemalloc.stop()
+        taken = []
+        for _ in range(3):  # (what another thread of the test's process does meanwhile is counted, too)
+            gc.collect()
+            tracemalloc.start()
+            selection = selecting.Selection(request, selecting.wish(request))
+            gc.collect()
+            taken.append(tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+        kept.append(min(taken))
     batches = [len(files) for files in selection.batches()]
     assert sum(batches) == selection.files == 5000
     assert max(batches) < 1500
