@@ -119,7 +119,10 @@ def test_a_program_that_does_not_drain_loses_requests(cluster, namespace, shop):
     first = shop("release-1")
     migrate(client, first)
     roll_out(client, first)
-    report = drive_control(client, namespace)
+    for _ in range(4):  # (whether a pod ends while a request is under way is chance: seldom where few get through)
+        report = drive_control(client, namespace)
+        if report.failed:
+            break
     assert report.failed > 0, report.text()
     assert report.requests > report.failed
     outcomes = {failure.outcome for failure in report.failures}
