@@ -119,7 +119,7 @@ def test_a_program_that_does_not_drain_loses_requests(cluster, namespace, shop):
     first = shop("release-1")
     migrate(client, first)
     roll_out(client, first)
-    for _ in range(4):  # (whether a pod ends while a request is under way is chance: seldom where few get through)
+    for _ in range(4):  # (that a pod ends while a request is under way is chance)
         report = drive_control(client, namespace)
         if report.failed:
             break
