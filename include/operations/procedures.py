@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from include.overdue.duties import Duties
-from include.overdue.judging import Seen, judge
+from include.overdue.judging import Run, Seen, judge
 from include.overdue.telling import Memory
 
 OVERDUE = "overdue"
@@ -36,7 +36,17 @@ class RunFact:
 
 @dataclass(frozen=True)
 class DagFact:
-    """A DAG, as Airflow tells of it. ``active``: its runs that have not ended."""
+    """A DAG, as Airflow tells of it.
+
+    Attributes:
+        known: Airflow has it.
+        paused: nothing starts it.
+        next_at: when it is due next.
+        last: its newest run.
+        active: its runs that have not ended.
+        seen: what it is judged by.
+        told: the newest run by schedule that failed and has told people why.
+    """
 
     known: bool = False
     paused: bool = False
@@ -44,6 +54,7 @@ class DagFact:
     last: RunFact | None = None
     active: Sequence[RunFact] = ()
     seen: Seen = field(default_factory=lambda: Seen(known=False))
+    told: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +139,10 @@ def procedures(expected: Duties, facts: Facts, now: datetime) -> list[Procedure]
     """Every scheduled procedure, judged as ``overdue`` does, at this moment."""
     found = []
     for duty in expected.duties:
-        dag = facts.dag(duty.dag_id)
-        judged = judge(duty, dag.seen, now, since=facts.memory.since(duty.dag_id, now))
+        dag, since = facts.dag(duty.dag_id), facts.memory.since(duty.dag_id, now)
+        judged = judge(duty, dag.seen, now, since=since)
+        if not judged.fine and dag.told is not None:
+            judged = judge(duty, dag.seen.counting(dag.told), now, since=since)
         found.append(Procedure(duty.dag_id, duty.title, duty.ticks.words, judged.state, judged.text, dag))
     return found
 

@@ -136,8 +136,8 @@ def _view(
     nothing: str,
     now: datetime,
 ) -> VolumeView:
-    measured = next((each.figures for each in reversed(looks) if "free_percent" in each.figures), None)
-    at = next((each.at for each in reversed(looks) if "free_percent" in each.figures), now)
+    seen = next((each for each in reversed(looks) if "free_percent" in each.figures), None)
+    measured = seen.figures if seen else None
     planned = next((each.figures for each in reversed(looks) if "archives" in each.figures), None)
     place = _place(volume) if volume else ""
     return VolumeView(
@@ -145,7 +145,7 @@ def _view(
         volume.title if volume else name,
         place,
         "not right" if wrong else _state(measured) or nothing,
-        _free(measured, at) if measured else "",
+        _free(seen.figures, seen.at) if seen else "",
         _full(measured),
         _chart(name, looks, volume, now),
         [_row(each) for each in reversed(looks[-HISTORY:])],

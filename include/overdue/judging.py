@@ -7,7 +7,7 @@ have happened. A problem lasts until a run in earnest has ended well, whoever st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -83,6 +83,19 @@ class Seen:
     paused: bool = False
     newest: Run | None = None
     good: Run | None = None
+
+    def counting(self, failed: Run) -> Seen:
+        """The same, with a run that failed and has told people why as one that ended well; unchanged where a later one did.
+
+        They have it, and the next run comes: here it is no news.
+        """
+        newer = (
+            self.good is None
+            or self.good.ended is None
+            or failed.ended is None
+            or self.good.ended < failed.ended
+        )
+        return replace(self, good=failed) if newer else self
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,6 @@ def look_at(ti: Any, duty: Duty, now: datetime) -> Seen:
 def with_told(seen: Seen, ti: Any, duty: Duty, now: datetime) -> Seen:
     """What was seen, where a run by schedule that failed and has told people why counts as one that ended well.
 
-    They have it, and the next run comes: here it is no news.
-
     Args:
         seen: the runs with a time.
         ti: the task that asks.
@@ -52,9 +50,9 @@ def with_told(seen: Seen, ti: Any, duty: Duty, now: datetime) -> Seen:
     failed = _newest(ti, duty, now, "failed") if duty.told_by else None
     if failed is None or failed.ended is None or not failed.run_id.startswith(DATED):
         return seen
-    newer = seen.good is None or seen.good.ended is None or seen.good.ended < failed.ended
-    told = newer and _task_state(ti, duty, duty.told_by, failed.run_id) == "success"
-    return replace(seen, good=failed) if told else seen
+    counted = seen.counting(failed)
+    told = counted is not seen and _task_state(ti, duty, duty.told_by, failed.run_id) == "success"
+    return counted if told else seen
 
 
 def with_undated(seen: Seen, ti: Any, duty: Duty, now: datetime) -> Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,17 +13,18 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState, State, TaskInstanceState
+from airflow.utils.types import DagRunType
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from include.operations.procedures import OVERDUE, DagFact, Facts, Holder, Question, RunFact
-from include.overdue.judging import Run, Seen
+from include.overdue.judging import DRY_RUN, LEFT, Duty, Run, Seen
 from include.overdue.telling import MEMORY, Memory
 
 CLEANUP, RESTORE = "log_cleanup", "log_restore"
 GROUP, CHOOSE, REPORT = "clean.", "choose", "clean.report"
 DEPTH = 50
-"""Runs of a DAG that are looked at: so many dry runs in a row may be passed over."""
+"""Runs of a DAG that are looked at: so many in a row that are not in earnest may be passed over."""
 WORDS: dict[str, str] = {
     TaskInstanceState.RUNNING: "is at work",
     TaskInstanceState.DEFERRED: "is at work, in its Job, or waits until it may",
@@ -33,22 +34,23 @@ WORDS: dict[str, str] = {
 _ENDED = frozenset(str(each) for each in State.finished)
 
 
-def ask_airflow(dag_ids: Sequence[str]) -> Facts:
-    """What there is to know of these DAGs, and of ``overdue``."""
+def ask_airflow(duties: Sequence[Duty]) -> Facts:
+    """What there is to know of these procedures, of who has a volume, and of ``overdue``."""
+    expected: dict[str, Duty | None] = {CLEANUP: None, RESTORE: None, OVERDUE: None}
+    expected |= {each.dag_id: each for each in duties}
     with create_session() as session:
-        dags = {dag_id: _dag(session, dag_id) for dag_id in dict.fromkeys([*dag_ids, OVERDUE])}
+        dags = {dag_id: _dag(session, dag_id, duty) for dag_id, duty in expected.items()}
         holders = {**_restoring(session, dags), **_cleaning(session, dags)}
         questions = _questions(session, dags)
         memory, looked = _memory(session)
     return Facts(dags, holders, questions, memory, looked)
 
 
-def _dag(session: Session, dag_id: str) -> DagFact:
+def _dag(session: Session, dag_id: str, duty: Duty | None) -> DagFact:
     model = session.get(DagModel, dag_id)
     if model is None or model.is_stale:
         return DagFact()
     newest = session.scalars(_runs(dag_id).limit(DEPTH)).all()
-    good = session.scalars(_runs(dag_id).where(DagRun.state == DagRunState.SUCCESS).limit(DEPTH)).all()
     active = session.scalars(
         _runs(dag_id).where(DagRun.state.in_([DagRunState.RUNNING, DagRunState.QUEUED])).limit(DEPTH)
     ).all()
@@ -58,7 +60,10 @@ def _dag(session: Session, dag_id: str) -> DagFact:
         next_at=model.next_dagrun_create_after,
         last=_fact(newest[0]) if newest else None,
         active=[_fact(each) for each in active],
-        seen=Seen(True, bool(model.is_paused), _in_earnest(newest), _in_earnest(good)),
+        seen=_seen(session, duty, newest, bool(model.is_paused))
+        if duty
+        else Seen(paused=bool(model.is_paused)),
+        told=_told(session, duty) if duty else None,
     )
 
 
@@ -74,21 +79,52 @@ def _fact(run: DagRun) -> RunFact:
         run.start_date,
         run.end_date,
         run.triggering_user_name or "",
-        _dry(run),
+        bool((run.conf or {}).get(DRY_RUN)),
     )
 
 
-def _in_earnest(runs: Sequence[DagRun]) -> Run | None:
-    """The first of them that was no dry run, as ``overdue`` judges it."""
-    found = next((each for each in runs if not _dry(each)), None)
-    if found is None:
+def _seen(session: Session, duty: Duty, newest: Sequence[DagRun], paused: bool) -> Seen:
+    """What ``overdue`` judges a procedure by: it asks over the API of tasks (plugins/hooks/runs.py)."""
+    good = session.scalars(_runs(duty.dag_id).where(DagRun.state == DagRunState.SUCCESS).limit(DEPTH)).all()
+    return Seen(
+        True,
+        paused,
+        next(_in_earnest(session, duty, newest), None),
+        next((each for each in _in_earnest(session, duty, good) if each.state == "success"), None),
+    )
+
+
+def _told(session: Session, duty: Duty) -> Run | None:
+    """The newest run by schedule that failed, if it has told people why."""
+    failed = session.scalars(_runs(duty.dag_id).where(DagRun.state == DagRunState.FAILED).limit(DEPTH)).all()
+    run = next((each for each in failed if duty.told_by and duty.in_earnest(each.conf)), None)
+    if run is None or run.run_type not in (DagRunType.SCHEDULED, DagRunType.BACKFILL_JOB):
         return None
-    tick = found.logical_date or found.run_after
-    return Run(found.run_id, tick, _word(found.state), found.start_date, found.end_date)
+    told = _task_state(session, run, duty.told_by) == TaskInstanceState.SUCCESS
+    return _judged(session, duty, run) if told and run.end_date else None
 
 
-def _dry(run: DagRun) -> bool:
-    return bool((run.conf or {}).get("dry_run"))
+def _in_earnest(session: Session, duty: Duty, runs: Sequence[DagRun]) -> Iterator[Run]:
+    """Those of them that did all of it."""
+    return (_judged(session, duty, each) for each in runs if duty.in_earnest(each.conf))
+
+
+def _judged(session: Session, duty: Duty, run: DagRun) -> Run:
+    word = _word(run.state)
+    if word == DagRunState.SUCCESS and duty.left_by:
+        left = _task_state(session, run, duty.left_by) == TaskInstanceState.SKIPPED
+        word = LEFT if left else word
+    return Run(run.run_id, run.logical_date or run.run_after, word, run.start_date, run.end_date)
+
+
+def _task_state(session: Session, run: DagRun, task_id: str) -> str:
+    query = select(TaskInstance.state).where(
+        TaskInstance.dag_id == run.dag_id,
+        TaskInstance.run_id == run.run_id,
+        TaskInstance.task_id == task_id,
+        TaskInstance.map_index == -1,
+    )
+    return _word(session.scalars(query).first())
 
 
 def _word(state: Any) -> str:

@@ -25,7 +25,7 @@ from include.records.problems import Entry, OpenProblem
 from include.records.store import Records
 from include.release.loading import Sources
 from include.release.problems import RejectedError
-from plugins.operations_app.airflow_facts import CLEANUP, RESTORE, ask_airflow
+from plugins.operations_app.airflow_facts import CLEANUP, ask_airflow
 from plugins.records_app.lookups import look
 
 PROCESSOR, BACKLOG = "order_processor", "order_backlog"
@@ -50,7 +50,7 @@ def gather(may: May, now: datetime) -> Content:
     sources = Sources.from_environment()
     kept = read_records(now)
     expected = duties(sources)
-    facts = ask_airflow([*(each.dag_id for each in expected.duties), CLEANUP, RESTORE])
+    facts = ask_airflow(expected.duties)
     scheduled = [each for each in procedures(expected, facts, now) if may(each.dag_id)]
     files = [f"{each.name} is not right. {each.text}" for each in expected.files if each.text]
     notices = [*kept.problems, *expected.problems, *files]

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from include.operations.procedures import DagFact, Facts
+from include.operations.procedures import DagFact, Facts, procedures
+from include.overdue.duties import Duties
+from include.overdue.judging import Duty
+from include.overdue.ticks import Every
 from include.records.looks import Look
 from include.records.problems import Entry, OpenProblem
 from plugins.operations_app import airflow_facts, gathering
@@ -200,6 +203,14 @@ def test_only_pages_for_on_call_are_served(airflow, facts):
         assert airflow.get(f"{OPERATIONS_PREFIX}/docs/{name}", headers=airflow.reader).status_code == 404
 
 
+def duty(dag_id: str) -> Duty:
+    """A procedure that is due every hour, in two parts; somebody may leave it at its first task, its last one tells."""
+    return Duty(
+        dag_id, "a procedure", Every(60), timedelta(minutes=90), [], "a file.yaml",
+        part_param="volumes", parts=["a", "b"], left_by="window", told_by="tell",
+    )  # fmt: skip
+
+
 def flat(tasks: dict[str, list[str | None]]) -> list[tuple[str, int, str | None]]:
     """Each copy of each task: name, index, state."""
     return [(name, index, word) for name, states in tasks.items() for index, word in enumerate(states)]
@@ -252,6 +263,8 @@ def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
         minutes: int,
         conf: Any = None,
         volumes: list[str] | None = None,
+        kind: str = "manual",
+        alone: tuple[str, str] | None = None,
         **tasks: list[str | None],
     ) -> None:
         at = NOW - timedelta(minutes=minutes)
@@ -259,12 +272,13 @@ def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
         run = DagRun(
             dag_id=dag_id,
             run_id=run_id,
-            run_type="manual",
+            run_type=kind,
             state=state,
             run_after=at,
             start_date=at,
             conf=conf,
         )
+        run.end_date = at if state in ("success", "failed") else None
         with create_session() as session:
             for each in (DagBundleModel(name="operations-of-a-test"), dag):
                 session.merge(each)
@@ -274,6 +288,8 @@ def runs(airflow: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
             if volumes is not None:
                 session.execute(task(run, "choose", -1, "success"))
                 session.execute(chose(run, volumes))
+            if alone:
+                session.execute(task(run, alone[0], -1, alone[1]))
             for name, index, word in flat(tasks):
                 session.execute(task(run, f"clean.{name}", index, word))
             session.execute(question(session, run)) if "approve" in tasks else None
@@ -294,7 +310,7 @@ def test_a_volume_is_held_by_the_run_that_works_on_it_until_its_report(runs):
         report=[None, "success", None, None],
     )  # fmt: skip
     runs("a_restore", "manual__1", "running", 1, {"volume": "db-logs"})
-    found = airflow_facts.ask_airflow(["a_cleanup", "a_restore"])
+    found = airflow_facts.ask_airflow([duty("a_cleanup")])
     assert {name: (each.run.name, each.doing) for name, each in found.holders.items()} == {
         "shop-logs": ("a_cleanup/now", "approve waits for somebody's answer"),
         "late-logs": ("a_cleanup/now", "between two steps"),
@@ -309,7 +325,32 @@ def test_of_the_runs_those_in_earnest_are_judged(runs):
     runs("a_cleanup", "good", "success", 60)
     runs("a_cleanup", "bad", "failed", 30, {"dry_run": False})
     runs("a_cleanup", "dry", "success", 10, {"dry_run": True})
-    dag = airflow_facts.ask_airflow(["a_cleanup"]).dag("a_cleanup")
+    dag = airflow_facts.ask_airflow([duty("a_cleanup")]).dag("a_cleanup")
     assert (dag.known, dag.paused, dag.last.run_id, dag.last.dry_run) == (True, False, "dry", True)
     assert (dag.seen.newest.run_id, dag.seen.good.run_id) == ("bad", "good")
-    assert not airflow_facts.ask_airflow(["a_restore"]).dag("a_restore").known
+    assert not airflow_facts.ask_airflow([]).dag("a_restore").known
+
+
+def test_a_run_of_a_part_or_one_that_was_left_is_none_that_ended_well(runs):
+    runs("a_cleanup", "good", "success", 60, {"volumes": ["a", "b"]})
+    runs("a_cleanup", "part", "success", 30, {"volumes": ["a"]})
+    runs("a_cleanup", "left", "success", 10, alone=("window", "skipped"))
+    seen = airflow_facts.ask_airflow([duty("a_cleanup")]).dag("a_cleanup").seen
+    assert (seen.newest.run_id, seen.newest.state) == ("left", "left for the next run")
+    assert seen.good.run_id == "good"
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "state"),
+    [
+        ("scheduled", ("tell", "success"), "on time"),
+        ("scheduled", ("tell", "failed"), "failed"),
+        ("manual", ("tell", "success"), "failed"),
+    ],
+)
+def test_a_scheduled_run_that_failed_and_told_why_itself_is_no_news(runs, kind, task, state):
+    runs("a_cleanup", "old", "success", 600)
+    runs("a_cleanup", "bad", "failed", 20, kind=kind, alone=task)
+    facts = airflow_facts.ask_airflow([duty("a_cleanup")])
+    (found,) = procedures(Duties([duty("a_cleanup")], [], []), facts, NOW)
+    assert found.state == state
