@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from include.orders.codes import OrderErrors
 from include.orders.config import Orders
@@ -35,22 +36,18 @@ class Right:
 
 def read_right(sources: Sources) -> Right:
     """Both files, without what is wrong in them. Raises RejectedError when it is not to be told whose orders are meant."""
-    places = _places(sources)
+    wrong: Sequence[Wrong] = ()
     try:
-        orders, wrong = read_orders(sources)[0], list[Wrong]()
+        orders, place = read_orders(sources)
     except RejectedError:
-        path = sources.config / ORDERS
-        documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
-        found = (
-            salvage_orders(documents[0], problems, lambda value, document: _check(value, document, places))
-            if len(documents) == 1
-            else None
-        )
+        parsed, places = _parsed(sources.config / ORDERS), _places(sources)
+        found = salvage_orders(*parsed, lambda value, doc: _check(value, doc, places)) if parsed else None
         if found is None:
             raise
         orders, wrong = found
+        place = places[orders.environment]
     known, of_errors = read_right_errors(sources)
-    return Right(orders, places[orders.environment], known, [*wrong, *of_errors])
+    return Right(orders, place, known, [*wrong, *of_errors])
 
 
 def read_right_errors(sources: Sources) -> tuple[OrderErrors, list[Wrong]]:
@@ -58,14 +55,17 @@ def read_right_errors(sources: Sources) -> tuple[OrderErrors, list[Wrong]]:
     try:
         return read_errors(sources), []
     except RejectedError as error:
-        path = sources.config / ERRORS
-        try:
-            documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
-        except RejectedError:
-            return salvage_errors(None, error.problems, _check_codes)
-        if len(documents) != 1:
-            return salvage_errors(None, error.problems, _check_codes)
-        return salvage_errors(documents[0], problems, _check_codes)
+        document, problems = _parsed(sources.config / ERRORS) or (None, error.problems)
+        return salvage_errors(document, problems, _check_codes)
+
+
+def _parsed(path: Path) -> tuple[Document, list[Problem]] | None:
+    """The file's only document, and what is wrong with its YAML; None when it cannot be read, or has not just one."""
+    try:
+        documents, problems = parse(read_text(path, shown_path(path)), shown_path(path))
+    except RejectedError:
+        return None
+    return (documents[0], problems) if len(documents) == 1 else None
 
 
 def read_orders(sources: Sources) -> tuple[Orders, Environment]:
