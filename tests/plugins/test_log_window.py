@@ -54,7 +54,8 @@ def window(project: Path, records: Any, monkeypatch: pytest.MonkeyPatch) -> Call
         hour = datetime.now(UTC) + timedelta(hours=0 if inside else 12)
         start, end = (f"{(hour + timedelta(hours=by)):%H:00}" for by in (-1, 2))
         week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-        text = {"start": f"{hour:%H:00}", "window": {"open": [{"days": week, "start": start, "end": end}]}}
+        opens = {"days": week, "start": start, "end": end}
+        text = {"start": f"{hour:%H:00}", "finish_by": end, "window": {"open": [opens]}}
         (project / "config" / "log_retention.yaml").write_text(
             json.dumps({**text, "volumes": [VOLUME]}, indent=1)
         )
