@@ -13,12 +13,11 @@ from asgiref.sync import sync_to_async
 from include.release.policies import Channel
 from include.release.telling import Message, channels_for, name_of
 from plugins.notifiers.sending import send
-from plugins.operators.locking import run_url
+from plugins.operators.locking import FINISHED, run_url
 from plugins.run_made import RunMade
 
 OUTCOME = "failed"
 """Channels that want to hear of failures hear of a run that is late."""
-ENDED = ("failed", "success")
 
 
 def must_end_within(span: timedelta, *, title: str, tell: Sequence[Channel], what_now: str) -> DeadlineAlert:
@@ -52,7 +51,7 @@ async def tell_late(
     when it is anything else.
     """
     dag_run = context["dag_run"]
-    if dag_run.get("state") in ENDED:
+    if dag_run.get("state") in FINISHED:
         return f"not told: {dag_run['dag_run_id']} has ended, state {dag_run['state']}"
     message = late_message(title, what_now, minutes, dag_run)
     told, failed = [], []

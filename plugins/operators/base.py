@@ -17,7 +17,7 @@ from include.release.problems import RejectedError
 from plugins.hooks.cluster import ClusterHook
 from plugins.operators.approved import require_approval
 from plugins.operators.failure import Kind, rejection, remember
-from plugins.operators.locking import begin_change, holder_of, lock_of
+from plugins.operators.locking import begin_change, holder_of, lock_of, word
 from plugins.operators.locking import requested_at as requested_at
 from plugins.operators.locking import run_name as run_name
 
@@ -127,6 +127,12 @@ class ReleaseOperator(FrozenOperator):
 def is_dry_run(context: Context) -> bool:
     """Whether the run may change nothing."""
     return bool(context["params"]["dry_run"])
+
+
+def by_hand(context: Context) -> bool:
+    """Whether a person asked for this run; else its schedule did."""
+    dag_run: Any = context["dag_run"]
+    return word(getattr(dag_run, "run_type", "manual")) != "scheduled"
 
 
 def asked_by(context: Context) -> str:

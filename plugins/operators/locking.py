@@ -77,7 +77,7 @@ def ask_airflow(context: Context) -> AskRun:
         if not ti.get_dr_count(dag_id, run_ids=[run_id]):
             return RunFate("deleted", holds=False)
         found = ti.get_dagrun_state(dag_id, run_id)
-        state = _word(found)
+        state = word(found)
         if state in FINISHED:
             return RunFate(state, holds=False)
         return RunFate(_waits(ti, dag_id, run_id) or state, holds=True)
@@ -88,14 +88,14 @@ def ask_airflow(context: Context) -> AskRun:
 def _waits(ti: Any, dag_id: str, run_id: str) -> str:
     """That a run waits for an approval, and since when; empty when it does not."""
     states = ti.get_task_states(dag_id=dag_id, task_ids=[APPROVE], run_ids=[run_id]).get(run_id) or {}
-    if _word(states.get(APPROVE)) not in WAITING:
+    if word(states.get(APPROVE)) not in WAITING:
         return ""
     asked = ti.xcom_pull(task_ids=APPROVE, dag_id=dag_id, run_id=run_id, key=ASKED)
     since = f" since {asked['at']}" if isinstance(asked, dict) and asked.get("at") else ""
     return f"waits for an approval{since}"
 
 
-def _word(state: Any) -> str:
+def word(state: Any) -> str:
     """A state in a word; it is an enum in a run of ``dag.test()``."""
     return str(getattr(state, "value", state))
 

@@ -15,8 +15,7 @@ from include.release.asking import REASON, wrong_request
 from include.release.loading import Sources
 from include.release.problems import Problem, RejectedError
 from include.release.texts import table
-from plugins.operators.base import is_dry_run, readable_errors, say
-from plugins.operators.log_people import by_hand
+from plugins.operators.base import by_hand, is_dry_run, readable_errors, say
 
 
 class ChooseVolumesOperator(BaseOperator):

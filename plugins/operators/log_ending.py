@@ -19,11 +19,11 @@ from include.logs.wishing import in_words
 from include.release.loading import Sources
 from include.release.problems import RejectedError
 from include.release.telling import Message
-from plugins.operators.base import is_dry_run, readable_errors, run_name, say
+from plugins.operators.base import by_hand, is_dry_run, readable_errors, run_name, say
 from plugins.operators.failure import KEY
 from plugins.operators.heartbeat import send_heartbeat
 from plugins.operators.keeping import keep_cleanup
-from plugins.operators.log_people import by_hand, links_of, request_details, tell_list
+from plugins.operators.log_people import links_of, request_details, tell_list
 from plugins.operators.log_report import volume_run
 
 CHOOSE, WINDOW, GROUP = "choose", "window", "clean"

@@ -12,7 +12,7 @@ from include.logs.meeting import keeps_waiting
 from include.release.kube import Cluster
 from include.release.lock import Lock, described
 from include.release.texts import moment
-from plugins.operators.locking import WAITING, ask_airflow
+from plugins.operators.locking import WAITING, ask_airflow, word
 
 QUESTION = re.compile(r"(.+\.)?(approve|window)(_\d+)?")
 """The tasks of a clean-up that ask people, as Airflow names them in the states of a run: with the volume's number."""
@@ -23,11 +23,7 @@ def waits_for_answer(run: str, context: Context) -> bool:
     ti: Any = context["ti"]
     dag_id, _, run_id = run.partition("/")
     states = ti.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id) or {}
-    # (a state is an enum in a run of dag.test())
-    return any(
-        QUESTION.fullmatch(name) and str(getattr(state, "value", state)) in WAITING
-        for name, state in states.items()
-    )
+    return any(QUESTION.fullmatch(name) and word(state) in WAITING for name, state in states.items())
 
 
 def held_by(cluster: Cluster, namespace: str, apps: Sequence[str], context: Context) -> str:

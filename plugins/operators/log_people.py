@@ -17,18 +17,11 @@ from include.release.telling import WAITS, Message
 from include.release.texts import plural
 from plugins.notifiers.telling import Told, tell_all
 from plugins.operators.asking import question_url
-from plugins.operators.base import run_name, say
+from plugins.operators.base import by_hand, run_name, say
 from plugins.operators.locking import run_url
 
 MINUTES = 60
 """To answer in, where no environment says it."""
-
-
-def by_hand(context: Context) -> bool:
-    """Whether a person asked for this run; else its schedule did."""
-    dag_run: Any = context["dag_run"]
-    kind = getattr(dag_run, "run_type", "manual")
-    return str(getattr(kind, "value", kind)) != "scheduled"
 
 
 def request_details(context: Context) -> dict[str, str]:

@@ -15,9 +15,9 @@ from include.release.loading import Sources
 from include.release.texts import moment
 from include.release.windows import in_words, is_open, next_open
 from plugins.operators.asking import QuestionOperator
-from plugins.operators.base import give_up, is_dry_run, readable_errors, say
+from plugins.operators.base import by_hand, give_up, is_dry_run, readable_errors, say
 from plugins.operators.locking import requested_at
-from plugins.operators.log_people import answer_minutes, by_hand, tell_waiting, who_may
+from plugins.operators.log_people import answer_minutes, tell_waiting, who_may
 
 NOW, LEAVE = "Clean up now", "Leave it for the next run"
 

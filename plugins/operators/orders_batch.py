@@ -24,7 +24,7 @@ from include.release.environments import may_trigger
 from include.release.loading import Sources
 from include.release.problems import Problem, RejectedError, in_a_sentence
 from include.release.texts import table
-from plugins.operators.base import asked_by, is_dry_run, say
+from plugins.operators.base import asked_by, by_hand, is_dry_run, say
 from plugins.operators.locking import ask_airflow
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known
 
@@ -166,13 +166,6 @@ def ran_of(context: Context, run_by: str) -> tuple[Ran, ...]:
     """The batches of the run, as the task that ran them handed them on."""
     found = context["ti"].xcom_pull(task_ids=run_by) or []
     return tuple(Ran.model_validate(each) for each in found)
-
-
-def by_hand(context: Context) -> bool:
-    """Whether a person asked for this run; else its schedule did."""
-    dag_run: Any = context["dag_run"]
-    kind = getattr(dag_run, "run_type", "manual")
-    return str(getattr(kind, "value", kind)) != "scheduled"
 
 
 def _check_request(office: Office, context: Context) -> None:

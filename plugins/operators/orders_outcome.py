@@ -35,10 +35,10 @@ from include.release.problems import Problem, RejectedError
 from include.release.storing import store_of
 from include.release.texts import plural, table
 from plugins.notifiers.telling import tell_all
-from plugins.operators.base import asked_by, give_up, is_dry_run, say
+from plugins.operators.base import asked_by, by_hand, give_up, is_dry_run, say
 from plugins.operators.failure import KEY
 from plugins.operators.orders_base import PROCEDURE, Office, OrdersOperator, known, started_at
-from plugins.operators.orders_batch import REFUSED, REQUEST, backlog_of, by_hand, ran_of
+from plugins.operators.orders_batch import REFUSED, REQUEST, backlog_of, ran_of
 from plugins.operators.orders_reopen import REOPENED
 from plugins.operators.orders_telling import tell_findings
 
