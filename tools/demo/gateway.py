@@ -29,9 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("mode", choices=MODES)
     mode = parser.parse_args(argv).mode
     try:
-        kubeconfig = settings.read(os.environ).cluster_dir / "kubeconfig"
-        if not kubeconfig.is_file():
-            raise DemoError("no demo is up: run make demo in another terminal first")
+        kubeconfig = settings.of_running(os.environ).cluster_dir / "kubeconfig"
         reply = connect(kubeconfig).ask_service(
             UPCOMMERCE, "gateway-service", CONTROL_PORT, "/mode", method="POST", body={"mode": mode}
         )

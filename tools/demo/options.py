@@ -114,3 +114,11 @@ def read(environ: Mapping[str, str]) -> Options:
         port = int(text)
     home = Path(environ.get("DEMO_DIR") or ROOT / ".demo").resolve()
     return Options(home, port, _flag(environ, "ONCE"), _flag(environ, "KEEP"), _by_hand(environ))
+
+
+def of_running(environ: Mapping[str, str]) -> Options:
+    """Options of the demo that is up. Raises DemoError, also when none is."""
+    options = read(environ)
+    if not (options.cluster_dir / "kubeconfig").is_file():
+        raise DemoError("no demo is up: run make demo in another terminal first")
+    return options
