@@ -34,12 +34,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def look(dags: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str, Any]]:
     """Runs the DAG at its next time; answers the run's state, its log and what it remembers."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    with create_session() as session:  # the database is that of all tests, also of the last session
-        session.execute(delete(DagRun).where(DagRun.dag_id.in_(DAG_IDS)))
+    forget(*DAG_IDS)  # the database is that of all tests, also of the last session
     times = iter(datetime.now(UTC) + timedelta(minutes=10 * count) for count in range(10))
 
     def go() -> tuple[str, str, Any]:
@@ -50,6 +45,16 @@ def look(dags: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[s
         return str(done.state), capsys.readouterr().out, kept["known"]
 
     return go
+
+
+def forget(*dag_ids: str) -> None:
+    """Delete the runs of these DAGs."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun).where(DagRun.dag_id.in_(dag_ids)))
 
 
 def ran(dag_id: str, ago: timedelta, state: str = "success", **conf: Any) -> None:
@@ -111,22 +116,12 @@ def test_batches_that_failed_are_told_of_unless_they_have_told_why_themselves(lo
     failed("order_processor", dags, timedelta(minutes=1), told="success")
     state, said, known = look()
     assert known["order_processor"]["state"] == "on time", said[-3000:]
-    empty("order_processor")
+    forget("order_processor")
     ran("order_processor", timedelta(hours=5))
     failed("order_processor", dags, timedelta(minutes=1), told="failed")
     state, said, known = look()
     assert (state, known["order_processor"]["told"]) == ("failed", "failed"), said[-3000:]
     assert "order_processor (the batches of orders, every hour) failed, and no run in earnest" in said
-
-
-def empty(dag_id: str) -> None:
-    """Forget a DAG's runs."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
-    with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id == dag_id))
 
 
 def test_the_clean_up_that_did_not_run_for_a_week(look):
