@@ -24,9 +24,7 @@ class Policy:
     def __init__(self, request: Request) -> None:
         self.classes: Tuple[LogClass, ...] = request.classes
         self.holds: Tuple[Hold, ...] = request.holds
-        globs = [found.globs for found in self.classes]
-        self.match = compiled(globs).match
-        self.directories = Directories(globs)
+        self.directories = Directories([found.globs for found in self.classes])
         self._copied = copied_to(request.layout) if self.holds else []
         self.held = self.matcher(self.holds)
         self.held_directories = Directories(self._globs(self.holds))
@@ -50,11 +48,6 @@ class Policy:
         """The hold on a path; None when there is none."""
         found = self.held(os.fsdecode(path)) if self.held else None
         return self.holds[found.lastindex - 1] if found and found.lastindex else None
-
-    def class_number(self, path: bytes) -> Optional[int]:
-        """The first class whose globs match; None when no class does."""
-        found = self.match(os.fsdecode(path))
-        return found.lastindex - 1 if found and found.lastindex else None
 
     def whole(self, number: int) -> str:
         """What happens to a whole file of the class."""

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, Iterator, Optional
 
 from .layout import Layout
-from .problems import HeldByOtherError, StepError
+from .problems import OUT_OF_SPACE, HeldByOtherError, StepError
 from .request import Request
 from .summary import say
 
@@ -98,7 +98,7 @@ def _lock(request: Request) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in OUT_OF_SPACE:
             raise
         raise StepError(f"{path} cannot be opened: {error.strerror}") from error
     deadline = time.monotonic() + request.lock_wait_seconds

@@ -16,13 +16,12 @@ Archives and manifests may lie in another directory (``archive_to``); those from
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .problems import StepError
+from .problems import OUT_OF_SPACE, StepError
 
 STATE = ".log-cleanup"
 ARCHIVES, MANIFESTS = "archives", "manifests"
@@ -92,7 +91,7 @@ class Layout:
             except FileExistsError:
                 pass
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno in OUT_OF_SPACE:
                     raise  # a volume that is full is no wrong request
                 raise StepError(f"{path} cannot be made: {error.strerror}") from error
             require_directory(path, "a directory of the clean-up")

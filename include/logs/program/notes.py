@@ -62,7 +62,12 @@ def note_chunk(layout: Layout, chunk: str, facts: dict[str, Any]) -> None:
 
 def chunks(layout: Layout) -> dict[str, dict[str, Any]]:
     """What was noted of the chunks that are archived."""
-    folder = os.path.join(layout.run, ARCHIVED)
+    return every(layout, ARCHIVED)
+
+
+def every(layout: Layout, kind: str) -> dict[str, dict[str, Any]]:
+    """The notes of a kind, by their names; none where there is no directory."""
+    folder = os.path.join(layout.run, kind)
     found = {}
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,12 +93,7 @@ class Progress:
 
     def needed(self) -> int:
         """What all that is restored takes (bytes)."""
-        folder, found = os.path.join(self._layout.run, NOTES), 0
-        with suppress(FileNotFoundError):
-            for name in os.listdir(folder):
-                facts = kept(os.path.join(folder, name)) if name.endswith(".json") else None
-                found += int(facts["needed"]) if facts else 0
-        return found
+        return sum(int(facts["needed"]) for facts in notes.every(self._layout, NOTES).values() if facts)
 
     def _path(self, files: list[Original]) -> str:
         """The same files from the same archives to the same place have the same note."""

@@ -40,7 +40,7 @@ def edited(manifest: Path, line: int, change: Callable[[dict[str, Any]], dict[st
     manifest.write_bytes(gzip.compress(b"".join(json.dumps(each).encode() + b"\n" for each in lines)))
 
 
-def swapped(volume: Volume, paths: list[Path]) -> None:
+def swapped(paths: list[Path]) -> None:
     """Each one's contents in the other's place."""
     contents = [path.read_bytes() for path in paths]
     for path, data in zip(paths, reversed(contents), strict=True):
@@ -61,13 +61,13 @@ def test_an_archive_of_other_bytes_that_is_right_in_itself(volume: Volume) -> No
 
 
 def test_an_archive_in_the_place_of_another(volume: Volume) -> None:
-    swapped(volume, volume.archives)
+    swapped(volume.archives)
     refused(volume, "its checksum is wrong", archives=2)
 
 
 def test_an_archive_and_its_manifest_in_the_place_of_others(volume: Volume) -> None:
-    swapped(volume, volume.archives)
-    swapped(volume, volume.manifests)
+    swapped(volume.archives)
+    swapped(volume.manifests)
     refused(volume, "its manifest belongs to", archives=2)
 
 
