@@ -23,6 +23,7 @@ KEYS = {
     "archive_ratio_equal_work",
     "archive_ratio_bare",
     "archive_gzip_ratio",
+    "archive_and_delete_ratio",
     "rss_mb_million_files",
 }
 

@@ -29,6 +29,7 @@ from tools.bench_cleanup.tools import (
     deleting,
     find_tmpreaper,
     measure,
+    whole,
 )
 from tools.demo.options import DemoError
 
@@ -44,7 +45,7 @@ def run(options: Options, say: Say, figures: Figures | None = None) -> Figures:
     if tmpreaper is None:
         say("tmpreaper is not installed and cannot be had: not measured")
     for number in range(options.rounds):
-        for tool in turned(deleting(ours, tmpreaper), number):
+        for tool in turned([*deleting(ours, tmpreaper), *whole(ours)], number):
             with _tree(options) as root:
                 _one(tool, root, number, options, figures, say)
         with _tree(options) as root:

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tools.bench_cleanup.memory import Peak
-from tools.bench_cleanup.tools import BARE, EQUAL, FIND, GZIP, OURS_DELETE, OURS_GZIP, OURS_ZSTD, TMPREAPER
+from tools.bench_cleanup.tools import (
+    BARE,
+    EQUAL,
+    EQUAL_WHOLE,
+    FIND,
+    GZIP,
+    OURS_DELETE,
+    OURS_GZIP,
+    OURS_WHOLE,
+    OURS_ZSTD,
+    TMPREAPER,
+)
 
 RATIOS = {
     "delete_ratio_find": (OURS_DELETE, FIND),
@@ -16,6 +27,7 @@ RATIOS = {
     "archive_ratio_equal_work": (OURS_ZSTD, EQUAL),
     "archive_ratio_bare": (OURS_ZSTD, BARE),
     "archive_gzip_ratio": (OURS_GZIP, GZIP),
+    "archive_and_delete_ratio": (OURS_WHOLE, EQUAL_WHOLE),
 }
 """Ours over theirs, by key."""
 AIMS = {"delete_ratio_find": 1.15, "archive_ratio_equal_work": 1.0, "rss_mb_million_files": 100}

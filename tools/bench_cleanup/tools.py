@@ -24,6 +24,10 @@ OURS_ZSTD, EQUAL, BARE = (
     "tar | zstd -T2",
 )
 OURS_GZIP, GZIP = "the same with gzip", "tar | gzip"
+OURS_WHOLE = "clean-up: plan, archive, verify, delete, space, report"
+EQUAL_WHOLE = "tar | zstd -T2; zstd -t; sync; find -delete"
+TAR, OUT = "tar -cf - -C {root} --exclude=.log-cleanup .", "{root}/.log-cleanup/baseline"
+EQUAL_COMMAND = f"{TAR} | zstd -q -T2 -o {OUT} && zstd -q -t {OUT} && sync"
 RUN = "bench"
 
 
@@ -117,9 +121,18 @@ def deleting(ours: Program, tmpreaper: str | None) -> list[Tool]:
     return tools
 
 
+def whole(ours: Program) -> list[Tool]:
+    """Those that archive, read back and delete: all that the Job does between two looks at the space."""
+    commands = ("plan", "archive", "verify", "delete", "space", "report")
+    delete = "find {root} -type f -not -path '{root}/.log-cleanup/*' -delete"
+    return [
+        Tool(OURS_WHOLE, ours.steps(commands, archive=True, compression="zstd"), _is_empty),
+        Tool(EQUAL_WHOLE, _command(f"{EQUAL_COMMAND} && {delete}"), _is_empty),
+    ]
+
+
 def archiving(ours: Program) -> list[Tool]:
     """Those that archive; the files stay in all of them, so that one tree does for all."""
-    tar, out = "tar -cf - -C {root} --exclude=.log-cleanup .", "{root}/.log-cleanup/baseline"
 
     def program(name: str, compression: str) -> Tool:
         plan = ours.steps(("plan",), archive=True, compression=compression)
@@ -127,10 +140,10 @@ def archiving(ours: Program) -> list[Tool]:
 
     return [
         program(OURS_ZSTD, "zstd"),
-        Tool(EQUAL, _command(f"{tar} | zstd -q -T2 -o {out} && zstd -q -t {out} && sync"), _has_baseline),
-        Tool(BARE, _command(f"{tar} | zstd -q -T2 -o {out}"), _has_baseline),
+        Tool(EQUAL, _command(EQUAL_COMMAND), _has_baseline),
+        Tool(BARE, _command(f"{TAR} | zstd -q -T2 -o {OUT}"), _has_baseline),
         program(OURS_GZIP, "gzip"),
-        Tool(GZIP, _command(f"{tar} | gzip > {out}"), _has_baseline),
+        Tool(GZIP, _command(f"{TAR} | gzip > {OUT}"), _has_baseline),
     ]
 
 
