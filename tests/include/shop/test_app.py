@@ -152,20 +152,23 @@ def test_access_log_follows_rotation(shop: Any, until: Callable[..., Any]) -> No
     assert "/healthz" not in log.read_text()
 
 
-def test_a_full_log_volume_does_not_stop_the_shop(shop: Any) -> None:
+def test_a_full_log_volume_does_not_stop_the_shop(shop: Any, until: Callable[..., Any]) -> None:
     shop.prepare(1)
     app = shop.start("shop:1.0.0", "shop.app", LOG_PATH="/dev/full").serving()
     assert app.get("/menu")[0] == app.get("/menu")[0] == 200
+    until(lambda: "cannot write /dev/full" in app.output(), "it is said")
     assert app.output().count("cannot write /dev/full") == 1
 
 
-def test_metrics_are_prometheus_text(shop: Any) -> None:
+def test_metrics_are_prometheus_text(shop: Any, until: Callable[..., Any]) -> None:
     shop.prepare(1)
     app = shop.start("shop:1.0.0", "shop.app").serving()
     app.get("/menu")
     app.get("/nowhere")
+    until(
+        lambda: 'shop_http_requests_total{status="404"} 1' in app.get("/metrics")[1], "the request is counted"
+    )
     text = app.get("/metrics")[1]
-    assert 'shop_http_requests_total{status="404"} 1' in text
     assert 'shop_build_info{program="app",version="1.0.0"} 1' in text
 
 
